@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The switch of one network on one host: pure logic, no descriptor, no clock, no allocation
+ * after a port is added.
+ *
+ * A driver hands over the vector of frames that it has read (switch_input). The switch learns,
+ * decides for every frame where it goes, gathers what goes to the same port, and calls each
+ * egress port once with its vector. Towards a port that lacks an offload it completes checksums
+ * and cuts superframes first (fabricd/switch/egress.c).
+ *
+ * VLANs: a port is transparent (only in a network that declares no VLANs) or an access port of
+ * one VLAN. Links carry every VLAN, in frame.tci. Learning is per VLAN.
+ * Horizon groups: a frame never leaves by a port of the group (other than 0) by which it came.
+ */
+#ifndef FABRICD_SWITCH_SWITCH_H
+#define FABRICD_SWITCH_SWITCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/list.h"
+#include "proto/base/mtime.h"
+#include "proto/wire/frame.h"
+
+struct switch_;
+struct swport;
+
+/* Why a frame was not delivered. Each port counts them; names in swport_drop_name(). */
+enum swport_drop {
+    SWPORT_DROP_MALFORMED, /* Shorter than a header, or metadata that does not fit it. */
+    SWPORT_DROP_TOO_BIG,   /* Over what the egress port or the network's MTU takes. */
+    SWPORT_DROP_VLAN,      /* Tagged into a VLAN where it may not be. */
+    SWPORT_DROP_SOURCE,    /* Source MAC or address not the port's own (pinned ports). */
+    SWPORT_DROP_RESERVED,  /* To 01-80-C2-00-00-00..0F. */
+    SWPORT_DROP_NOWHERE,   /* No port to go to, or back where it came from. */
+    SWPORT_DROP_FULL,      /* The egress queue or ring was full. */
+    SWPORT_DROP_IO,        /* The kernel refused it. */
+    SWPORT_DROP_N
+};
+
+struct swport_counters {
+    uint64_t rx_frames,
+        rx_bytes; /* From the endpoint into the switch. A superframe is one. */
+    uint64_t tx_frames, tx_bytes;
+    uint64_t rx_drops[SWPORT_DROP_N];
+    uint64_t tx_drops[SWPORT_DROP_N];
+};
+
+struct swport_ops {
+    /*
+     * Sends n (1..FRAME_BURST) frames. They are only borrowed; the driver writes or copies them
+     * before it returns, never blocks, and counts what it drops in port->counters.tx_drops and
+     * what it sent in tx_*. Frames fit the port's caps and max_frame.
+     */
+    void (*send)(struct swport *, struct frame *const *frames, unsigned n);
+
+    /* How many more unicast frames the driver would take now without dropping, for drivers
+     * whose senders can be held back (rings); NULL = always all. */
+    unsigned (*room)(struct swport *);
+};
+
+/* A port. The driver embeds it and fills in the first part before switch_add_port(). */
+struct swport {
+    const struct swport_ops *ops;
+    uint32_t id;        /* Unique in the daemon; for messages and captures. */
+    uint16_t vlan;      /* Access VLAN; 0 = transparent. */
+    bool all_vlans;     /* A link: takes and gives frames of every VLAN, in tci. */
+    uint8_t horizon;    /* Horizon group; 0 = none. */
+    uint8_t caps;       /* FRAME_CAP_* of what it takes. */
+    uint32_t max_frame; /* Bytes of a plain frame that it takes. */
+    bool pinned;        /* Source MAC must be pin_mac, and addresses in pin_addrs. */
+    uint8_t pin_mac[6];
+    struct {
+        uint8_t family; /* 4 or 6 */
+        uint8_t addr[16];
+    } pin_addrs[8];
+    uint8_t n_pin_addrs; /* The IPv6 link-local of pin_mac is always allowed. */
+
+    struct swport_counters counters;
+
+    /* The switch's own. */
+    struct switch_ *sw;
+    struct list ports_link, dirty_link;
+    struct frame *pending[FRAME_BURST];
+    unsigned n_pending;
+};
+
+struct switch_config {
+    uint32_t mtu;            /* IP MTU of the network, 1280..9216; frames up to mtu + 18. */
+    bool vlan_aware;         /* The network declares VLANs. */
+    uint8_t vlans[4096 / 8]; /* Bit set = declared. */
+    mtime_t ageing;          /* 300 s unless set. */
+    uint32_t fdb_room; /* Most MACs, 65,536 unless set; at the limit the port that holds the
+                               most loses its oldest. */
+};
+
+struct switch_ *switch_new(const struct switch_config *);
+void switch_free(struct switch_ *); /* Ports must have been removed. */
+void switch_configure(struct switch_ *, const struct switch_config *);
+
+void switch_add_port(struct switch_ *, struct swport *);
+void switch_remove_port(struct swport *); /* Forgets its MACs too. Harmless if not added. */
+
+/* The burst came in by `in`. n <= FRAME_BURST. Frames may be altered (checksums, egress). */
+void switch_input(struct swport *in, struct frame *frames, unsigned n, mtime_t now);
+
+/* As switch_input(), but stops before the first frame whose only destination is a port without
+ * room. Returns how many frames were consumed, and in *blocked (if fewer than n) that port. */
+unsigned switch_input_held(struct swport *in, struct frame *frames, unsigned n, mtime_t now,
+                           struct swport **blocked);
+
+mtime_t switch_deadline(const struct switch_ *);
+void switch_run(struct switch_ *, mtime_t now); /* Ageing. */
+
+struct switch_mac {
+    uint8_t mac[6];
+    uint16_t vlan;
+    uint32_t port_id;
+    mtime_t seen;
+};
+
+/* Copies up to `room` learnt MACs from position *cursor (0 = start; 0 again at the end). */
+unsigned switch_list_macs(const struct switch_ *, struct switch_mac *out, unsigned room,
+                          uint32_t *cursor);
+unsigned switch_count_macs(const struct switch_ *);
+
+/* A tap on the switch for captures: called for each frame that comes in by a port, before it is
+ * forwarded. NULL takes it off; costs one branch per burst when off. */
+void switch_set_capture(struct switch_ *,
+                        void (*seen)(void *aux, const struct swport *in,
+                                     const struct frame *f, unsigned n),
+                        void *aux);
+
+const char *swport_drop_name(enum swport_drop);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/base/mtime.h"
+
+#include <time.h>
+
+mtime_t mtime_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (mtime_t)ts.tv_sec * MTIME_SEC + ts.tv_nsec / 1000;
+}
+
+wall_t wall_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (wall_t)ts.tv_sec;
+}
