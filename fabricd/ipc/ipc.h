@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the three processes of fabricd say to one another, over SOCK_SEQPACKET socketpairs:
+ * parent-switch, parent-control, switch-control. One message = struct ipc_head, a body of fixed
+ * layout, and descriptors. All three are the same binary; a parent that adopts a switch of
+ * another IPC_VERSION replaces it instead.
+ *
+ * Two sorts of messages:
+ *
+ * - STATE is keyed by (type, id) and makes up the whole wanted state of the data path: networks,
+ *   this host, peers, invitations, ports, listening sockets. Control puts and deletes it at the
+ *   parent; the parent keeps it with its descriptors in the vault and passes it on to the
+ *   switch. The switch puts what it made itself (VDE clients) the same way, to the parent. A new
+ *   switch is handed the whole vault, in the order of the types; a new parent takes the vault
+ *   over from the switch. A put of a key that exists replaces it; one without descriptors keeps
+ *   those that are there (IPC_PORT and IPC_LISTEN).
+ * - The rest are requests, replies and events, lost when their process dies: whoever asked asks
+ *   again.
+ *
+ * The receiver validates every body with ipc_check(): texts end in NUL inside their field,
+ * counts are in range, enums are known. Nothing is trusted for having come from a sibling.
+ */
+#ifndef FABRICD_IPC_IPC_H
+#define FABRICD_IPC_IPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define IPC_VERSION   1
+#define IPC_NAME_SIZE 64
+#define IPC_MAX_SIZE  65000 /* Of a whole message. */
+#define IPC_MAX_FDS   4
+
+enum ipc_type {
+    /* State, in the order of a replay. Each is followed by its body's struct. */
+    IPC_SELF = 1,   /* struct ipc_self, id 0 */
+    IPC_LISTEN = 2, /* struct ipc_listen; [socket] */
+    IPC_NET = 3,    /* struct ipc_net */
+    IPC_PEER = 4,   /* struct ipc_peer */
+    IPC_INVITE = 5, /* struct ipc_invite */
+    IPC_PORT = 6,   /* struct ipc_port; descriptors by kind */
+    IPC_STATE_LAST = 6,
+
+    IPC_DELETE = 16, /* struct ipc_delete: drops one state entry. */
+
+    /* Parent -> switch, control: the hello after a (re)start. */
+    IPC_START =
+        20, /* struct ipc_start; switch: [control channel], control: [switch channel,
+                            API socket, plug socket] */
+    IPC_CHANNEL = 21,    /* No body; [a new channel to the other of switch and control]. */
+    IPC_REPLAY_END = 22, /* No body: the vault has been replayed. */
+    IPC_STOP = 23,       /* No body: end cleanly. */
+
+    /* To the parent, each answered by IPC_REPLY with the same `request`. */
+    IPC_OPEN_TAP =
+        30, /* control: struct ipc_open_tap -> becomes the descriptor of that port */
+    IPC_OPEN_UDP =
+        31, /* control: struct ipc_open_udp -> IPC_LISTEN of kind UDP, reply.port */
+    IPC_OPEN_VDE =
+        32, /* control: struct ipc_open_vde -> IPC_LISTEN of kind VDE for each name */
+    IPC_VDE_DATA =
+        33, /* switch: struct ipc_vde_data; [ctl connection] -> reply with [data socket] */
+    IPC_SIGN = 34,     /* control: struct ipc_sign -> struct ipc_signed */
+    IPC_PATH_MTU = 35, /* switch: struct ipc_addr -> reply.port = MTU of the route */
+    IPC_KEYS =
+        36, /* control: struct ipc_keys -> struct ipc_self with this host's keys in it */
+    IPC_REPLY = 39,  /* struct ipc_reply */
+    IPC_SIGNED = 40, /* struct ipc_signed */
+
+    /* Switch -> control. */
+    IPC_PORT_GONE =
+        50, /* struct ipc_port_gone: its other side went; state already deleted. */
+    IPC_PORT_NEW = 51,    /* struct ipc_port: a port that the switch made (VDE). */
+    IPC_PEER_STATE = 52,  /* struct ipc_peer_state: at every change and on IPC_STATS. */
+    IPC_STREAM_IN = 53,   /* struct ipc_stream: one message of a peer's control stream. */
+    IPC_STREAM_OUT = 54,  /* Control -> switch: the same, to be sent. */
+    IPC_STREAM_ROOM = 55, /* struct ipc_stream_room: that host takes messages again. */
+    IPC_JOINING =
+        56, /* struct ipc_joining: the session with the inviting host, at the joiner. */
+
+    /* Control -> switch, answered with as many as needed, then IPC_STATS_END. */
+    IPC_STATS = 60,      /* struct ipc_stats_request */
+    IPC_STATS_PORT = 61, /* struct ipc_stats_port */
+    IPC_STATS_MACS = 62, /* struct ipc_stats_macs */
+    IPC_STATS_LINK = 63, /* struct ipc_stats_link */
+    IPC_STATS_END = 64,  /* struct ipc_stats_request, as it was asked */
+    IPC_JOIN = 65,       /* struct ipc_join: talk to a host by its token, as a stranger. */
+};
+
+struct ipc_head {
+    uint16_t type;
+    uint16_t version;
+    uint32_t size;    /* Of the body. */
+    uint32_t request; /* Echoed by replies; 0 for state and events. */
+    uint32_t reserved;
+};
+
+struct ipc_addr {
+    uint8_t family; /* 4 or 6; 0 = none */
+    uint8_t reserved;
+    uint16_t port; /* Host order. */
+    uint8_t addr[16];
+};
+
+/* --- state ------------------------------------------------------------------------------- */
+
+struct ipc_self {
+    uint16_t host; /* Number in the fabric, 1..65535; 0 = none yet. */
+    uint16_t chain_size;
+    char name[IPC_NAME_SIZE];
+    uint64_t fabric;  /* Random id. */
+    uint8_t root[32]; /* Ed25519 public key of the fabric. */
+    uint8_t noise_public[32];
+    uint8_t noise_secret[32]; /* Parent -> switch only; zero on every other way. */
+    uint8_t sign_public[32];
+    uint8_t chain[1024]; /* Certificate chain, as the handshake sends it. */
+};
+
+enum ipc_listen_kind { IPC_LISTEN_UDP = 1, IPC_LISTEN_VDE = 2 };
+
+struct ipc_listen {
+    uint32_t id;
+    uint8_t kind;
+    uint8_t reserved;
+    uint16_t vlan;        /* VDE: of the port group; 0 = the folder's ctl. */
+    uint64_t net;         /* VDE */
+    char path[108];       /* VDE: the folder, so that data sockets can be made in it. */
+    struct ipc_addr addr; /* UDP: as bound. */
+};
+
+struct ipc_allow {
+    uint8_t is_group;
+    uint32_t id;
+};
+
+struct ipc_net {
+    uint64_t id;
+    char name[IPC_NAME_SIZE];
+    uint32_t mtu;
+    uint8_t local; /* Never leaves the host: no channel is announced for it. */
+    uint8_t vlan_aware;
+    uint8_t everywhere; /* `on: all`; otherwise on[] lists the hosts that may enter. */
+    uint8_t n_allow;
+    uint16_t n_on;
+    uint8_t vlans[4096 / 8];
+    struct ipc_allow allow[64]; /* Besides the daemon's owner, root and group ioth. */
+    uint16_t on[512];
+};
+
+struct ipc_peer {
+    uint16_t host;
+    uint8_t dial; /* Keep a session up by dialling out. */
+    uint8_t n_addrs;
+    char name[IPC_NAME_SIZE];
+    uint8_t noise_public[32];
+    struct ipc_addr addrs[8]; /* Where it was said to listen; it may roam. */
+};
+
+struct ipc_invite {
+    uint64_t id;     /* First half of the token's public id: what a joiner names. */
+    int64_t expires; /* wall_t */
+};
+
+enum ipc_port_kind {
+    IPC_PORT_TAP = 1,     /* [tap fd, lifeline or none] */
+    IPC_PORT_RING = 2,    /* [memfd, doorbell to daemon, doorbell to client, lifeline] */
+    IPC_PORT_VDE = 3,     /* [data socket, ctl connection] */
+    IPC_PORT_CAPTURE = 4, /* [lifeline] */
+};
+
+struct ipc_pin {
+    uint8_t family;
+    uint8_t addr[16];
+};
+
+struct ipc_port {
+    uint32_t id; /* Control makes even ones, the switch odd ones. */
+    uint8_t kind;
+    uint8_t pinned;
+    uint16_t vlan;
+    uint64_t net;
+    char name[IPC_NAME_SIZE]; /* Unique in its network. */
+    uint64_t rate;            /* Bits per second towards the endpoint; 0 = none. */
+    uint32_t caps;            /* FRAME_CAP_* the client takes (TAP, RING). */
+    uint32_t owner_uid;
+    uint32_t owner_pid;
+    uint32_t node_pid;         /* For `iothctl exec`. */
+    uint32_t snap;             /* CAPTURE */
+    char watch[IPC_NAME_SIZE]; /* CAPTURE: only this port; "" = all. */
+    uint8_t pin_mac[6];
+    uint8_t n_pins;
+    struct ipc_pin pins[8];
+    char path[108]; /* VDE: the data socket's, unlinked when the port goes. */
+};
+
+struct ipc_delete {
+    uint16_t type;
+    uint64_t id;
+};
+
+/* --- requests, replies, events ----------------------------------------------------------- */
+
+struct ipc_start {
+    char host[IPC_NAME_SIZE]; /* --name */
+    char run_dir[108];
+    char state_dir[256];
+    char store[256]; /* --store */
+    char services[IPC_NAME_SIZE];
+    struct ipc_addr listen; /* --listen; port 0 = the default. */
+    uint8_t log_level;
+    uint8_t adopted; /* The data path was running already. */
+};
+
+struct ipc_open_tap {
+    char ifname[16]; /* "" = the kernel chooses. */
+    struct ipc_port port;
+};
+
+struct ipc_open_udp {
+    struct ipc_addr
+        addr; /* family 0 = any, both families. A port in use gives another one. */
+};
+
+struct ipc_open_vde {
+    uint64_t net;
+    char name[IPC_NAME_SIZE];      /* The folder is RUN/net/NAME. */
+    uint8_t vlan_groups[4096 / 8]; /* A socket vN for each. */
+    uint16_t mode; /* Of the folder and the sockets: 0700, or wider with --allow. */
+};
+
+struct ipc_vde_data {
+    uint32_t port; /* NNN of the path. */
+    uint32_t uid;  /* Of the client; its socket must be owned by it. */
+    char folder[108];
+    uint8_t client_size; /* Of the client's sun_path, abstract names included. */
+    char client[108];
+};
+
+/* What the founding host's parent is asked to put its name to. */
+struct ipc_sign {
+    uint16_t host;
+    char name[IPC_NAME_SIZE];
+    uint8_t noise_public[32];
+    uint8_t sign_public[32];
+    int64_t not_after; /* wall_t */
+    uint8_t tags_size;
+    char tags[255]; /* Separated by NUL. */
+};
+
+struct ipc_signed {
+    int32_t code; /* 0 or -errno */
+    uint16_t chain_size;
+    uint8_t chain[1024];
+    uint8_t root[32];
+};
+
+enum ipc_keys_what {
+    IPC_KEYS_SHOW = 1,  /* Public keys of this host. */
+    IPC_KEYS_FOUND = 2, /* Make root and issuer if there are none, and sign this host. */
+    IPC_KEYS_JOINED =
+        3, /* Take `self` (chain, root, host, fabric) as ours; root and issuer go. */
+    IPC_KEYS_DROP_ROOT = 4, /* The root key was exported: forget it. */
+};
+
+struct ipc_keys {
+    uint8_t what;
+    struct ipc_self self;
+};
+
+struct ipc_reply {
+    int32_t code; /* 0 or -errno */
+    uint32_t port;
+    char why[320];
+    char hint[160];
+};
+
+struct ipc_port_gone {
+    uint32_t id;
+    uint64_t net;
+    char name[IPC_NAME_SIZE];
+    uint8_t kind;
+};
+
+struct ipc_peer_state {
+    uint16_t host;
+    uint8_t up;
+    uint8_t joining; /* A stranger with an invitation: host is 0, `conn` names it. */
+    uint32_t conn;   /* Names the session's control stream until it goes. */
+    uint64_t invite; /* With joining: the invitation that it named. */
+    char name[IPC_NAME_SIZE]; /* From its certificate. */
+    uint8_t noise_public[32];
+    struct ipc_addr addr;
+    uint32_t rtt_us;
+    uint32_t mtu;
+    char cipher[24];
+};
+
+struct ipc_stream {
+    uint32_t conn;
+    uint32_t size;
+    uint8_t data[60000]; /* Only `size` bytes travel. */
+};
+
+struct ipc_stream_room {
+    uint32_t conn;
+};
+
+struct ipc_join {
+    uint32_t conn; /* Chosen by control; events about this session carry it. */
+    uint64_t invite;
+    uint8_t noise_public[32]; /* Of the inviting host. */
+    uint8_t n_addrs;
+    struct ipc_addr addrs[8];
+};
+
+struct ipc_joining {
+    uint32_t conn;
+    int32_t code; /* 0 = the session is up; -ETIMEDOUT = nobody answered. */
+};
+
+enum { IPC_STATS_PORTS = 1, IPC_STATS_FDB = 2, IPC_STATS_LINKS = 4 };
+
+struct ipc_stats_request {
+    uint64_t net; /* 0 = all. */
+    uint32_t what;
+};
+
+struct ipc_stats_port {
+    uint32_t id;
+    uint64_t net;
+    uint8_t kind; /* enum ipc_port_kind; 0 = a link */
+    uint16_t vlan;
+    uint16_t host; /* Link: the peer. */
+    char name[IPC_NAME_SIZE];
+    uint32_t owner_uid;
+    uint32_t owner_pid;
+    uint32_t node_pid;
+    uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+    uint64_t rx_drops[8], tx_drops[8]; /* By enum swport_drop. */
+};
+
+struct ipc_mac {
+    uint8_t mac[6];
+    uint16_t vlan;
+    uint32_t port;
+    uint32_t age_ms;
+};
+
+struct ipc_stats_macs {
+    uint64_t net;
+    uint32_t n;
+    struct ipc_mac macs[256];
+};
+
+struct ipc_stats_link {
+    struct ipc_peer_state state;
+    uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
+    uint64_t rx_bad, rx_replayed, rx_refused;
+    uint64_t handshakes;
+    int64_t last_rx_us; /* Age of the last authenticated datagram. */
+};
+
+/* --- sending and receiving --------------------------------------------------------------- */
+
+/* A body of every type: enough room for ipc_recv(). */
+union ipc_body {
+    struct ipc_self self;
+    struct ipc_listen listen;
+    struct ipc_net net;
+    struct ipc_peer peer;
+    struct ipc_invite invite;
+    struct ipc_port port;
+    struct ipc_delete del;
+    struct ipc_start start;
+    struct ipc_open_tap open_tap;
+    struct ipc_open_udp open_udp;
+    struct ipc_open_vde open_vde;
+    struct ipc_vde_data vde_data;
+    struct ipc_sign sign;
+    struct ipc_signed signed_;
+    struct ipc_addr addr;
+    struct ipc_keys keys;
+    struct ipc_reply reply;
+    struct ipc_port_gone port_gone;
+    struct ipc_peer_state peer_state;
+    struct ipc_stream stream;
+    struct ipc_stream_room stream_room;
+    struct ipc_join join;
+    struct ipc_joining joining;
+    struct ipc_stats_request stats_request;
+    struct ipc_stats_port stats_port;
+    struct ipc_stats_macs stats_macs;
+    struct ipc_stats_link stats_link;
+};
+
+struct ipc_message {
+    struct ipc_head head;
+    union ipc_body body;
+    int fds[IPC_MAX_FDS]; /* The receiver's, close-on-exec. */
+    unsigned n_fds;
+};
+
+/* Sends one message; the body's size follows from the type (and from stream.size). Descriptors
+ * stay the caller's. Returns 0 or -errno; -EAGAIN if the channel is full. */
+int ipc_send(int sock, enum ipc_type type, uint32_t request, const void *body,
+             const int *fds, unsigned n_fds) __attribute__((warn_unused_result));
+
+/* Receives and checks one message. Returns 1, 0 at the end of the channel, -EAGAIN, or -EPROTO
+ * for one that fails ipc_check() (its descriptors are closed). */
+int ipc_recv(int sock, struct ipc_message *msg) __attribute__((warn_unused_result));
+
+/* True if the body is of its type's size and everything in it is in range. Pure. */
+bool ipc_check(const struct ipc_message *msg);
+
+/* The key of a state message (id of the port, network, host …). */
+uint64_t ipc_state_id(const struct ipc_message *msg);
+
+const char *ipc_type_name(unsigned type);
+
+#endif
