@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one table per kind of object. From it come the checks of every input, the defaults, what
+ * is printed, the diff, the OpenAPI document and the reference.
+ *
+ * Keys of features that are not built yet have `later` set: they are refused by name with that
+ * text. An unknown key is refused with the nearest valid one.
+ */
+#ifndef PROTO_MODEL_SCHEMA_H
+#define PROTO_MODEL_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/model/diag.h"
+#include "proto/model/node.h"
+
+enum field_type {
+    FIELD_BOOL,
+    FIELD_INT,  /* min..max */
+    FIELD_TEXT, /* min..max bytes */
+    FIELD_NAME, /* 1-63 of a-z 0-9 -, beginning with a letter */
+    FIELD_ENUM, /* words, separated by '|' */
+    FIELD_MAC,
+    FIELD_IP,    /* Either family. */
+    FIELD_CIDR4, /* With `words`, these words are allowed too: "auto|none". */
+    FIELD_CIDR6,
+    FIELD_CIDR, /* Address with optional prefix length, either family. */
+    FIELD_ADDR_PORT,
+    FIELD_BITS,      /* Bits per second: 10M, 1.5G, 64k. Stored as an integer. */
+    FIELD_TIME,      /* 1h, 30s, 250ms. Stored as text in canonical form. */
+    FIELD_PRINCIPAL, /* uid:N gid:N user:U group:G */
+    FIELD_MAP,       /* Fixed keys: `fields`. */
+    FIELD_MAP_OF, /* Free keys of type `key`, values by `fields` (or `shorthand` alone). */
+};
+
+enum impact { IMPACT_LIVE, IMPACT_FLAP, IMPACT_RESTART, IMPACT_DESTROY };
+
+enum {
+    FIELD_REQUIRED = 1,
+    FIELD_IMMUTABLE = 2,
+    FIELD_READONLY = 4, /* The daemon's: revision, id, status. Ignored on input. */
+    FIELD_LIST = 8,     /* A list of the type; one value may stand alone. */
+    FIELD_LINK = 16,    /* Names another object of kind `words`. */
+};
+
+struct field {
+    const char *name;
+    enum field_type type;
+    unsigned flags;
+    int64_t min, max;
+    const char *words;
+    const char *otherwise;      /* Default as text, or NULL. */
+    const struct field *fields; /* FIELD_MAP, FIELD_MAP_OF; ends with name == NULL. */
+    enum field_type key;        /* FIELD_MAP_OF: FIELD_NAME or FIELD_INT (min..max). */
+    const char *shorthand; /* A scalar standing for the map sets this key: 10: staff. */
+    enum impact impact;
+    const char *help;
+    const char *later; /* Not built yet: what to say. */
+};
+
+struct kind {
+    const char *name;   /* network */
+    const char *plural; /* networks */
+    const struct field *fields;
+    bool in_network; /* Named NETWORK/NAME. */
+    const char *help;
+    const char *later; /* The kind itself is not built yet. */
+};
+
+/* network, port, endpoint, host, link, router, service; ends with name == NULL. */
+extern const struct kind schema_kinds[];
+
+const struct kind *schema_kind(const char *name_or_plural); /* NULL if unknown. */
+
+/* The nearest of the words (NULL-ended), or NULL if none is near: for "did you mean". */
+const char *schema_nearest(const char *word, const char *const *words);
+
+/*
+ * Checks an object as it came in and returns it in canonical form (lists where lists are
+ * allowed, shorthands written out, numbers parsed, addresses in RFC 5952 form, defaults that
+ * depend on nothing filled in, read-only keys dropped), or NULL with every mistake in `diags`.
+ * `path` is where it stands, `file` may be NULL.
+ */
+struct node *schema_check(const struct kind *, const struct node *object, const char *path,
+                          const char *file, struct diags *);
+
+/* The object without defaults and read-only keys: what `export` prints. */
+struct node *schema_minimal(const struct kind *, const struct node *object);
+
+bool schema_name_ok(const char *name);
+
+/* Documents generated from the tables; the caller's to free(). */
+struct node *schema_openapi(const char *version);
+struct node *schema_json_schema(void); /* Of the fabric file. */
+char *schema_reference(void);          /* Markdown */
+
+#endif
