@@ -25,7 +25,8 @@ enum node_kind {
 
 struct node {
     enum node_kind kind;
-    unsigned line, column; /* From 1; 0 = not from a text. */
+    unsigned line, column;         /* From 1; 0 = not from a text. */
+    unsigned key_line, key_column; /* Of its key, for a child of a map. */
     bool boolean;
     int64_t integer;
     double real;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the readers and printers of the tree share. */
+#ifndef PROTO_MODEL_NODE_INTERNAL_H
+#define PROTO_MODEL_NODE_INTERNAL_H
+
+#include "proto/model/node.h"
+#include "proto/model/text_internal.h"
+
+/* Adds a child under a key that the map does not hold yet. Takes ownership of both. */
+void node_append_key(struct node *map, char *key, struct node *value);
+
+/* What YAML's core schema makes of a plain scalar: sets kind and value (not text). False for a
+ * number that is none: infinite, or not a number. */
+bool node_resolve_plain(struct node *, const char *text);
+
+/* A real number so that both languages read the same number back. */
+void node_print_real(struct text *, double value);
+
+/* A text in double quotes. With `yaml`, what YAML takes for unprintable is escaped too. */
+void node_print_quoted(struct text *, const char *text, bool yaml);
+
+#endif
