@@ -46,16 +46,21 @@ enum ipc_type {
     IPC_DELETE = 16, /* struct ipc_delete: drops one state entry. */
 
     /* Parent -> switch, control: the hello after a (re)start. */
-    IPC_START =
-        20, /* struct ipc_start; switch: [control channel], control: [switch channel,
-                            API socket, plug socket] */
-    IPC_CHANNEL = 21,    /* No body; [a new channel to the other of switch and control]. */
+    IPC_START = 20, /* struct ipc_start; switch: [control channel, adoption socket],
+                               control: [switch channel, API socket, plug socket] */
+    IPC_CHANNEL =
+        21, /* struct ipc_pids; [a new channel to the other of switch and control]. */
     IPC_REPLAY_END = 22, /* No body: the vault has been replayed. */
-    IPC_STOP = 23,       /* No body: end cleanly. */
+    IPC_STOP = 23, /* No body: end cleanly. From control to the parent: the whole daemon. */
+    IPC_PARENT =
+        24, /* struct ipc_pids; [a new channel to the parent]. A new parent sends it
+                               to the switch that it adopts, which passes it on to control, or
+                               closes the descriptor if it has none. */
 
     /* To the parent, each answered by IPC_REPLY with the same `request`. */
     IPC_OPEN_TAP =
-        30, /* control: struct ipc_open_tap -> becomes the descriptor of that port */
+        30, /* control: struct ipc_open_tap -> the port is put with the device as its
+                          descriptor and the interface's name in `path` and reply.why */
     IPC_OPEN_UDP =
         31, /* control: struct ipc_open_udp -> IPC_LISTEN of kind UDP, reply.port */
     IPC_OPEN_VDE =
@@ -118,7 +123,13 @@ struct ipc_self {
     uint8_t chain[1024]; /* Certificate chain, as the handshake sends it. */
 };
 
-enum ipc_listen_kind { IPC_LISTEN_UDP = 1, IPC_LISTEN_VDE = 2 };
+/* API and PLUG are the control's: the switch only keeps them for a new parent. */
+enum ipc_listen_kind {
+    IPC_LISTEN_UDP = 1,
+    IPC_LISTEN_VDE = 2,
+    IPC_LISTEN_API = 3,
+    IPC_LISTEN_PLUG = 4,
+};
 
 struct ipc_listen {
     uint32_t id;
@@ -192,7 +203,9 @@ struct ipc_port {
     uint8_t pin_mac[6];
     uint8_t n_pins;
     struct ipc_pin pins[8];
-    char path[108]; /* VDE: the data socket's, unlinked when the port goes. */
+    char
+        path[108]; /* VDE: the data socket's, unlinked when the port goes. TAP opened by the
+                       parent: the interface. */
 };
 
 struct ipc_delete {
@@ -202,7 +215,14 @@ struct ipc_delete {
 
 /* --- requests, replies, events ----------------------------------------------------------- */
 
+struct ipc_pids {
+    uint32_t parent;
+    uint32_t switch_;
+    uint32_t control;
+};
+
 struct ipc_start {
+    struct ipc_pids pids;
     char host[IPC_NAME_SIZE]; /* --name */
     char run_dir[108];
     char state_dir[256];
@@ -374,6 +394,7 @@ union ipc_body {
     struct ipc_port port;
     struct ipc_delete del;
     struct ipc_start start;
+    struct ipc_pids pids;
     struct ipc_open_tap open_tap;
     struct ipc_open_udp open_udp;
     struct ipc_open_vde open_vde;

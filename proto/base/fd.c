@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -23,22 +24,21 @@ int fd_set_nonblock(int fd)
     return 0;
 }
 
-int fd_send(int sock, const void *data, size_t size, const int *fds, unsigned n_fds)
+int fd_sendv(int sock, struct iovec *parts, unsigned n_parts, const int *fds,
+             unsigned n_fds)
 {
     union {
         struct cmsghdr align;
         char room[CMSG_SPACE(FD_PASS_MAX * sizeof(int))];
     } control;
-    union {
-        const void *in;
-        void *out;
-    } base = {.in = data};
-    struct iovec iov = {.iov_base = base.out, .iov_len = size};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = n_parts};
+    size_t size = 0;
     ssize_t n;
 
     if (n_fds > FD_PASS_MAX)
         return -EINVAL;
+    for (unsigned i = 0; i < n_parts; i++)
+        size += parts[i].iov_len;
     if (n_fds) {
         struct cmsghdr *c;
 
@@ -57,6 +57,17 @@ int fd_send(int sock, const void *data, size_t size, const int *fds, unsigned n_
     if (n < 0)
         return -errno;
     return (size_t)n == size ? 0 : -EMSGSIZE;
+}
+
+int fd_send(int sock, const void *data, size_t size, const int *fds, unsigned n_fds)
+{
+    union {
+        const void *in;
+        void *out;
+    } base = {.in = data};
+    struct iovec part = {.iov_base = base.out, .iov_len = size};
+
+    return fd_sendv(sock, &part, 1, fds, n_fds);
 }
 
 /* Moves the descriptors of one control message to fds[]; closes those for which there is no room. */

@@ -21,6 +21,11 @@ int fd_set_nonblock(int fd) __attribute__((warn_unused_result));
 int fd_send(int sock, const void *data, size_t size, const int *fds, unsigned n_fds)
     __attribute__((warn_unused_result));
 
+/* As fd_send(), with a message of several parts. */
+struct iovec;
+int fd_sendv(int sock, struct iovec *parts, unsigned n_parts, const int *fds,
+             unsigned n_fds) __attribute__((warn_unused_result));
+
 /*
  * Receives one message; descriptors are close-on-exec and the caller's. *n_fds is in: room in
  * fds (<= FD_PASS_MAX), out: received. Returns its size, 0 at the end, or -errno; a message cut

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One table says of each type what its body is and how it is checked; sending and receiving
+ * follow from it. Checks look at ranges only: what the values mean is the receiver's business.
+ */
+#include "fabricd/ipc/ipc.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "proto/base/fd.h"
+
+#define MTU_MIN    1280
+#define MTU_MAX    9216
+#define N_OF(list) (sizeof(list) / sizeof *(list))
+
+/* True if a text ends inside its field. */
+#define TEXT_OK(field) (memchr((field), '\0', sizeof(field)) != NULL)
+
+_Static_assert(offsetof(struct ipc_message, body) == sizeof(struct ipc_head),
+               "head and body are received in one piece");
+_Static_assert(sizeof(struct ipc_head) + sizeof(union ipc_body) <= IPC_MAX_SIZE,
+               "every message fits a channel");
+
+static bool addr_ok(const struct ipc_addr *a)
+{
+    return a->family == 0 || a->family == 4 || a->family == 6;
+}
+
+static bool addrs_ok(const struct ipc_addr *addrs, unsigned n, unsigned room)
+{
+    if (n > room)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        if (!addr_ok(&addrs[i]) || !addrs[i].family)
+            return false;
+    }
+    return true;
+}
+
+static bool self_ok(const union ipc_body *b)
+{
+    return b->self.chain_size <= sizeof b->self.chain && TEXT_OK(b->self.name);
+}
+
+static bool listen_ok(const union ipc_body *b)
+{
+    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_PLUG &&
+           b->listen.vlan < 4095 && TEXT_OK(b->listen.path) && addr_ok(&b->listen.addr);
+}
+
+static bool net_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->net.name) && b->net.mtu >= MTU_MIN && b->net.mtu <= MTU_MAX &&
+           b->net.n_allow <= N_OF(b->net.allow) && b->net.n_on <= N_OF(b->net.on);
+}
+
+static bool peer_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->peer.name) &&
+           addrs_ok(b->peer.addrs, b->peer.n_addrs, N_OF(b->peer.addrs));
+}
+
+static bool port_fields_ok(const struct ipc_port *p)
+{
+    if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_CAPTURE || p->vlan >= 4095)
+        return false;
+    if (!TEXT_OK(p->name) || !TEXT_OK(p->watch) || !TEXT_OK(p->path) ||
+        p->n_pins > N_OF(p->pins))
+        return false;
+    for (unsigned i = 0; i < p->n_pins; i++) {
+        if (p->pins[i].family != 4 && p->pins[i].family != 6)
+            return false;
+    }
+    return true;
+}
+
+static bool port_ok(const union ipc_body *b)
+{
+    return port_fields_ok(&b->port);
+}
+
+static bool delete_ok(const union ipc_body *b)
+{
+    return b->del.type >= IPC_SELF && b->del.type <= IPC_STATE_LAST;
+}
+
+static bool start_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->start.host) && TEXT_OK(b->start.run_dir) &&
+           TEXT_OK(b->start.state_dir) && TEXT_OK(b->start.store) &&
+           TEXT_OK(b->start.services) && addr_ok(&b->start.listen) &&
+           b->start.log_level <= 3;
+}
+
+static bool open_tap_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->open_tap.ifname) && port_fields_ok(&b->open_tap.port) &&
+           b->open_tap.port.kind == IPC_PORT_TAP;
+}
+
+static bool addr_body_ok(const union ipc_body *b)
+{
+    return addr_ok(&b->addr);
+}
+
+static bool open_udp_ok(const union ipc_body *b)
+{
+    return addr_ok(&b->open_udp.addr);
+}
+
+static bool open_vde_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->open_vde.name) && (b->open_vde.mode & ~0777) == 0;
+}
+
+static bool vde_data_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->vde_data.folder) &&
+           b->vde_data.client_size <= sizeof b->vde_data.client;
+}
+
+static bool sign_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->sign.name);
+}
+
+static bool signed_ok(const union ipc_body *b)
+{
+    return b->signed_.code <= 0 && b->signed_.chain_size <= sizeof b->signed_.chain;
+}
+
+static bool keys_ok(const union ipc_body *b)
+{
+    return b->keys.what >= IPC_KEYS_SHOW && b->keys.what <= IPC_KEYS_DROP_ROOT &&
+           b->keys.self.chain_size <= sizeof b->keys.self.chain &&
+           TEXT_OK(b->keys.self.name);
+}
+
+static bool reply_ok(const union ipc_body *b)
+{
+    return b->reply.code <= 0 && TEXT_OK(b->reply.why) && TEXT_OK(b->reply.hint);
+}
+
+static bool port_gone_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->port_gone.name);
+}
+
+static bool peer_state_fields_ok(const struct ipc_peer_state *s)
+{
+    return TEXT_OK(s->name) && TEXT_OK(s->cipher) && addr_ok(&s->addr);
+}
+
+static bool peer_state_ok(const union ipc_body *b)
+{
+    return peer_state_fields_ok(&b->peer_state);
+}
+
+static bool stream_ok(const union ipc_body *b)
+{
+    return b->stream.size <= sizeof b->stream.data;
+}
+
+static bool join_ok(const union ipc_body *b)
+{
+    return addrs_ok(b->join.addrs, b->join.n_addrs, N_OF(b->join.addrs));
+}
+
+static bool joining_ok(const union ipc_body *b)
+{
+    return b->joining.code <= 0;
+}
+
+static bool stats_port_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->stats_port.name) && b->stats_port.kind <= IPC_PORT_CAPTURE;
+}
+
+static bool stats_macs_ok(const union ipc_body *b)
+{
+    return b->stats_macs.n <= N_OF(b->stats_macs.macs);
+}
+
+static bool stats_link_ok(const union ipc_body *b)
+{
+    return peer_state_fields_ok(&b->stats_link.state);
+}
+
+static const struct kind {
+    const char *name; /* NULL = no such type. */
+    size_t size;
+    bool (*ok)(const union ipc_body *); /* NULL = any values will do. */
+} kinds[] = {
+    [IPC_SELF] = {"self", sizeof(struct ipc_self), self_ok},
+    [IPC_LISTEN] = {"listen", sizeof(struct ipc_listen), listen_ok},
+    [IPC_NET] = {"net", sizeof(struct ipc_net), net_ok},
+    [IPC_PEER] = {"peer", sizeof(struct ipc_peer), peer_ok},
+    [IPC_INVITE] = {"invite", sizeof(struct ipc_invite), NULL},
+    [IPC_PORT] = {"port", sizeof(struct ipc_port), port_ok},
+    [IPC_DELETE] = {"delete", sizeof(struct ipc_delete), delete_ok},
+    [IPC_START] = {"start", sizeof(struct ipc_start), start_ok},
+    [IPC_CHANNEL] = {"channel", sizeof(struct ipc_pids), NULL},
+    [IPC_REPLAY_END] = {"replay_end", 0, NULL},
+    [IPC_STOP] = {"stop", 0, NULL},
+    [IPC_PARENT] = {"parent", sizeof(struct ipc_pids), NULL},
+    [IPC_OPEN_TAP] = {"open_tap", sizeof(struct ipc_open_tap), open_tap_ok},
+    [IPC_OPEN_UDP] = {"open_udp", sizeof(struct ipc_open_udp), open_udp_ok},
+    [IPC_OPEN_VDE] = {"open_vde", sizeof(struct ipc_open_vde), open_vde_ok},
+    [IPC_VDE_DATA] = {"vde_data", sizeof(struct ipc_vde_data), vde_data_ok},
+    [IPC_SIGN] = {"sign", sizeof(struct ipc_sign), sign_ok},
+    [IPC_PATH_MTU] = {"path_mtu", sizeof(struct ipc_addr), addr_body_ok},
+    [IPC_KEYS] = {"keys", sizeof(struct ipc_keys), keys_ok},
+    [IPC_REPLY] = {"reply", sizeof(struct ipc_reply), reply_ok},
+    [IPC_SIGNED] = {"signed", sizeof(struct ipc_signed), signed_ok},
+    [IPC_PORT_GONE] = {"port_gone", sizeof(struct ipc_port_gone), port_gone_ok},
+    [IPC_PORT_NEW] = {"port_new", sizeof(struct ipc_port), port_ok},
+    [IPC_PEER_STATE] = {"peer_state", sizeof(struct ipc_peer_state), peer_state_ok},
+    [IPC_STREAM_IN] = {"stream_in", offsetof(struct ipc_stream, data), stream_ok},
+    [IPC_STREAM_OUT] = {"stream_out", offsetof(struct ipc_stream, data), stream_ok},
+    [IPC_STREAM_ROOM] = {"stream_room", sizeof(struct ipc_stream_room), NULL},
+    [IPC_JOINING] = {"joining", sizeof(struct ipc_joining), joining_ok},
+    [IPC_STATS] = {"stats", sizeof(struct ipc_stats_request), NULL},
+    [IPC_STATS_PORT] = {"stats_port", sizeof(struct ipc_stats_port), stats_port_ok},
+    [IPC_STATS_MACS] = {"stats_macs", sizeof(struct ipc_stats_macs), stats_macs_ok},
+    [IPC_STATS_LINK] = {"stats_link", sizeof(struct ipc_stats_link), stats_link_ok},
+    [IPC_STATS_END] = {"stats_end", sizeof(struct ipc_stats_request), NULL},
+    [IPC_JOIN] = {"join", sizeof(struct ipc_join), join_ok},
+};
+
+static const struct kind *kind_of(unsigned type)
+{
+    return type < N_OF(kinds) && kinds[type].name ? &kinds[type] : NULL;
+}
+
+static bool is_stream(unsigned type)
+{
+    return type == IPC_STREAM_IN || type == IPC_STREAM_OUT;
+}
+
+const char *ipc_type_name(unsigned type)
+{
+    const struct kind *k = kind_of(type);
+
+    return k ? k->name : "unknown";
+}
+
+bool ipc_check(const struct ipc_message *msg)
+{
+    const struct kind *k = kind_of(msg->head.type);
+    size_t size;
+
+    if (!k || msg->head.version != IPC_VERSION || msg->n_fds > IPC_MAX_FDS)
+        return false;
+    size = k->size;
+    if (is_stream(msg->head.type)) {
+        if (msg->head.size < size || msg->body.stream.size > sizeof msg->body.stream.data)
+            return false;
+        size += msg->body.stream.size;
+    }
+    return msg->head.size == size && (!k->ok || k->ok(&msg->body));
+}
+
+uint64_t ipc_state_id(const struct ipc_message *msg)
+{
+    switch (msg->head.type) {
+    case IPC_LISTEN:
+        return msg->body.listen.id;
+    case IPC_NET:
+        return msg->body.net.id;
+    case IPC_PEER:
+        return msg->body.peer.host;
+    case IPC_INVITE:
+        return msg->body.invite.id;
+    case IPC_PORT:
+        return msg->body.port.id;
+    default:
+        return 0;
+    }
+}
+
+int ipc_send(int sock, enum ipc_type type, uint32_t request, const void *body,
+             const int *fds, unsigned n_fds)
+{
+    const struct kind *k = kind_of(type);
+    struct ipc_head head = {.type = (uint16_t)type, .version = IPC_VERSION};
+    struct iovec parts[2];
+    union {
+        const void *in;
+        void *out;
+    } base = {.in = body};
+    size_t size;
+
+    if (!k || n_fds > IPC_MAX_FDS || (!body && k->size))
+        return -EINVAL;
+    size = k->size;
+    if (is_stream(type)) {
+        const struct ipc_stream *stream = body;
+
+        if (stream->size > sizeof stream->data)
+            return -EMSGSIZE;
+        size += stream->size;
+    }
+    head.size = (uint32_t)size;
+    head.request = request;
+    parts[0] = (struct iovec){.iov_base = &head, .iov_len = sizeof head};
+    parts[1] = (struct iovec){.iov_base = base.out, .iov_len = size};
+    return fd_sendv(sock, parts, size ? 2 : 1, fds, n_fds);
+}
+
+static ssize_t receive(int sock, struct ipc_message *msg)
+{
+    msg->n_fds = IPC_MAX_FDS;
+    return fd_recv(sock, msg, sizeof msg->head + sizeof msg->body, msg->fds, &msg->n_fds);
+}
+
+int ipc_recv(int sock, struct ipc_message *msg)
+{
+    ssize_t n = receive(sock, msg);
+
+    if (n == -ECONNRESET) /* The other end died with messages of ours unread: said once. */
+        n = receive(sock, msg);
+    if (n <= 0)
+        return (int)n;
+    if ((size_t)n >= sizeof msg->head && (size_t)n - sizeof msg->head == msg->head.size &&
+        ipc_check(msg))
+        return 1;
+    for (unsigned i = 0; i < msg->n_fds; i++)
+        close(msg->fds[i]);
+    msg->n_fds = 0;
+    return -EPROTO;
+}
