@@ -50,7 +50,10 @@ enum ipc_type {
                                control: [switch channel, API socket, plug socket] */
     IPC_CHANNEL =
         21, /* struct ipc_pids; [a new channel to the other of switch and control]. */
-    IPC_REPLAY_END = 22, /* No body: the vault has been replayed. */
+    /* No body: the vault has been replayed. Control is replayed too after its IPC_START: the
+     * same state messages, without descriptors and secrets, so that it knows what is there and
+     * deletes what nobody wants any more. */
+    IPC_REPLAY_END = 22,
     IPC_STOP = 23, /* No body: end cleanly. From control to the parent: the whole daemon. */
     IPC_PARENT =
         24, /* struct ipc_pids; [a new channel to the parent]. A new parent sends it
