@@ -247,6 +247,14 @@ const char *ipc_type_name(unsigned type)
     return k ? k->name : "unknown";
 }
 
+size_t ipc_body_size(enum ipc_type type, const void *body)
+{
+    const struct kind *k = kind_of(type);
+    size_t size = k ? k->size : 0;
+
+    return is_stream(type) ? size + ((const struct ipc_stream *)body)->size : size;
+}
+
 bool ipc_check(const struct ipc_message *msg)
 {
     const struct kind *k = kind_of(msg->head.type);

@@ -443,4 +443,7 @@ uint64_t ipc_state_id(const struct ipc_message *msg);
 
 const char *ipc_type_name(unsigned type);
 
+/* How many bytes of the body travel; 0 for an unknown type. */
+size_t ipc_body_size(enum ipc_type type, const void *body);
+
 #endif
