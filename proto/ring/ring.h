@@ -100,6 +100,8 @@ struct ring_rx {
     uint32_t tail; /* Ours. */
     uint32_t released;
     uint32_t head; /* The producer's when last looked at. */
+    unsigned n_last;
+    uint32_t last[FRAME_BURST]; /* Where the records of the last call began. */
 };
 
 /* Begin where the shared indices stand, so that either side may be replaced. -EPROTO if they
@@ -124,7 +126,7 @@ unsigned ring_room(struct ring_tx *tx, uint32_t size);
 bool ring_publish(struct ring_tx *tx);
 
 /*
- * Looks at up to `max` frames and moves on. Their bytes stay in the ring, writable with
+ * Looks at up to `max` (at most FRAME_BURST) frames and moves on. Their bytes stay in the ring, writable with
  * FRAME_HEADROOM in front, until ring_release(). Only for who trusts the producer, or does not
  * mind that bytes change. Returns how many (0 = empty), or -EPROTO. Metadata is not checked:
  * frame_check() does that.
@@ -140,9 +142,9 @@ int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
 int ring_get(struct ring_rx *rx, uint8_t *arena, size_t room, size_t *used,
              struct frame *frames, unsigned max) __attribute__((warn_unused_result));
 
-/* Goes back to before the last `n` frames of the last ring_peek() or ring_get(), which returned
- * frames[]: they will come again. For a sender that is held back. */
-void ring_unget(struct ring_rx *rx, const struct frame *frames, unsigned n);
+/* Goes back to before the last `n` frames of the last ring_peek() or ring_get(): they will come
+ * again. For a sender that is held back. Not after ring_release(). */
+void ring_unget(struct ring_rx *rx, unsigned n);
 
 /* Gives the room of everything looked at back to the producer, with one release store. Returns
  * true if the producer waits for room and its doorbell must be rung. */

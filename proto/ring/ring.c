@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/ring/ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define RING_MAGIC   0x696f7452u /* "Rtoi" in memory. */
+#define RING_VERSION 1u
+
+static_assert(sizeof(struct ring_desc) == 32, "half of a record's head");
+static_assert(RING_RECORD_HEAD == FRAME_HEADROOM, "the head is the frame's headroom");
+static_assert(sizeof(struct ring_control) <= RING_CONTROL_SIZE, "one page");
+
+/* The lines that a record with `size` bytes takes. */
+static uint32_t record_size(uint32_t size)
+{
+    return (RING_RECORD_HEAD + size + RING_ALIGN - 1) & ~(RING_ALIGN - 1);
+}
+
+static bool size_valid(uint32_t size)
+{
+    return size >= RING_SIZE_MIN && size <= RING_SIZE_MAX && (size & (size - 1)) == 0;
+}
+
+size_t ring_memory_size(uint32_t ring_size)
+{
+    return size_valid(ring_size) ? RING_CONTROL_SIZE + (size_t)RING_DIRECTIONS * ring_size
+                                 : 0;
+}
+
+void ring_control_init(struct ring_control *c, uint32_t ring_size)
+{
+    c->magic = RING_MAGIC;
+    c->version = RING_VERSION;
+    c->ring_size = ring_size;
+}
+
+uint32_t ring_control_check(const struct ring_control *c, size_t memory_size)
+{
+    uint32_t ring_size = c->ring_size;
+
+    if (c->magic != RING_MAGIC || c->version != RING_VERSION ||
+        memory_size < RING_CONTROL_SIZE || ring_memory_size(ring_size) != memory_size)
+        return 0;
+    return ring_size;
+}
+
+/* True if `used` bytes between the two indices are possible. */
+static bool distance_valid(uint32_t used, uint32_t size)
+{
+    return used <= size && used % RING_ALIGN == 0;
+}
+
+int ring_tx_init(struct ring_tx *tx, struct ring_shared *shared, uint8_t *mem,
+                 uint32_t size)
+{
+    uint32_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
+
+    if (!size_valid(size) || head % RING_ALIGN || !distance_valid(head - tail, size))
+        return -EPROTO;
+    *tx = (struct ring_tx){.shared = shared,
+                           .mem = mem,
+                           .size = size,
+                           .head = head,
+                           .published = head,
+                           .tail = tail};
+    return 0;
+}
+
+int ring_rx_init(struct ring_rx *rx, struct ring_shared *shared, uint8_t *mem,
+                 uint32_t size)
+{
+    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
+    uint32_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
+
+    if (!size_valid(size) || tail % RING_ALIGN || !distance_valid(head - tail, size))
+        return -EPROTO;
+    *rx = (struct ring_rx){.shared = shared,
+                           .mem = mem,
+                           .size = size,
+                           .tail = tail,
+                           .released = tail,
+                           .head = head};
+    return 0;
+}
+
+/* Bytes free; looks at the consumer's index only when what is known is less than `wanted`. */
+static int tx_free(struct ring_tx *tx, uint32_t wanted, uint32_t *out)
+{
+    uint32_t tail;
+
+    if (tx->size - (tx->head - tx->tail) < wanted) {
+        tail = atomic_load_explicit(&tx->shared->tail, memory_order_acquire);
+        /* It may only move forward, and not past what was published. */
+        if (!distance_valid(tx->published - tail, tx->published - tx->tail))
+            return -EPROTO;
+        tx->tail = tail;
+    }
+    *out = tx->size - (tx->head - tx->tail);
+    return 0;
+}
+
+int ring_put(struct ring_tx *tx, const struct frame *f)
+{
+    struct ring_desc desc = {.inline_size = f->size,
+                             .gso_size = f->gso_size,
+                             .hdr_size = f->hdr_size,
+                             .csum_start = f->csum_start,
+                             .csum_ofs = f->csum_ofs,
+                             .tci = f->tci,
+                             .gso = f->gso,
+                             .flags = f->flags};
+    uint8_t *record = tx->mem + (tx->head & (tx->size - 1));
+    uint32_t wanted, room;
+
+    if (f->size > FRAME_SUPER_MAX)
+        return -EMSGSIZE;
+    wanted = record_size(f->size);
+    if (tx_free(tx, wanted, &room) < 0)
+        return -EPROTO;
+    if (room < wanted)
+        return -ENOBUFS;
+    memcpy(record, &desc, sizeof desc);
+    memcpy(record + RING_RECORD_HEAD, f->data, f->size);
+    tx->head += wanted;
+    return 0;
+}
+
+unsigned ring_room(struct ring_tx *tx, uint32_t size)
+{
+    uint32_t room;
+
+    /* Asking for all of it makes it look: the answer holds back a sender. */
+    if (tx_free(tx, tx->size, &room) < 0)
+        return 0;
+    return room / record_size(size);
+}
+
+/*
+ * The fence pairs with the one in ring_rx_sleep() and ring_tx_sleep(): either we see that the other side sleeps, or
+ * it sees what we have just stored. Only one of several publishers' calls rings.
+ */
+static bool must_ring(_Atomic uint32_t *sleeping)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(sleeping, memory_order_relaxed) &&
+           atomic_exchange_explicit(sleeping, 0, memory_order_relaxed);
+}
+
+bool ring_publish(struct ring_tx *tx)
+{
+    if (tx->published == tx->head)
+        return false;
+    tx->published = tx->head;
+    atomic_store_explicit(&tx->shared->head, tx->head, memory_order_release);
+    return must_ring(&tx->shared->rx_sleeping);
+}
+
+/* Looks at the producer's index. */
+static int rx_look(struct ring_rx *rx)
+{
+    uint32_t head = atomic_load_explicit(&rx->shared->head, memory_order_acquire);
+
+    if (!distance_valid(head - rx->released, rx->size) ||
+        head - rx->released < rx->tail - rx->released)
+        return -EPROTO;
+    rx->head = head;
+    return 0;
+}
+
+/* Takes the next record's descriptor into a frame that views the ring. Returns the bytes that
+ * the record fills, or 0 if it lies. There is a record: tail != head. */
+static uint32_t rx_record(const struct ring_rx *rx, struct frame *f)
+{
+    uint8_t *record = rx->mem + (rx->tail & (rx->size - 1));
+    struct ring_desc desc;
+
+    memcpy(&desc, record, sizeof desc);
+    /* So that checks and uses are of the same copy, whatever the compiler would rather do. */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (desc.inline_size > FRAME_SUPER_MAX || desc.ref_size != 0 ||
+        record_size(desc.inline_size) > rx->head - rx->tail)
+        return 0;
+    *f = (struct frame){.data = record + RING_RECORD_HEAD,
+                        .size = desc.inline_size,
+                        .tci = desc.tci,
+                        .gso_size = desc.gso_size,
+                        .hdr_size = desc.hdr_size,
+                        .csum_start = desc.csum_start,
+                        .csum_ofs = desc.csum_ofs,
+                        .gso = desc.gso,
+                        .flags = desc.flags};
+    return record_size(desc.inline_size);
+}
+
+static int rx_begin(struct ring_rx *rx, unsigned *max)
+{
+    rx->n_last = 0;
+    if (*max > FRAME_BURST)
+        *max = FRAME_BURST;
+    return rx->tail == rx->head ? rx_look(rx) : 0;
+}
+
+int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
+{
+    unsigned n = 0;
+
+    if (rx_begin(rx, &max) < 0)
+        return -EPROTO;
+    while (n < max && rx->tail != rx->head) {
+        uint32_t filled = rx_record(rx, &frames[n]);
+
+        if (!filled)
+            return -EPROTO;
+        rx->last[n++] = rx->tail;
+        rx->tail += filled;
+    }
+    rx->n_last = n;
+    return (int)n;
+}
+
+int ring_get(struct ring_rx *rx, uint8_t *arena, size_t room, size_t *used,
+             struct frame *frames, unsigned max)
+{
+    size_t at = 0;
+    unsigned n = 0;
+
+    if (rx_begin(rx, &max) < 0)
+        return -EPROTO;
+    while (n < max && rx->tail != rx->head) {
+        uint32_t filled = rx_record(rx, &frames[n]);
+        uint8_t *copy = arena + at + FRAME_HEADROOM;
+
+        if (!filled)
+            return -EPROTO;
+        if (room - at < FRAME_HEADROOM + frames[n].size)
+            break;
+        memcpy(copy, frames[n].data, frames[n].size);
+        frames[n].data = copy;
+        at += FRAME_HEADROOM + frames[n].size;
+        at += -at & 15;
+        if (at > room)
+            at = room;
+        rx->last[n++] = rx->tail;
+        rx->tail += filled;
+    }
+    rx->n_last = n;
+    *used = at;
+    return (int)n;
+}
+
+void ring_unget(struct ring_rx *rx, unsigned n)
+{
+    assert(n <= rx->n_last);
+    if (n == 0)
+        return;
+    rx->n_last -= n;
+    rx->tail = rx->last[rx->n_last];
+}
+
+bool ring_release(struct ring_rx *rx)
+{
+    if (rx->released == rx->tail)
+        return false;
+    rx->released = rx->tail;
+    rx->n_last = 0;
+    atomic_store_explicit(&rx->shared->tail, rx->tail, memory_order_release);
+    return must_ring(&rx->shared->tx_sleeping);
+}
+
+bool ring_ready(struct ring_rx *rx)
+{
+    return rx->tail != rx->head ||
+           atomic_load_explicit(&rx->shared->head, memory_order_relaxed) != rx->tail;
+}
+
+bool ring_rx_sleep(struct ring_rx *rx)
+{
+    atomic_store_explicit(&rx->shared->rx_sleeping, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    return !ring_ready(rx);
+}
+
+void ring_rx_wake(struct ring_rx *rx)
+{
+    atomic_store_explicit(&rx->shared->rx_sleeping, 0, memory_order_relaxed);
+}
+
+bool ring_tx_sleep(struct ring_tx *tx, uint32_t size)
+{
+    atomic_store_explicit(&tx->shared->tx_sleeping, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    return ring_room(tx, size) == 0;
+}
+
+void ring_tx_wake(struct ring_tx *tx)
+{
+    atomic_store_explicit(&tx->shared->tx_sleeping, 0, memory_order_relaxed);
+}
