@@ -88,8 +88,7 @@ static int change_addr(struct mnl_socket *nl, unsigned ifindex, const struct net
 {
     union request r;
     uint16_t flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
-    struct nlmsghdr *head =
-        request_start(&r, add ? RTM_NEWADDR : RTM_DELADDR, flags, seq);
+    struct nlmsghdr *head = request_start(&r, add ? RTM_NEWADDR : RTM_DELADDR, flags, seq);
     struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(head, sizeof *info);
 
     info->ifa_family = addr_family(a);
@@ -110,8 +109,8 @@ static int change_addr(struct mnl_socket *nl, unsigned ifindex, const struct net
     return talk(nl, head);
 }
 
-static int add_default(struct mnl_socket *nl, unsigned ifindex, const struct netcfg_addr *via,
-                       uint32_t seq)
+static int add_default(struct mnl_socket *nl, unsigned ifindex,
+                       const struct netcfg_addr *via, uint32_t seq)
 {
     union request r;
     struct nlmsghdr *head =
@@ -195,7 +194,8 @@ int netns_configure(const struct netcfg *cfg, struct err *err)
     return r;
 }
 
-int netns_address_remove(const char *ifname, const struct netcfg_addr *addr, struct err *err)
+int netns_address_remove(const char *ifname, const struct netcfg_addr *addr,
+                         struct err *err)
 {
     unsigned ifindex = if_nametoindex(ifname);
     struct mnl_socket *nl;
@@ -210,7 +210,8 @@ int netns_address_remove(const char *ifname, const struct netcfg_addr *addr, str
     mnl_socket_close(nl);
     if (r == -EADDRNOTAVAIL)
         r = 0;
-    return r ? err_set(err, r, "cannot remove an address of %s: %s", ifname, err_text(r)) : 0;
+    return r ? err_set(err, r, "cannot remove an address of %s: %s", ifname, err_text(r))
+             : 0;
 }
 
 int netns_link_up(const char *ifname, struct err *err)
