@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
@@ -39,7 +40,7 @@ static void close_all(int *fds, unsigned n)
         fd_close(&fds[i]);
 }
 
-static void take_reply(struct chan *chan, struct asked *asked, struct ipc_message *msg)
+static void take_reply(struct asked *asked, struct ipc_message *msg)
 {
     bool last = asked->last == 0 || msg->head.type == asked->last;
 
@@ -68,7 +69,7 @@ static void dispatch(struct chan *chan, struct ipc_message *msg)
     if (msg->head.request != 0)
         asked = find_asked(chan, msg->head.request);
     if (asked != NULL)
-        take_reply(chan, asked, msg);
+        take_reply(asked, msg);
     else
         chan->message(chan, msg);
     close_all(msg->fds, msg->n_fds);
