@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fabricd/switch/fdb.h"
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
 #include "proto/wire/frame.h"
@@ -40,9 +41,9 @@ enum swport_drop {
 };
 
 struct swport_counters {
-    uint64_t rx_frames,
-        rx_bytes; /* From the endpoint into the switch. A superframe is one. */
-    uint64_t tx_frames, tx_bytes;
+    /* From the endpoint into the switch, those dropped there too. A superframe is one. */
+    uint64_t rx_frames, rx_bytes;
+    uint64_t tx_frames, tx_bytes; /* What the endpoint was given. */
     uint64_t rx_drops[SWPORT_DROP_N];
     uint64_t tx_drops[SWPORT_DROP_N];
 };
@@ -55,10 +56,13 @@ struct swport_ops {
      */
     void (*send)(struct swport *, struct frame *const *frames, unsigned n);
 
-    /* How many more unicast frames the driver would take now without dropping, for drivers
-     * whose senders can be held back (rings); NULL = always all. */
-    unsigned (*room)(struct swport *);
+    /* How many bytes the driver would take now without dropping, each frame counted with
+     * SWPORT_ROOM_FRAME bytes more than its size. For drivers whose senders are held back
+     * rather than frames dropped (rings); NULL = always all. */
+    size_t (*room)(struct swport *);
 };
+
+#define SWPORT_ROOM_FRAME 128u
 
 /* A port. The driver embeds it and fills in the first part before switch_add_port(). */
 struct swport {
@@ -82,8 +86,16 @@ struct swport {
     /* The switch's own. */
     struct switch_ *sw;
     struct list ports_link, dirty_link;
-    struct frame *pending[FRAME_BURST];
+    struct fdb_port fdb;
     unsigned n_pending;
+    size_t room_left;      /* Of ops->room(), in the burst at hand. */
+    struct {               /* The last answers of the fdb for this ingress. */
+        uint64_t src, dst; /* Keys; 0 = none. */
+        mtime_t src_until; /* The source need not be learnt again before. */
+        struct swport *dst_port;
+        uint32_t src_version, dst_version;
+    } last;
+    struct frame *pending[FRAME_BURST];
 };
 
 struct switch_config {
@@ -92,17 +104,22 @@ struct switch_config {
     uint8_t vlans[4096 / 8]; /* Bit set = declared. */
     mtime_t ageing;          /* 300 s unless set. */
     uint32_t fdb_room; /* Most MACs, 65,536 unless set; at the limit the port that holds the
-                               most loses its oldest. */
+                        * most loses its oldest. Fixed at switch_new(). */
+    uint64_t seed;     /* Random: keys the MAC table. Fixed at switch_new(). */
 };
 
-struct switch_ *switch_new(const struct switch_config *);
+struct switch_ *switch_new(const struct switch_config *); /* NULL if there is no memory. */
 void switch_free(struct switch_ *); /* Ports must have been removed. */
 void switch_configure(struct switch_ *, const struct switch_config *);
 
 void switch_add_port(struct switch_ *, struct swport *);
 void switch_remove_port(struct swport *); /* Forgets its MACs too. Harmless if not added. */
 
-/* The burst came in by `in`. n <= FRAME_BURST. Frames may be altered (checksums, egress). */
+/*
+ * The burst came in by `in`. n <= FRAME_BURST. Frames may be altered (checksums, egress). Each
+ * has passed frame_check() (proto/wire/vnet.h), or is plain and of 14..FRAME_SIZE_MAX bytes;
+ * what fails that, the driver counts as malformed and keeps to itself.
+ */
 void switch_input(struct swport *in, struct frame *frames, unsigned n, mtime_t now);
 
 /* As switch_input(), but stops before the first frame whose only destination is a port without
@@ -110,6 +127,11 @@ void switch_input(struct swport *in, struct frame *frames, unsigned n, mtime_t n
 unsigned switch_input_held(struct swport *in, struct frame *frames, unsigned n, mtime_t now,
                            struct swport **blocked);
 
+/* True if the last unicast frame of `in` went to a port that takes TCP superframes: a hint that
+ * it pays to coalesce. */
+bool switch_wants_super(const struct swport *in);
+
+/* Not later than the next ageing; MTIME_NEVER while nothing is learnt. */
 mtime_t switch_deadline(const struct switch_ *);
 void switch_run(struct switch_ *, mtime_t now); /* Ageing. */
 
@@ -119,6 +141,9 @@ struct switch_mac {
     uint32_t port_id;
     mtime_t seen;
 };
+
+/* Forgets what was learnt in a VLAN. */
+void switch_flush_vlan(struct switch_ *, uint16_t vlan);
 
 /* Copies up to `room` learnt MACs from position *cursor (0 = start; 0 again at the end). */
 unsigned switch_list_macs(const struct switch_ *, struct switch_mac *out, unsigned room,

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fabricd/port/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int port_env_init(struct port_env *env, struct loop *loop)
+{
+    *env = (struct port_env){.loop = loop};
+    list_init(&env->held);
+    /* Pages that no driver has read into cost nothing. */
+    env->arena = aligned_alloc(64, (PORT_ARENA_SIZE + 63u) / 64u * 64u);
+    return env->arena ? 0 : -ENOMEM;
+}
+
+void port_env_done(struct port_env *env)
+{
+    free(env->arena);
+    env->arena = NULL;
+}
+
+void port_init(struct port *p, struct port_env *env, const struct ipc_port *config,
+               const struct port_ops *ops, const struct swport_ops *sw_ops)
+{
+    p->ops = ops;
+    p->env = env;
+    p->sw.ops = sw_ops;
+    p->sw.id = config->id;
+    p->sw.vlan = config->vlan;
+    p->sw.max_frame = FRAME_SIZE_MAX;
+    p->sw.pinned = config->pinned;
+    memcpy(p->sw.pin_mac, config->pin_mac, sizeof p->sw.pin_mac);
+    p->sw.n_pin_addrs = config->n_pins;
+    for (unsigned i = 0; i < config->n_pins; i++) {
+        p->sw.pin_addrs[i].family = config->pins[i].family;
+        memcpy(p->sw.pin_addrs[i].addr, config->pins[i].addr, 16);
+    }
+}
+
+void port_gone(struct port *p)
+{
+    if (p->is_gone)
+        return;
+    p->is_gone = true;
+    p->env->gone(p->env->aux, p);
+}
+
+int port_new(struct port_env *env, const struct ipc_port *config, const int *fds,
+             unsigned n_fds, struct port **out)
+{
+    switch ((enum ipc_port_kind)config->kind) {
+    case IPC_PORT_TAP:
+        return n_fds >= 1 ? tap_new(env, config, fds[0], out) : -EINVAL;
+    case IPC_PORT_VDE:
+        return n_fds >= 1 ? vde_new(env, config, fds[0], out) : -EINVAL;
+    case IPC_PORT_RING:
+        return n_fds >= 3 ? ring_new(env, config, fds, out) : -EINVAL;
+    case IPC_PORT_CAPTURE:
+        break; /* No port of a switch: fabricd/port/capture.h. */
+    }
+    return -EINVAL;
+}
+
+void port_free(struct port *p)
+{
+    if (!p)
+        return;
+    switch_remove_port(&p->sw);
+    p->ops->free(p);
+}

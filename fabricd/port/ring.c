@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The shared-memory ring of a fast client. Frames are copied out of it before they are looked
+ * at, since the client can change them at any time.
+ *
+ * Waiting, three ways:
+ * - When the ring is empty, the driver yields the processor for a while that grows with success
+ *   and shrinks without, then announces its sleep and waits for the doorbell.
+ * - A client whose frame goes to a ring without room is held back: its frames stay in its own
+ *   ring until the other one has room or HOLD_TIME is over. Then the destination counts as
+ *   stuck, and what it has no room for is dropped, until it has taken something.
+ * - The doorbell is an eventfd that stays readable, so that an unfinished turn goes on in the
+ *   next one, until the driver goes to sleep.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fabricd/port/port.h"
+#include "proto/base/fd.h"
+#include "proto/base/shm.h"
+#include "proto/ring/ring.h"
+#include "proto/wire/vnet.h"
+
+#define HOLD_TIME    (2 * MTIME_MS)
+#define TURN_BURSTS  8u
+#define PATIENCE_MAX 32u /* Most yields before sleep. */
+
+struct ring {
+    struct port port;
+    struct loop_watch bell; /* Rung by the client. */
+    int client_bell;
+    struct ring_control *control;
+    uint8_t *memory[RING_DIRECTIONS]; /* Each mapped twice. */
+    uint32_t ring_size;
+    struct ring_rx rx;
+    struct ring_tx tx;
+    unsigned patience;
+    bool stuck;            /* The client took nothing for HOLD_TIME. */
+    struct list held_link; /* In env->held while its sender is held back. */
+    struct ring *held_for; /* The ring without room. */
+    struct loop_timer held_until;
+};
+
+static void ring_turn(struct ring *ring);
+
+static struct ring *ring_of(struct port *p)
+{
+    return list_entry(p, struct ring, port);
+}
+
+static struct ring *ring_of_swport(struct swport *sw)
+{
+    return ring_of(port_of_swport(sw));
+}
+
+static void ring_bell(int fd)
+{
+    const uint64_t one = 1;
+
+    /* A bell that cannot be rung is one that is already ringing. */
+    if (write(fd, &one, sizeof one) < 0)
+        return;
+}
+
+static void drain_bell(const struct ring *ring)
+{
+    uint64_t count;
+
+    if (read(ring->bell.fd, &count, sizeof count) < 0)
+        return;
+}
+
+static bool is_held(const struct ring *ring)
+{
+    return ring->held_for != NULL;
+}
+
+static void release_hold(struct ring *ring)
+{
+    loop_timer_set(ring->port.env->loop, &ring->held_until, MTIME_NEVER);
+    list_remove(&ring->held_link);
+    ring->held_for = NULL;
+}
+
+/* Lets those go on that waited for `full`. */
+static void wake_senders(struct ring *full)
+{
+    struct port_env *env = full->port.env;
+    struct list ready;
+
+    list_init(&ready);
+    list_for_each_safe (it, &env->held) {
+        struct ring *held = list_entry(it, struct ring, held_link);
+
+        if (held->held_for == full) {
+            release_hold(held);
+            list_append(&ready, &held->held_link);
+        }
+    }
+    while (!list_empty(&ready)) {
+        struct ring *held = list_entry(ready.next, struct ring, held_link);
+
+        list_remove(&held->held_link);
+        ring_turn(held);
+    }
+}
+
+static void hold_expired(struct loop_timer *timer, mtime_t now)
+{
+    struct ring *ring = list_entry(timer, struct ring, held_until);
+
+    (void)now;
+    ring->held_for->stuck = true;
+    ring_tx_wake(&ring->held_for->tx);
+    wake_senders(ring->held_for);
+}
+
+static void hold(struct ring *ring, struct ring *full)
+{
+    struct port_env *env = ring->port.env;
+
+    ring->held_for = full;
+    list_append(&env->held, &ring->held_link);
+    loop_timer_set(env->loop, &ring->held_until, loop_now_fresh(env->loop) + HOLD_TIME);
+}
+
+/* Gives n checked frames to the switch. Returns how many it took; fewer where the rest has to
+ * wait for *full. */
+static unsigned input(struct ring *ring, struct frame *frames, unsigned n,
+                      struct ring **full)
+{
+    struct port_env *env = ring->port.env;
+    struct swport *blocked;
+    unsigned taken;
+
+    taken = switch_input_held(&ring->port.sw, frames, n, loop_now(env->loop), &blocked);
+    *full = blocked ? ring_of_swport(blocked) : NULL;
+    return taken;
+}
+
+static bool is_sound(struct frame *f)
+{
+    if (!f->gso && !f->flags)
+        return f->size >= FRAME_SIZE_MIN && f->size <= FRAME_SIZE_MAX;
+    return frame_check(f) == 0;
+}
+
+/* Takes one burst of n frames to the switch, but for the malformed ones. Returns how many were
+ * dealt with. */
+static unsigned forward(struct ring *ring, unsigned n, struct ring **full)
+{
+    struct frame *frames = ring->port.env->frames;
+    unsigned done = 0;
+
+    *full = NULL;
+    while (done < n && !*full) {
+        unsigned good = done;
+
+        while (good < n && is_sound(&frames[good])) {
+            frames[good].tci = 0;
+            good++;
+        }
+        if (good > done) {
+            done += input(ring, frames + done, good - done, full);
+            continue;
+        }
+        port_count_malformed(&ring->port, frames[done].size);
+        done++;
+    }
+    return done;
+}
+
+enum turn { TURN_MORE, TURN_EMPTY, TURN_HELD, TURN_GONE };
+
+static enum turn read_burst(struct ring *ring)
+{
+    struct port_env *env = ring->port.env;
+    struct ring *full;
+    size_t used;
+    unsigned done;
+    int n =
+        ring_get(&ring->rx, env->arena, PORT_ARENA_SIZE, &used, env->frames, FRAME_BURST);
+
+    if (n < 0) {
+        port_gone(&ring->port);
+        return TURN_GONE;
+    }
+    if (n == 0)
+        return TURN_EMPTY;
+    done = forward(ring, (unsigned)n, &full);
+    ring_unget(&ring->rx, (unsigned)n - done);
+    if (ring_release(&ring->rx))
+        ring_bell(ring->client_bell);
+    if (!full)
+        return TURN_MORE;
+    /* Last look before waiting: the client may have made room meanwhile. */
+    if (!ring_tx_sleep(&full->tx, FRAME_SUPER_MAX)) {
+        ring_tx_wake(&full->tx);
+        return TURN_MORE;
+    }
+    hold(ring, full);
+    return TURN_HELD;
+}
+
+/* True if something came while we let others run. */
+static bool wait_a_little(struct ring *ring)
+{
+    for (unsigned i = 0; i < ring->patience; i++) {
+        sched_yield();
+        if (ring_ready(&ring->rx)) {
+            if (ring->patience < PATIENCE_MAX)
+                ring->patience *= 2;
+            return true;
+        }
+    }
+    ring->patience = ring->patience > 1 ? ring->patience / 2 : 1;
+    return false;
+}
+
+static void ring_turn(struct ring *ring)
+{
+    ring_rx_wake(&ring->rx);
+    for (unsigned i = 0; i < TURN_BURSTS; i++) {
+        switch (read_burst(ring)) {
+        case TURN_MORE:
+            continue;
+        case TURN_HELD:
+            drain_bell(ring);
+            return;
+        case TURN_GONE:
+            return;
+        case TURN_EMPTY:
+            break;
+        }
+        if (wait_a_little(ring))
+            continue;
+        drain_bell(ring);
+        if (ring_rx_sleep(&ring->rx))
+            return;
+        ring_rx_wake(&ring->rx);
+    }
+    /* Not finished: come back after the others had their turn. */
+    ring_bell(ring->bell.fd);
+}
+
+static void bell_rung(struct loop_watch *w, uint32_t events)
+{
+    struct ring *ring = list_entry(w, struct ring, bell);
+
+    (void)events;
+    ring_tx_wake(&ring->tx);
+    wake_senders(ring);
+    if (is_held(ring))
+        drain_bell(ring);
+    else if (!ring->port.is_gone)
+        ring_turn(ring);
+}
+
+static size_t ring_room_bytes(struct swport *sw)
+{
+    struct ring *ring = ring_of_swport(sw);
+    size_t room = (size_t)ring_room(&ring->tx, 0) * RING_RECORD_HEAD;
+
+    if (ring->stuck && room < ring->ring_size / 2)
+        return SIZE_MAX;
+    ring->stuck = false;
+    return room;
+}
+
+static void ring_send(struct swport *sw, struct frame *const *frames, unsigned n)
+{
+    struct ring *ring = ring_of_swport(sw);
+
+    for (unsigned i = 0; i < n; i++) {
+        int code = ring_put(&ring->tx, frames[i]);
+
+        if (code == 0)
+            port_count_sent(&ring->port, frames[i]);
+        else
+            sw->counters.tx_drops[code == -ENOBUFS ? SWPORT_DROP_FULL : SWPORT_DROP_IO]++;
+        if (code == -EPROTO)
+            port_gone(&ring->port);
+    }
+    if (ring_publish(&ring->tx))
+        ring_bell(ring->client_bell);
+}
+
+static void unmap(struct ring *ring)
+{
+    shm_unmap(ring->control, RING_CONTROL_SIZE);
+    for (unsigned i = 0; i < RING_DIRECTIONS; i++)
+        shm_unmap(ring->memory[i], 2 * (size_t)ring->ring_size);
+}
+
+static void ring_free(struct port *p)
+{
+    struct ring *ring = ring_of(p);
+
+    wake_senders(ring);
+    if (is_held(ring))
+        release_hold(ring);
+    loop_remove(p->env->loop, &ring->bell);
+    unmap(ring);
+    free(ring);
+}
+
+/* Maps the client's memory. Its size tells the geometry: the control page is the client's to
+ * write as well. */
+static int map(struct ring *ring, int memfd)
+{
+    size_t size;
+    void *p;
+    int code = shm_check(memfd, &size);
+
+    if (code < 0)
+        return code;
+    if (size < RING_CONTROL_SIZE || (size - RING_CONTROL_SIZE) / 2 > RING_SIZE_MAX)
+        return -EINVAL;
+    ring->ring_size = (uint32_t)((size - RING_CONTROL_SIZE) / 2);
+    if (ring_memory_size(ring->ring_size) != size)
+        return -EINVAL;
+    code = shm_map(memfd, 0, RING_CONTROL_SIZE, &p);
+    if (code < 0)
+        return code;
+    ring->control = p;
+    for (unsigned i = 0; i < RING_DIRECTIONS; i++) {
+        code = shm_map_twice(memfd, RING_CONTROL_SIZE + (size_t)i * ring->ring_size,
+                             ring->ring_size, &p);
+        if (code < 0)
+            return code;
+        ring->memory[i] = p;
+    }
+    return 0;
+}
+
+static int attach(struct ring *ring, const int fds[3])
+{
+    struct ring_shared *dir;
+    int code = map(ring, fds[0]);
+
+    if (code < 0)
+        return code;
+    dir = ring->control->dir;
+    code = ring_rx_init(&ring->rx, &dir[RING_TO_DAEMON], ring->memory[RING_TO_DAEMON],
+                        ring->ring_size);
+    if (code == 0)
+        code = ring_tx_init(&ring->tx, &dir[RING_TO_CLIENT], ring->memory[RING_TO_CLIENT],
+                            ring->ring_size);
+    if (code == 0)
+        code = fd_set_nonblock(fds[1]);
+    if (code == 0)
+        code = fd_set_nonblock(fds[2]);
+    if (code == 0)
+        code = loop_add(ring->port.env->loop, &ring->bell, fds[1], EPOLLIN);
+    return code;
+}
+
+int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[3],
+             struct port **out)
+{
+    static const struct port_ops ops = {.free = ring_free};
+    static const struct swport_ops sw_ops = {.send = ring_send, .room = ring_room_bytes};
+    struct ring *ring = calloc(1, sizeof *ring);
+    int code;
+
+    if (!ring)
+        return -ENOMEM;
+    port_init(&ring->port, env, config, &ops, &sw_ops);
+    ring->port.sw.caps = (uint8_t)(config->caps & FRAME_CAP_ALL);
+    ring->bell.ready = bell_rung;
+    ring->held_until.expired = hold_expired;
+    ring->client_bell = fds[2];
+    ring->patience = 1;
+    list_init(&ring->held_link);
+    code = attach(ring, fds);
+    if (code < 0) {
+        loop_remove(env->loop, &ring->bell);
+        unmap(ring);
+        free(ring);
+        return code;
+    }
+    /* What the client put there before we came, or before our predecessor went. */
+    ring_bell(ring->bell.fd);
+    *out = &ring->port;
+    return 0;
+}

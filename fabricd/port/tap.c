@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * TAP devices with IFF_VNET_HDR: the kernel hands over TCP segments of up to 64 KiB whole, with
+ * checksums left open, and takes the same. The virtio header is read and written together with
+ * the frame, in the headroom in front of it, so that a frame is one read and one write.
+ */
+#include <errno.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fabricd/port/port.h"
+#include "proto/base/fd.h"
+#include "proto/wire/vnet.h"
+
+#define FRAME_ROOM (FRAME_HEADROOM + FRAME_SUPER_MAX)
+/* Superframes that are read before they are written out: few enough to stay in the L2 cache. */
+#define BURST_BYTES (4u * FRAME_ROOM)
+
+struct tap {
+    struct port port;
+    struct loop_watch watch;
+};
+
+static struct tap *tap_of(struct port *p)
+{
+    return list_entry(p, struct tap, port);
+}
+
+/* Reads one frame to `data`. Returns 1, 0 if there is none, -EBADMSG, or -errno if the device
+ * is gone. */
+static int read_frame(int fd, uint8_t *data, struct frame *f)
+{
+    ssize_t n = read(fd, data - VNET_HDR_SIZE, VNET_HDR_SIZE + FRAME_SUPER_MAX);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    *f = (struct frame){.data = data};
+    if ((size_t)n < VNET_HDR_SIZE + FRAME_SIZE_MIN)
+        return -EBADMSG;
+    f->size = (uint32_t)n - VNET_HDR_SIZE;
+    return vnet_decode(data - VNET_HDR_SIZE, f) < 0 ? -EBADMSG : 1;
+}
+
+/* Reads a burst; false when the device has no more. */
+static bool read_burst(struct tap *tap, unsigned *n_frames)
+{
+    struct port_env *env = tap->port.env;
+    size_t used = 0;
+    unsigned n = 0;
+    bool more = true;
+
+    for (unsigned i = 0; i < FRAME_BURST && used < BURST_BYTES; i++) {
+        struct frame *f = &env->frames[n];
+        int code = read_frame(tap->watch.fd, env->arena + used + FRAME_HEADROOM, f);
+
+        if (code == -EBADMSG) {
+            port_count_malformed(&tap->port, f->size);
+            continue;
+        }
+        if (code <= 0) {
+            more = false;
+            if (code < 0)
+                port_gone(&tap->port);
+            break;
+        }
+        used += (FRAME_HEADROOM + f->size + 63u) / 64u * 64u;
+        n++;
+    }
+    *n_frames = n;
+    return more;
+}
+
+static void tap_ready(struct loop_watch *w, uint32_t events)
+{
+    struct tap *tap = list_entry(w, struct tap, watch);
+    struct port_env *env = tap->port.env;
+    bool more = true;
+
+    if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN)) {
+        port_gone(&tap->port);
+        return;
+    }
+    for (unsigned i = 0; more && i < PORT_TURN_BURSTS; i++) {
+        unsigned n;
+
+        more = read_burst(tap, &n);
+        switch_input(&tap->port.sw, env->frames, n, loop_now(env->loop));
+    }
+}
+
+static void tap_send(struct swport *sw, struct frame *const *frames, unsigned n)
+{
+    struct tap *tap = tap_of(port_of_swport(sw));
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct frame *f = frames[i];
+        uint8_t *start = f->data - VNET_HDR_SIZE;
+        ssize_t done;
+
+        vnet_encode(f, start);
+        done = write(tap->watch.fd, start, VNET_HDR_SIZE + f->size);
+        if (done > 0)
+            port_count_sent(&tap->port, f);
+        else
+            sw->counters.tx_drops[errno == EAGAIN ? SWPORT_DROP_FULL : SWPORT_DROP_IO]++;
+    }
+}
+
+static void tap_free(struct port *p)
+{
+    struct tap *tap = tap_of(p);
+
+    loop_remove(p->env->loop, &tap->watch);
+    free(tap);
+}
+
+/* Offloads that the kernel has; UDP ones came with 6.2. */
+static int set_offloads(int fd, uint8_t *caps)
+{
+    const unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+    const unsigned uso =
+        0x20 | 0x40; /* TUN_F_USO4, TUN_F_USO6: not in Debian 12's header. */
+    int size = VNET_HDR_SIZE;
+
+    if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0)
+        return -errno;
+    *caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6 | FRAME_CAP_USO;
+    if (ioctl(fd, TUNSETOFFLOAD, tcp | uso) == 0)
+        return 0;
+    *caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6;
+    return ioctl(fd, TUNSETOFFLOAD, tcp) < 0 ? -errno : 0;
+}
+
+/* A launcher may have handed us anything: only a TAP without packet information will do. */
+static int check_device(int fd)
+{
+    struct ifreq ifr = {.ifr_flags = 0};
+    const short want = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+
+    if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+        return -EINVAL;
+    return (ifr.ifr_flags & (want | IFF_TUN)) == want ? 0 : -EINVAL;
+}
+
+int tap_new(struct port_env *env, const struct ipc_port *config, int fd, struct port **out)
+{
+    static const struct port_ops ops = {.free = tap_free};
+    static const struct swport_ops sw_ops = {.send = tap_send};
+    struct tap *tap;
+    int code = check_device(fd);
+
+    if (code < 0)
+        return code;
+    code = fd_set_nonblock(fd);
+    if (code < 0)
+        return code;
+    tap = calloc(1, sizeof *tap);
+    if (!tap)
+        return -ENOMEM;
+    port_init(&tap->port, env, config, &ops, &sw_ops);
+    tap->watch.ready = tap_ready;
+    code = set_offloads(fd, &tap->port.sw.caps);
+    if (code == 0)
+        code = loop_add(env->loop, &tap->watch, fd, EPOLLIN);
+    if (code < 0) {
+        free(tap);
+        return code;
+    }
+    *out = &tap->port;
+    return 0;
+}

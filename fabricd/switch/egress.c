@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The last step towards a port: a frame that asks for more than the port takes is brought into a
+ * form that it does take. Frames that a flood shares between ports may be completed in place,
+ * since a complete checksum is right for everybody; superframes are cut into the switch's
+ * scratch, as many segments at a time as make a vector.
+ */
+#include "fabricd/switch/switch_internal.h"
+#include "proto/wire/checksum.h"
+#include "proto/wire/segment.h"
+
+static unsigned cap_for(const struct frame *f)
+{
+    switch ((enum frame_gso)f->gso) {
+    case FRAME_GSO_TCP4:
+        return FRAME_CAP_TSO4;
+    case FRAME_GSO_TCP6:
+        return FRAME_CAP_TSO6;
+    case FRAME_GSO_UDP:
+        return FRAME_CAP_USO;
+    case FRAME_GSO_NONE:
+        break;
+    }
+    return 0;
+}
+
+static bool must_be_cut(const struct swport *port, const struct frame *f)
+{
+    return f->gso != FRAME_GSO_NONE &&
+           (!(port->caps & cap_for(f)) || !(port->caps & FRAME_CAP_CSUM));
+}
+
+static bool fits(const struct swport *port, const struct frame *f)
+{
+    uint32_t size = f->gso ? (uint32_t)f->hdr_size + f->gso_size : f->size;
+
+    return size <= port->max_frame;
+}
+
+static void send_cut(struct switch_ *sw, struct swport *port, const struct frame *f)
+{
+    struct segmenter s;
+    struct frame *vector[FRAME_BURST];
+    unsigned open = port->caps & FRAME_CAP_CSUM ? SEGMENT_OPEN_CSUM : 0;
+    unsigned n;
+
+    if (segment_init(&s, f, 0, open) < 0) {
+        port->counters.tx_drops[SWPORT_DROP_MALFORMED]++;
+        return;
+    }
+    for (unsigned i = 0; i < FRAME_BURST; i++)
+        vector[i] = &sw->cut[i];
+    while ((n = segment_fill(&s, sw->scratch, EGRESS_SCRATCH, sw->cut, FRAME_BURST, NULL)))
+        port->ops->send(port, vector, n);
+}
+
+void egress_flush(struct switch_ *sw, struct swport *port)
+{
+    struct frame **ready = port->pending;
+    unsigned n_ready = 0;
+
+    for (unsigned i = 0; i < port->n_pending; i++) {
+        struct frame *f = port->pending[i];
+
+        if (!fits(port, f)) {
+            port->counters.tx_drops[SWPORT_DROP_TOO_BIG]++;
+            continue;
+        }
+        if (must_be_cut(port, f)) {
+            /* What came before it leaves before it. */
+            if (n_ready)
+                port->ops->send(port, ready, n_ready);
+            n_ready = 0;
+            send_cut(sw, port, f);
+            continue;
+        }
+        if (f->flags & FRAME_NEEDS_CSUM && !(port->caps & FRAME_CAP_CSUM))
+            checksum_complete(f);
+        ready[n_ready++] = f;
+    }
+    if (n_ready)
+        port->ops->send(port, ready, n_ready);
+}
