@@ -43,6 +43,9 @@ enum {
     FIELD_READONLY = 4, /* The daemon's: revision, id, status. Ignored on input. */
     FIELD_LIST = 8,     /* A list of the type; one value may stand alone. */
     FIELD_LINK = 16,    /* Names another object of kind `words`. */
+    FIELD_RESOLVED =
+        32, /* Absent (or "auto"): the daemon chooses when the object is made, and
+                            an update without the key keeps what it chose. */
 };
 
 struct field {
@@ -57,7 +60,9 @@ struct field {
     const char *shorthand; /* A scalar standing for the map sets this key: 10: staff. */
     enum impact impact;
     const char *help;
-    const char *later; /* Not built yet: what to say. */
+    const char *later;       /* Not built yet: what to say. */
+    const char *words_later; /* FIELD_ENUM: words that are known and not built yet. */
+    unsigned most;           /* Items of a list or map; 0 = 256. */
 };
 
 struct kind {
@@ -86,10 +91,25 @@ const char *schema_nearest(const char *word, const char *const *words);
 struct node *schema_check(const struct kind *, const struct node *object, const char *path,
                           const char *file, struct diags *);
 
+/*
+ * Cross-checks the change of one object into another (both canonical): keys that are fixed when
+ * the object is made. True if it may be done; otherwise the mistakes are in `diags`.
+ */
+bool schema_change_ok(const struct kind *, const struct node *before,
+                      const struct node *after, const char *path, struct diags *);
+
 /* The object without defaults and read-only keys: what `export` prints. */
 struct node *schema_minimal(const struct kind *, const struct node *object);
 
 bool schema_name_ok(const char *name);
+
+/* The forms of FIELD_BITS (10M -> 10000000) and FIELD_TIME (1h30m -> milliseconds). */
+bool schema_parse_bits(const char *text, int64_t *bits);
+bool schema_parse_time(const char *text, int64_t *ms);
+
+/* The canonical text of either, in buffer[24]. */
+void schema_print_bits(int64_t bits, char buffer[24]);
+void schema_print_time(int64_t ms, char buffer[24]);
 
 /* Documents generated from the tables; the caller's to free(). */
 struct node *schema_openapi(const char *version);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the tables cannot say: keys of one object that depend on one another. */
+#include <string.h>
+
+#include "proto/model/schema_internal.h"
+
+static const struct node *place(const struct node *in, const char *key)
+{
+    const struct node *at = node_get(in, key);
+
+    return at ? at : in;
+}
+
+static void network_rules(struct check *c, const struct node *in, struct node *out)
+{
+    static const char *const plans[] = {"ipv4", "ipv6"};
+
+    if (!node_get(out, "vlans")) {
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const char *plan = node_get_text(out, plans[i], NULL);
+        size_t before = check_down(c, plans[i]);
+
+        if (plan && strcmp(plan, "none") != 0) {
+            check_bad(c, place(in, plans[i]),
+                      "a network with VLANs has its address plans per VLAN (vlans.ID.%s)",
+                      plans[i]);
+        }
+        node_remove(out, plans[i]);
+        check_up(c, before);
+    }
+}
+
+static void on_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    const struct node *on = node_get(out, "on");
+    size_t before = check_down(c, "on");
+
+    for (size_t i = 0; on && on->n > 1 && i < on->n; i++) {
+        if (on->child[i]->text && !strcmp(on->child[i]->text, "all")) {
+            check_bad(c, place(in, "on"), "all stands alone (all, or names of hosts)");
+        }
+    }
+    check_up(c, before);
+}
+
+/* The kernel's rule for names of interfaces. */
+static bool interface_name_ok(const char *name)
+{
+    for (const char *p = name; *p; p++) {
+        if (*p <= ' ' || *p >= 0x7f || strchr("/:%", *p)) {
+            return false;
+        }
+    }
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static void port_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    const char *tap = node_get_text(out, "tap", NULL);
+    bool vde = node_get_bool(out, "vde", false);
+    size_t before;
+
+    if (!tap == !vde) {
+        check_bad(c, in,
+                  tap ? "has tap and vde (one of them)"
+                      : "says nothing of what it is (tap: INTERFACE, or vde: true)");
+    }
+    if (tap && !interface_name_ok(tap)) {
+        before = check_down(c, "tap");
+        check_bad(c, place(in, "tap"),
+                  "\"%s\" is not a name of an interface (no spaces, / : %%)", tap);
+        check_up(c, before);
+    }
+}
+
+static void link_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    size_t before = check_down(c, "between");
+
+    if (node_get(out, "between") ? node_get(out, "between")->n != 2 : true) {
+        check_bad(c, place(in, "between"), "a link is between two hosts ([alpha, beta])");
+    }
+    check_up(c, before);
+}
+
+void schema_rules(struct check *c, const struct kind *kind, const struct node *in,
+                  struct node *out)
+{
+    if (!strcmp(kind->name, "network")) {
+        network_rules(c, in, out);
+        on_rules(c, in, out);
+    } else if (!strcmp(kind->name, "port")) {
+        port_rules(c, in, out);
+    } else if (!strcmp(kind->name, "link")) {
+        link_rules(c, in, out);
+    }
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tables. Each row is a promise to users: change the contract first. */
+#include "proto/model/schema.h"
+
+/* clang-format off */
+
+#define NONE {0}
+#define MIN_MTU 1280 /* IPv6's least, RFC 8200 section 5. */
+#define MAX_MTU 9216
+
+#define READ_ONLY(NAME, HELP) \
+    {.name = NAME, .type = FIELD_TEXT, .flags = FIELD_READONLY, .help = HELP}
+
+#define COMMON_FIELDS \
+    READ_ONLY("name", "Name of the object"), \
+    READ_ONLY("revision", "Rises with every change of the object"), \
+    READ_ONLY("status", "What is, as against what is wanted")
+
+#define LATER(NAME, TYPE, HELP, TEXT) \
+    {.name = NAME, .type = TYPE, .help = HELP, .later = TEXT}
+
+static const struct field vlan_fields[] = {
+    {.name = "name", .type = FIELD_NAME, .help = "Name of the VLAN, for people"},
+    {.name = "ipv4", .type = FIELD_CIDR4, .flags = FIELD_RESOLVED, .min = 8, .max = 30,
+     .words = "auto|none", .help = "Address plan of the VLAN; auto is an unused /24"},
+    {.name = "ipv6", .type = FIELD_CIDR6, .flags = FIELD_RESOLVED, .min = 64, .max = 64,
+     .words = "auto|none", .help = "Address plan of the VLAN; auto is a ULA /64"},
+    NONE
+};
+
+static const struct field stp_fields[] = {
+    {.name = "mode", .type = FIELD_ENUM, .words = "off", .words_later = "rstp|stp",
+     .help = "Spanning tree of the network's switches"},
+    LATER("priority", FIELD_MAP, "Bridge priority by host",
+          "spanning tree settings are not built yet"),
+    NONE
+};
+
+static const struct field network_fields[] = {
+    {.name = "vlans", .type = FIELD_MAP_OF, .key = FIELD_INT, .min = 1, .max = 4094,
+     .most = 4094, .fields = vlan_fields, .shorthand = "name", .impact = IMPACT_FLAP,
+     .help = "The VLANs of the network; with none it is transparent"},
+    {.name = "ipv4", .type = FIELD_CIDR4, .flags = FIELD_RESOLVED, .min = 8, .max = 30,
+     .words = "auto|none",
+     .help = "Address plan of a network without VLANs; auto is an unused /24 of 10.64.0.0/10"},
+    {.name = "ipv6", .type = FIELD_CIDR6, .flags = FIELD_RESOLVED, .min = 64, .max = 64,
+     .words = "auto|none", .help = "Address plan of a network without VLANs; auto is a ULA /64"},
+    {.name = "mtu", .type = FIELD_INT, .min = MIN_MTU, .max = MAX_MTU, .otherwise = "1500",
+     .impact = IMPACT_FLAP, .help = "Largest packet inside a frame, in bytes"},
+    {.name = "forwarding", .type = FIELD_ENUM, .words = "direct", .words_later = "tree|mesh",
+     .otherwise = "direct", .impact = IMPACT_FLAP,
+     .help = "How frames go between hosts: on the link that joins them, by a spanning tree, "
+             "or by the shortest path"},
+    {.name = "stp", .type = FIELD_MAP, .fields = stp_fields, .shorthand = "mode",
+     .help = "Spanning tree settings"},
+    {.name = "local", .type = FIELD_BOOL, .flags = FIELD_IMMUTABLE, .otherwise = "false",
+     .impact = IMPACT_DESTROY, .help = "The network never leaves its host"},
+    {.name = "allow", .type = FIELD_PRINCIPAL, .flags = FIELD_LIST, .most = 64,
+     .help = "Local users and groups, besides the owner, that may use the network"},
+    {.name = "on", .type = FIELD_NAME, .flags = FIELD_LIST | FIELD_LINK, .words = "host",
+     .otherwise = "all", .most = 512, .impact = IMPACT_FLAP,
+     .help = "The hosts that may enter the network, or all"},
+    READ_ONLY("id", "Random id of the network, 16 hexadecimal digits"),
+    COMMON_FIELDS,
+    NONE
+};
+
+static const struct field port_fields[] = {
+    {.name = "host", .type = FIELD_NAME, .flags = FIELD_LINK | FIELD_RESOLVED, .words = "host",
+     .impact = IMPACT_FLAP, .help = "Where the port is; this host if not given"},
+    {.name = "tap", .type = FIELD_TEXT, .min = 1, .max = 15, .impact = IMPACT_FLAP,
+     .help = "A TAP interface of that name"},
+    {.name = "vde", .type = FIELD_BOOL, .otherwise = "false", .impact = IMPACT_FLAP,
+     .help = "A place for a VDE client"},
+    {.name = "access", .type = FIELD_INT, .min = 1, .max = 4094, .impact = IMPACT_FLAP,
+     .help = "The one VLAN that the port is in, untagged"},
+    {.name = "rate", .type = FIELD_BITS, .min = 1000, .max = 1000000000000,
+     .help = "Bits per second towards the port"},
+    LATER("stream", FIELD_TEXT, "A Unix stream socket of QEMU", "stream ports are not built yet"),
+    LATER("raw", FIELD_TEXT, "A physical interface", "raw ports are not built yet"),
+    LATER("trunk", FIELD_INT, "VLANs that the port carries tagged", "trunks are not built yet"),
+    LATER("native", FIELD_INT, "The trunk's untagged VLAN", "trunks are not built yet"),
+    LATER("transparent", FIELD_BOOL, "Frames pass with their tags",
+          "the transparent setting is not built yet; a network without VLANs is transparent"),
+    LATER("guard", FIELD_ENUM, "What the port may not send", "guards are not built yet"),
+    LATER("storm", FIELD_MAP, "Storm control", "storm control is not built yet"),
+    READ_ONLY("network", "The network of the port"),
+    COMMON_FIELDS,
+    NONE
+};
+
+static const struct field endpoint_fields[] = {
+    {.name = "vlan", .type = FIELD_INT, .min = 1, .max = 4094, .impact = IMPACT_RESTART,
+     .help = "The VLAN that it is in"},
+    {.name = "mac", .type = FIELD_MAC, .flags = FIELD_RESOLVED, .impact = IMPACT_RESTART,
+     .help = "Its MAC; follows from fabric, network and name if not given"},
+    {.name = "addresses", .type = FIELD_CIDR, .flags = FIELD_LIST | FIELD_RESOLVED, .most = 8,
+     .impact = IMPACT_RESTART,
+     .help = "Its addresses; out of the address plan if not given"},
+    {.name = "host", .type = FIELD_NAME, .flags = FIELD_LINK | FIELD_RESOLVED, .words = "host",
+     .impact = IMPACT_RESTART, .help = "Where it is"},
+    READ_ONLY("anonymous", "It goes when its program ends"),
+    READ_ONLY("epoch", "Rises with every move"),
+    READ_ONLY("network", "The network of the endpoint"),
+    COMMON_FIELDS,
+    NONE
+};
+
+static const struct field host_fields[] = {
+    {.name = "address", .type = FIELD_ADDR_PORT, .flags = FIELD_LIST, .most = 8,
+     .help = "Where other hosts reach it; a host without one dials out only"},
+    READ_ONLY("number", "Number of the host in the fabric"),
+    READ_ONLY("key", "Its public key, 64 hexadecimal digits"),
+    READ_ONLY("sign_key", "Its public signing key, 64 hexadecimal digits"),
+    READ_ONLY("listens", "Addresses that it listens on, as it says itself"),
+    READ_ONLY("founder", "The fabric's store is there"),
+    READ_ONLY("tags", "Tags of its certificate"),
+    COMMON_FIELDS,
+    NONE
+};
+
+#define IMPAIRMENT "link impairments are not built yet"
+
+static const struct field link_fields[] = {
+    {.name = "between", .type = FIELD_NAME, .flags = FIELD_LIST | FIELD_LINK | FIELD_REQUIRED |
+     FIELD_IMMUTABLE, .words = "host", .most = 2, .impact = IMPACT_DESTROY,
+     .help = "The two hosts: the one that dials, and the one that is dialled"},
+    {.name = "address", .type = FIELD_ADDR_PORT, .help = "Where the second is dialled"},
+    LATER("cost", FIELD_INT, "Path cost in a spanning tree",
+          "costs of links are not built yet; they come with tree forwarding"),
+    LATER("delay", FIELD_TIME, "Added delay", IMPAIRMENT),
+    LATER("jitter", FIELD_TIME, "Added variation of the delay", IMPAIRMENT),
+    LATER("loss", FIELD_TEXT, "Part of the frames that is lost", IMPAIRMENT),
+    LATER("rate", FIELD_BITS, "Limit of the rate", IMPAIRMENT),
+    LATER("duplicate", FIELD_TEXT, "Part of the frames that comes twice", IMPAIRMENT),
+    LATER("reorder", FIELD_TEXT, "Part of the frames that is overtaken", IMPAIRMENT),
+    COMMON_FIELDS,
+    NONE
+};
+
+const struct kind schema_kinds[] = {
+    {.name = "network", .plural = "networks", .fields = network_fields,
+     .help = "One virtual Ethernet, present on every host that needs it"},
+    {.name = "port", .plural = "ports", .fields = port_fields, .in_network = true,
+     .help = "Where something plugs into a network"},
+    {.name = "endpoint", .plural = "endpoints", .fields = endpoint_fields, .in_network = true,
+     .help = "A node of a network: a name with its MAC and addresses"},
+    {.name = "host", .plural = "hosts", .fields = host_fields,
+     .help = "One machine, or one user on it, that runs fabricd"},
+    {.name = "link", .plural = "links", .fields = link_fields,
+     .help = "The encrypted association between two hosts"},
+    {.name = "router", .plural = "routers", .help = "Forwards between networks",
+     .later = "routers are not built yet"},
+    {.name = "service", .plural = "services", .help = "A daemon that the fabric runs",
+     .later = "services are not built yet"},
+    NONE
+};

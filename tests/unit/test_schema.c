@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tables at work: canonical forms, every mistake with its place, what is not built yet. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
+
+static struct node *yaml(const char *text)
+{
+    struct diags d;
+    struct node *x;
+
+    diags_init(&d);
+    x = node_from_yaml(text, strlen(text), NULL, &d);
+    if (!x) {
+        fail_msg("%s: %s", text, d.list[0].text);
+    }
+    diags_done(&d);
+    return x;
+}
+
+static char *all_mistakes(struct diags *d)
+{
+    char *all = xstrdup("");
+
+    for (size_t i = 0; i < d->n; i++) {
+        char *line = diag_print(&d->list[i]);
+        char *more = xasprintf("%s%s\n", all, line);
+
+        free(line);
+        free(all);
+        all = more;
+    }
+    return all;
+}
+
+/* Checks `text` as an object of the kind. Either it becomes `canonical` (JSON), or its mistakes
+ * are `canonical`. */
+static void expect(const char *kind, const char *text, const char *canonical)
+{
+    struct node *x = yaml(text), *out;
+    struct diags d;
+    char *result;
+
+    diags_init(&d);
+    out = schema_check(schema_kind(kind), x, "x", NULL, &d);
+    assert_true(!out == (d.n > 0));
+    result = out ? node_to_json(out, 0) : all_mistakes(&d);
+    if (strcmp(result, canonical) != 0) {
+        fail_msg("%s\nbecame   %s\nexpected %s", text, result, canonical);
+    }
+    if (out) {
+        struct node *minimal = schema_minimal(schema_kind(kind), out);
+        struct node *again = schema_check(schema_kind(kind), minimal, "x", NULL, &d);
+
+        assert_true(node_equal(out, again));
+        node_free(minimal);
+        node_free(again);
+    }
+    free(result);
+    diags_done(&d);
+    node_free(out);
+    node_free(x);
+}
+
+#define NET_REST "\"mtu\":1500,\"forwarding\":\"direct\",\"local\":false"
+
+static void network_in_canonical_form(void **state)
+{
+    (void)state;
+    expect("network", "{}", "{" NET_REST ",\"on\":[\"all\"]}");
+    expect("network", "~", "{" NET_REST ",\"on\":[\"all\"]}");
+    expect("network", "{ipv4: auto, ipv6: none}",
+           "{\"ipv6\":\"none\"," NET_REST ",\"on\":[\"all\"]}");
+    expect("network", "{ipv4: 10.80.0.0/16, ipv6: \"FD42:0080:0::/64\"}",
+           "{\"ipv4\":\"10.80.0.0/16\",\"ipv6\":\"fd42:80::/64\"," NET_REST
+           ",\"on\":[\"all\"]}");
+    expect("network",
+           "{vlans: {10: staff, 20: {name: guests, ipv4: none}, 30: }, ipv4: none}",
+           "{\"vlans\":{\"10\":{\"name\":\"staff\"},\"20\":{\"name\":\"guests\",\"ipv4\":"
+           "\"none\"},\"30\":{}}," NET_REST ",\"on\":[\"all\"]}");
+    expect("network",
+           "{allow: uid:1000, on: [alpha, beta], mtu: 9000, local: true, stp: off}",
+           "{\"mtu\":9000,\"forwarding\":\"direct\",\"stp\":{\"mode\":\"off\"},"
+           "\"local\":true,\"allow\":[\"uid:1000\"],\"on\":[\"alpha\",\"beta\"]}");
+    expect("network", "{name: x, revision: 7, status: {ports: 1}, id: 0011223344556677}",
+           "{" NET_REST ",\"on\":[\"all\"]}");
+    expect("network", "{on: []}", "{" NET_REST ",\"on\":[]}");
+}
+
+static void network_mistakes(void **state)
+{
+    (void)state;
+    expect("network", "{mtu: 99}", "x.mtu: 99 is out of range (1280 to 9216)\n");
+    expect(
+        "network", "{mtu: big, mut: 1500, zzzzzz: 1}",
+        "x.mut: unknown key, did you mean mtu? (vlans, ipv4, ipv6, mtu, forwarding, stp, "
+        "local, allow, on)\n"
+        "x.zzzzzz: unknown key (vlans, ipv4, ipv6, mtu, forwarding, stp, local, allow, "
+        "on)\n"
+        "x.mtu: not a whole number (1280 to 9216)\n");
+    expect("network", "{vlans: {4095: a, 0: b, 010: c, x: d, 7: Staff}}",
+           "x.vlans.4095: not a valid key (1 to 4094)\n"
+           "x.vlans.0: not a valid key (1 to 4094)\n"
+           "x.vlans.010: not a valid key (1 to 4094)\n"
+           "x.vlans.x: not a valid key (1 to 4094)\n"
+           "x.vlans.7.name: \"Staff\" is not valid (1-63 of a-z 0-9 -, beginning with a "
+           "letter)\n");
+    expect("network", "{ipv4: 10.1.2.3/24, ipv6: fd00::/48, local: yes}",
+           "x.ipv4: 10.1.2.3/24 has bits set behind its length (10.1.2.0/24)\n"
+           "x.ipv6: /48 is not a size for an address plan (/64)\n"
+           "x.local: not a truth value (true or false)\n");
+    expect("network", "{ipv4: 127.0.0.0/8, ipv6: 10.0.0.0/8}",
+           "x.ipv4: 127.0.0.0/8 cannot be used for endpoints\n"
+           "x.ipv6: \"10.0.0.0/8\" is not valid (an IPv6 prefix as fd42:80::/64, auto, "
+           "none)\n");
+    expect("network", "{vlans: {10: a}, ipv4: 10.1.0.0/24}",
+           "x.ipv4: a network with VLANs has its address plans per VLAN (vlans.ID.ipv4)\n");
+    expect("network", "{on: [all, alpha]}",
+           "x.on: all stands alone (all, or names of hosts)\n");
+    expect("network", "{allow: [uid:1, uid:1, uid:x, bob, uid:4294967295, user:-x]}",
+           "x.allow: uid:1 stands twice in the list\n"
+           "x.allow: \"uid:x\" is not valid (uid:N, gid:N, user:NAME or group:NAME)\n"
+           "x.allow: \"bob\" is not valid (uid:N, gid:N, user:NAME or group:NAME)\n"
+           "x.allow: \"uid:4294967295\" is not valid (uid:N, gid:N, user:NAME or "
+           "group:NAME)\n"
+           "x.allow: \"user:-x\" is not valid (uid:N, gid:N, user:NAME or group:NAME)\n");
+    expect("network", "[1]", "x: not a map of keys\n");
+}
+
+static void what_is_not_built_yet(void **state)
+{
+    (void)state;
+    expect("network", "{forwarding: tree}",
+           "x.forwarding: tree forwarding is not built yet (direct)\n");
+    expect("network", "{forwarding: mesh}",
+           "x.forwarding: mesh forwarding is not built yet (direct)\n");
+    expect("network", "{forwarding: dirct}",
+           "x.forwarding: \"dirct\" is not valid, did you mean direct? (direct)\n");
+    expect("network", "{stp: {mode: rstp, priority: {alpha: 4096}}}",
+           "x.stp.mode: rstp mode is not built yet (off)\n"
+           "x.stp.priority: spanning tree settings are not built yet\n");
+    expect("port", "{stream: a.sock, trunk: [10], native: 10, guard: [root], storm: {}}",
+           "x.stream: stream ports are not built yet\n"
+           "x.trunk: trunks are not built yet\n"
+           "x.native: trunks are not built yet\n"
+           "x.guard: guards are not built yet\n"
+           "x.storm: storm control is not built yet\n");
+    expect("link", "{between: [a, b], cost: 10, delay: 1ms}",
+           "x.cost: costs of links are not built yet; they come with tree forwarding\n"
+           "x.delay: link impairments are not built yet\n");
+    expect("router", "{host: alpha}", "x: routers are not built yet\n");
+    expect("service", "{}", "x: services are not built yet\n");
+}
+
+static void ports(void **state)
+{
+    (void)state;
+    expect("port", "{host: alpha, tap: office0, access: 10, rate: 1.5G}",
+           "{\"host\":\"alpha\",\"tap\":\"office0\",\"vde\":false,\"access\":10,"
+           "\"rate\":1500000000}");
+    expect("port", "{vde: true}", "{\"vde\":true}");
+    expect("port", "{}", "x: says nothing of what it is (tap: INTERFACE, or vde: true)\n");
+    expect("port", "{tap: a, vde: true}", "x: has tap and vde (one of them)\n");
+    expect("port", "{tap: abcdefghijklmnop}",
+           "x.tap: \"abcdefghijklmnop\" is not valid (a text of 1 to 15 bytes)\n");
+    expect("port", "{tap: a/b}",
+           "x.tap: \"a/b\" is not a name of an interface (no spaces, / : %)\n");
+    expect("port", "{tap: a, rate: 1}", "x.rate: out of range (1k to 1T)\n");
+    expect("port", "{tap: a, rate: 10Q}",
+           "x.rate: \"10Q\" is not valid (bits per second, as 64k, 10M or 1.5G)\n");
+}
+
+static void endpoints(void **state)
+{
+    (void)state;
+    expect("endpoint", "{mac: 02-00-00-00-0A-09, addresses: 10.64.0.2/24}",
+           "{\"mac\":\"02:00:00:00:0a:09\",\"addresses\":[\"10.64.0.2/24\"]}");
+    expect("endpoint", "{addresses: [10.64.0.2, \"fd00:0::2\"], vlan: 10, host: beta}",
+           "{\"vlan\":10,\"addresses\":[\"10.64.0.2\",\"fd00::2\"],\"host\":\"beta\"}");
+    expect("endpoint", "{mac: \"01:00:5e:00:00:01\", addresses: [224.0.0.1/4, 300.1.1.1]}",
+           "x.mac: 01:00:5e:00:00:01 is not the MAC of one station\n"
+           "x.addresses: 224.0.0.1/4 is not an address of an endpoint\n"
+           "x.addresses: \"300.1.1.1\" is not valid (an address as 10.64.0.2/24 or "
+           "fd42::2/64)\n");
+    expect("endpoint", "{mac: 02:00:00:00:00}",
+           "x.mac: \"02:00:00:00:00\" is not valid (a MAC as 02:00:00:00:00:09)\n");
+}
+
+static void hosts_and_links(void **state)
+{
+    (void)state;
+    expect("host", "{address: 198.51.100.1:4655}", "{\"address\":[\"198.51.100.1:4655\"]}");
+    expect("host", "{address: [198.51.100.1, \"[2001:DB8::1]:99\"]}",
+           "{\"address\":[\"198.51.100.1:4655\",\"[2001:db8::1]:99\"]}");
+    expect("host", "{}", "{}");
+    expect("host",
+           "{address: [\"1.2.3.4:0\", \"fd00::1\", \"[fd00::1]x\", \"[1.2.3.4]:1\", a]}",
+           "x.address: \"1.2.3.4:0\" is not valid (ADDRESS:PORT as 192.0.2.1:4655 or "
+           "[2001:db8::1]:4655)\n"
+           "x.address: \"fd00::1\" is not valid (ADDRESS:PORT as 192.0.2.1:4655 or "
+           "[2001:db8::1]:4655)\n"
+           "x.address: \"[fd00::1]x\" is not valid (ADDRESS:PORT as 192.0.2.1:4655 or "
+           "[2001:db8::1]:4655)\n"
+           "x.address: \"[1.2.3.4]:1\" is not valid (ADDRESS:PORT as 192.0.2.1:4655 or "
+           "[2001:db8::1]:4655)\n"
+           "x.address: \"a\" is not valid (ADDRESS:PORT as 192.0.2.1:4655 or "
+           "[2001:db8::1]:4655)\n");
+    expect("link", "{between: [alpha, beta], address: 192.0.2.1:1}",
+           "{\"between\":[\"alpha\",\"beta\"],\"address\":\"192.0.2.1:1\"}");
+    expect("link", "{between: alpha}",
+           "x.between: a link is between two hosts ([alpha, beta])\n");
+    expect("link", "{}", "x.between: is missing\n");
+}
+
+static void fixed_keys(void **state)
+{
+    struct node *a = yaml("{local: true, mtu: 1500}"),
+                *b = yaml("{local: false, mtu: 9000}");
+    struct diags d;
+
+    (void)state;
+    diags_init(&d);
+    assert_true(schema_change_ok(schema_kind("network"), a, a, "n", &d));
+    assert_false(schema_change_ok(schema_kind("networks"), a, b, "n", &d));
+    assert_int_equal(d.n, 1);
+    assert_string_equal(d.list[0].path, "n.local");
+    diags_done(&d);
+    node_free(a);
+    node_free(b);
+}
+
+static void nearest_word(void **state)
+{
+    static const char *const words[] = {"create", "show", "rm", "ls", "set", NULL};
+
+    (void)state;
+    assert_string_equal(schema_nearest("craete", words), "create");
+    assert_string_equal(schema_nearest("shwo", words), "show");
+    assert_string_equal(schema_nearest("cre", words), "create");
+    assert_string_equal(schema_nearest("lss", words), "ls");
+    assert_null(schema_nearest("banana", words));
+    assert_null(schema_nearest("", words));
+}
+
+static void units(void **state)
+{
+    static const struct {
+        const char *in, *out;
+        int64_t value;
+    } bits[] = {{"64k", "64k", 64000}, {"1.5G", "1500M", 1500000000}, {"10", "10", 10},
+                {"0", "0", 0},         {"2T", "2T", 2000000000000},   {"0.001k", "1", 1}},
+      times[] = {{"1h", "1h", 3600000}, {"1h30m", "90m", 5400000}, {"250ms", "250ms", 250},
+                 {"90s", "90s", 90000}, {"1.5s", "1500ms", 1500},  {"2d", "2d", 172800000}};
+    static const char *const bad[] = {"",       "k",           "1x",  "1.k",
+                                      ".5k",    "-1",          "1 k", "9999999999999",
+                                      "0.0001", "99999999999T"};
+    char buffer[24];
+    int64_t value;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bits) / sizeof(*bits); i++) {
+        assert_true(schema_parse_bits(bits[i].in, &value));
+        assert_int_equal(value, bits[i].value);
+        schema_print_bits(value, buffer);
+        assert_string_equal(buffer, bits[i].out);
+        assert_true(schema_parse_time(times[i].in, &value));
+        assert_int_equal(value, times[i].value);
+        schema_print_time(value, buffer);
+        assert_string_equal(buffer, times[i].out);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        if (schema_parse_bits(bad[i], &value)) {
+            fail_msg("%s is no rate", bad[i]);
+        }
+    }
+    assert_false(schema_parse_time("1", &value));
+    assert_false(schema_parse_time("1h30", &value));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(network_in_canonical_form),
+        cmocka_unit_test(network_mistakes),
+        cmocka_unit_test(what_is_not_built_yet),
+        cmocka_unit_test(ports),
+        cmocka_unit_test(endpoints),
+        cmocka_unit_test(hosts_and_links),
+        cmocka_unit_test(fixed_keys),
+        cmocka_unit_test(nearest_word),
+        cmocka_unit_test(units),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
