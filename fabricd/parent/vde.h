@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The VDE entries: folders RUN/net/NAME with the listening socket `ctl`, one `vN` for each VLAN,
+ * and the data sockets of the clients. Everything in them is made and removed here; accepting
+ * and talking is the switch's.
+ */
+#ifndef FABRICD_PARENT_VDE_H
+#define FABRICD_PARENT_VDE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fabricd/ipc/ipc.h"
+#include "proto/base/err.h"
+
+/*
+ * Makes RUN/net/NAME, or sees to its mode where it exists, and writes its path to folder.
+ * `mode` is for the folder; sockets in it have mode & 0666. Returns 0 or -errno.
+ */
+int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[108],
+               struct err *err) __attribute__((warn_unused_result));
+
+/* A listening socket of the folder: `ctl` for vlan 0, else `vVLAN`. A descriptor or -errno. */
+int vde_listen(const char *folder, uint16_t vlan, mode_t mode, struct err *err)
+    __attribute__((warn_unused_result));
+
+void vde_unlisten(const char *folder, uint16_t vlan);
+
+/* Removes what is left of sockets in it, then the folder. */
+void vde_remove_folder(const char *folder);
+
+/* Removes all folders under RUN/net: for a start without anything to adopt. */
+void vde_remove_all(const char *run_dir);
+
+/*
+ * The data socket for a client: connected to the client's own socket, which must belong to
+ * `uid`, then bound to a new path in the folder. `client` is what stands in sun_path, of
+ * `client_size` bytes. `uid` may reach the new socket, by ownership or, where we are not root,
+ * by `mode`. Returns a descriptor with its path in `path`, or -errno.
+ */
+int vde_data(const struct ipc_vde_data *, mode_t mode, char path[108])
+    __attribute__((warn_unused_result));
+
+/* Unlinks a data socket, if the path is that of one under RUN/net. */
+void vde_unlink_data(const char *run_dir, const char *path);
+
+#endif
