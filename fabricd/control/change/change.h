@@ -30,6 +30,7 @@ enum change_verb {
     CHANGE_APPLY,  /* body is a fabric file's tree. */
     CHANGE_RENAME, /* name is the fabric's new name. */
     CHANGE_BLOCK,  /* One more block of addresses of (network, vlan) for the host `name`. */
+    CHANGE_LET_GO, /* The program under endpoint (network, name) on the change's host ended. */
 };
 
 struct change_item {
@@ -42,6 +43,11 @@ struct change_item {
     bool update_only;     /* PUT: refused if it does not exist. */
     uint64_t if_revision; /* 0 = any */
     uint16_t vlan;        /* BLOCK */
+    bool held; /* PUT of an endpoint: a program takes it over on the change's host. */
+
+    /* PUT of an endpoint, in this host's store whatever its network: */
+    bool anonymous; /* It goes with its program. */
+    bool promote;   /* The founder is out of reach; it becomes a fabric object later. */
 };
 
 struct change {

@@ -86,8 +86,10 @@ static void unindex_endpoint(struct view *view, struct view_endpoint *ep)
     }
 }
 
-static void free_network(struct view_network *net)
+void view_free_network(struct view_network *net)
 {
+    if (net == NULL)
+        return;
     node_free(net->body);
     free(net->plans);
     free(net);
@@ -105,8 +107,10 @@ static void free_port(struct view_port *port)
     free(port);
 }
 
-static void free_block(struct view_block *block)
+void view_free_block(struct view_block *block)
 {
+    if (block == NULL)
+        return;
     free(block->ranges);
     free(block);
 }
@@ -275,7 +279,7 @@ static void forget_block(struct view *view, const struct store_object *object)
                        dot + 1);
     if (block != NULL) {
         list_remove(&block->link);
-        free_block(block);
+        view_free_block(block);
     }
 }
 
@@ -287,7 +291,7 @@ static void forget(struct view *view, const struct store_object *object)
         if (net != NULL) {
             list_remove(&net->link);
             view->n_networks--;
-            free_network(net);
+            view_free_network(net);
         }
     } else if (strcmp(object->kind, "endpoint") == 0) {
         struct view_endpoint *ep =
@@ -423,12 +427,12 @@ void view_free(struct view *view)
     list_for_each_safe (it, &view->endpoints)
         drop_endpoint(view, list_entry(it, struct view_endpoint, link));
     list_for_each_safe (it, &view->networks)
-        free_network(list_entry(it, struct view_network, link));
+        view_free_network(list_entry(it, struct view_network, link));
     list_for_each_safe (it, &view->hosts)
         free_host(list_entry(it, struct view_host, link));
     list_for_each_safe (it, &view->ports)
         free_port(list_entry(it, struct view_port, link));
     list_for_each_safe (it, &view->blocks)
-        free_block(list_entry(it, struct view_block, link));
+        view_free_block(list_entry(it, struct view_block, link));
     free(view);
 }

@@ -7,11 +7,13 @@
  *
  * The keys of stored bodies that are the daemon's own:
  *   network  id (16 hexadecimal digits)
- *   endpoint vlan, mac, addresses, host, anonymous; local ones also promote: registered while
- *            the founder was out of reach, to be made a fabric object
- *   host     number, noise_public and sign_public (64 hexadecimal digits), listen (list of
- *            ADDR:PORT where it was said to listen), besides the declared address
+ *   endpoint anonymous, epoch; _held: a program runs under the name on its host; and of local
+ *            ones _promote: registered while the founder was out of reach, to become a fabric
+ *            object
+ *   host     number, key and sign_key (64 hexadecimal digits), listens (list of ADDR:PORT where
+ *            it says it can be reached), founder, besides the declared address
  *   block    (network, VLAN.HOST): vlan, host, ranges (list of [first address, number])
+ * Keys that begin with _ are never shown.
  */
 #ifndef FABRICD_CONTROL_VIEW_VIEW_H
 #define FABRICD_CONTROL_VIEW_VIEW_H
@@ -57,7 +59,9 @@ struct view_endpoint {
     char host[VIEW_NAME_SIZE];
     uint16_t vlan;
     bool anonymous;
+    bool held;
     bool promote;
+    uint32_t epoch;
     uint8_t mac[6];
     uint8_t n_addrs;
     struct addr addrs[VIEW_MAX_ADDRS];
@@ -138,5 +142,7 @@ struct view_endpoint *view_parse_endpoint(const struct store_object *, const str
 struct view_host *view_parse_host(const struct store_object *, struct node *body);
 struct view_port *view_parse_port(const struct store_object *, struct node *body);
 struct view_block *view_parse_block(const struct store_object *, const struct node *);
+void view_free_network(struct view_network *);
+void view_free_block(struct view_block *);
 
 #endif

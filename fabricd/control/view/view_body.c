@@ -98,7 +98,9 @@ struct view_endpoint *view_parse_endpoint(const struct store_object *object,
     set_name(ep->host, node_get_text(body, "host", ""));
     ep->vlan = (uint16_t)node_get_int(body, "vlan", 0);
     ep->anonymous = node_get_bool(body, "anonymous", false);
-    ep->promote = node_get_bool(body, "promote", false);
+    ep->held = node_get_bool(body, "_held", false);
+    ep->epoch = (uint32_t)node_get_int(body, "epoch", 0);
+    ep->promote = node_get_bool(body, "_promote", false);
     mac_parse(node_get_text(body, "mac", ""), ep->mac);
     for (size_t i = 0;
          addresses != NULL && addresses->kind == NODE_LIST && i < addresses->n; i++) {
@@ -118,8 +120,8 @@ struct view_host *view_parse_host(const struct store_object *object, struct node
     host->revision = object->revision;
     set_name(host->name, object->name);
     host->number = (uint16_t)node_get_int(body, "number", 0);
-    host->has_key = get_hex(body, "noise_public", host->noise_public, 32) &&
-                    get_hex(body, "sign_public", host->sign_public, 32);
+    host->has_key = get_hex(body, "key", host->noise_public, 32) &&
+                    get_hex(body, "sign_key", host->sign_public, 32);
     host->body = body;
     return host;
 }

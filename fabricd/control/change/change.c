@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The way of a change: here or to the founder. */
+#include "fabricd/control/change/change.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/change/work.h"
+#include "fabricd/control/context.h"
+#include "proto/base/xalloc.h"
+
+struct change *change_new(const char *host, const char *owner)
+{
+    struct change *change = xcalloc(1, sizeof(*change));
+
+    change->host = xstrdup(host);
+    change->owner = xstrdup(owner);
+    return change;
+}
+
+void change_free(struct change *change)
+{
+    if (change == NULL)
+        return;
+    for (size_t i = 0; i < change->n; i++) {
+        struct change_item *item = &change->items[i];
+
+        free(item->kind);
+        free(item->network);
+        free(item->name);
+        node_free(item->body);
+    }
+    free(change->items);
+    free(change->host);
+    free(change->owner);
+    free(change);
+}
+
+struct change_item *change_add(struct change *change, enum change_verb verb,
+                               const char *kind, const char *network, const char *name,
+                               struct node *body)
+{
+    struct change_item *item;
+
+    change->items = xrealloc(change->items, (change->n + 1) * sizeof(*item));
+    item = &change->items[change->n++];
+    *item = (struct change_item){
+        .verb = verb,
+        .kind = xstrdup(kind != NULL ? kind : ""),
+        .network = xstrdup(network != NULL ? network : ""),
+        .name = xstrdup(name != NULL ? name : ""),
+        .body = body,
+    };
+    return item;
+}
+
+void change_result_init(struct change_result *result)
+{
+    *result = (struct change_result){.status = 200};
+    diags_init(&result->diags);
+}
+
+void change_result_done(struct change_result *result)
+{
+    diags_done(&result->diags);
+    node_free(result->value);
+    result->value = NULL;
+}
+
+void change_fail(struct change_result *result, int status, const char *format, ...)
+{
+    va_list args;
+
+    result->status = status;
+    result->err = (struct err){.why = ""};
+    va_start(args, format);
+    vsnprintf(result->err.why, sizeof(result->err.why), format, args);
+    va_end(args);
+}
+
+int change_status_of(int code)
+{
+    switch (code) {
+    case 0:
+        return 200;
+    case -EINVAL:
+    case -EFBIG:
+        return 400;
+    case -ENOENT:
+        return 404;
+    case -EEXIST:
+    case -EADDRINUSE:
+        return 409;
+    case -ESTALE:
+        return 412;
+    case -EBUSY:
+    case -EROFS:
+        return 503;
+    case -ENOSPC:
+        return 507;
+    default:
+        return 500;
+    }
+}
+
+/* Whether the item is this host's own business. */
+static bool item_is_local(struct control *control, const struct change_item *item)
+{
+    const struct view_network *net;
+
+    if (item->verb == CHANGE_APPLY || item->verb == CHANGE_RENAME ||
+        item->verb == CHANGE_BLOCK)
+        return false;
+    if (item->anonymous || item->promote)
+        return true;
+    if (strcmp(item->kind, "network") == 0) {
+        net = view_network(control->view, item->name);
+        return net != NULL ? net->scope == STORE_LOCAL
+                           : node_get_bool(item->body, "local", false);
+    }
+    if (strcmp(item->kind, "endpoint") == 0) {
+        const struct view_endpoint *ep =
+            view_endpoint(control->view, item->network, item->name);
+        if (ep != NULL)
+            return ep->scope == STORE_LOCAL;
+    }
+    net = item->network[0] != '\0' ? view_network(control->view, item->network) : NULL;
+    return net != NULL && net->scope == STORE_LOCAL;
+}
+
+void change_submit(struct control *control, struct change *change, change_done_fn *done,
+                   void *aux)
+{
+    bool forward = false;
+
+    for (size_t i = 0; control_follows(control) && i < change->n; i++)
+        forward = forward || !item_is_local(control, &change->items[i]);
+    if (forward)
+        control->member_ops->forward(control, change, done, aux);
+    else
+        change_execute(control, change, done, aux);
+}
+
+void change_execute(struct control *control, struct change *change, change_done_fn *done,
+                    void *aux)
+{
+    struct change_result result;
+    struct work work;
+    uint64_t revision = 0;
+    int r = 0;
+
+    change_result_init(&result);
+    work_init(&work, control, change, &result);
+    for (size_t i = 0; r == 0 && i < change->n; i++)
+        r = execute_item(&work, &change->items[i]);
+    if (r == 0 && !change->dry_run)
+        r = work_commit(&work, &revision);
+    if (r == 0 && result.value != NULL && change->n == 1 &&
+        node_get(result.value, "revision") != NULL && !list_empty(&work.pending))
+        node_set_int(result.value, "revision", (int64_t)revision);
+    if (r == 0 && change->n == 1 && change->items[0].verb == CHANGE_APPLY)
+        node_set_bool(result.value, "applied", !change->dry_run);
+    if (r < 0 && result.status < 400)
+        result.status = change_status_of(r);
+    work_done(&work);
+    done(aux, &result);
+    change_result_done(&result);
+    change_free(change);
+}
+
+/* A snapshot names all that the founder has: what this store has beyond that goes. */
+struct leftover {
+    const struct store_op *ops;
+    size_t n_ops;
+    struct store_op *drop;
+    size_t n;
+};
+
+static int find_leftover(void *aux, const struct store_object *object)
+{
+    struct leftover *left = aux;
+
+    for (size_t i = 0; i < left->n_ops; i++) {
+        const struct store_op *op = &left->ops[i];
+        if (strcmp(op->name, object->name) == 0 && strcmp(op->kind, object->kind) == 0 &&
+            strcmp(op->network, object->network) == 0)
+            return 0;
+    }
+    left->drop = xrealloc(left->drop, (left->n + 1) * sizeof(*left->drop));
+    left->drop[left->n++] = (struct store_op){
+        .verb = STORE_DELETE,
+        .scope = STORE_FABRIC,
+        .kind = xstrdup(object->kind),
+        .network = xstrdup(object->network),
+        .name = xstrdup(object->name),
+        .expect = STORE_ANY,
+    };
+    return 0;
+}
+
+int change_replicate(struct control *control, const struct store_op *ops, size_t n,
+                     bool snapshot, const struct store_op *also, size_t n_also,
+                     struct err *err)
+{
+    struct leftover left = {.ops = ops, .n_ops = n};
+    struct store_op *all;
+    size_t at = 0;
+    int r = 0;
+
+    if (snapshot)
+        r = store_each(control->store, STORE_FABRIC, NULL, NULL, find_leftover, &left);
+    all = xcalloc(left.n + n + n_also + 1, sizeof(*all));
+    for (size_t i = 0; i < left.n; i++)
+        all[at++] = left.drop[i];
+    for (size_t i = 0; i < n; i++)
+        all[at++] = ops[i];
+    for (size_t i = 0; i < n_also; i++)
+        all[at++] = also[i];
+    if (r == 0)
+        r = store_commit(control->store, all, at, NULL, NULL, err);
+    else
+        err_set(err, r, "the store cannot be read: %s", err_text(r));
+    for (size_t i = 0; i < left.n; i++) {
+        free((void *)(uintptr_t)left.drop[i].kind);
+        free((void *)(uintptr_t)left.drop[i].network);
+        free((void *)(uintptr_t)left.drop[i].name);
+    }
+    free(left.drop);
+    free(all);
+    return r;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A change while it is carried out: the objects that it writes, gathered on top of the view so
+ * that later items see what earlier ones did, until all goes to the store in one transaction.
+ */
+#ifndef FABRICD_CONTROL_CHANGE_WORK_H
+#define FABRICD_CONTROL_CHANGE_WORK_H
+
+#include "fabricd/control/change/change.h"
+#include "fabricd/control/context.h"
+#include "fabricd/control/view/view.h"
+#include "proto/model/schema.h"
+
+/* An object to be written, or (body NULL) deleted. */
+struct pending {
+    struct list link;
+    enum store_scope scope;
+    char *kind, *network, *name;
+    struct node *body;
+    uint64_t expect;
+    struct view_network *net; /* What the view will make of the body, by kind. */
+    struct view_endpoint *ep;
+    struct view_block *block;
+};
+
+struct work {
+    struct control *control;
+    const struct change *change;
+    struct change_result *result;
+    struct list pending;
+};
+
+void work_init(struct work *, struct control *, const struct change *,
+               struct change_result *);
+void work_done(struct work *);
+
+/* The object as it stands, the caller's; NULL if there is none. *revision (or NULL): its
+ * revision in the store, STORE_ABSENT if it is not there. */
+struct node *work_get(struct work *, enum store_scope, const char *kind,
+                      const char *network, const char *name, uint64_t *revision);
+bool work_has(struct work *, enum store_scope, const char *kind, const char *network,
+              const char *name);
+
+/* Takes the body. `expect` is of the store, for a key not yet pending. */
+void work_put(struct work *, enum store_scope, const char *kind, const char *network,
+              const char *name, struct node *body, uint64_t expect);
+void work_delete(struct work *, enum store_scope, const char *kind, const char *network,
+                 const char *name);
+
+/* 0, or the result is filled in and -errno returned. *revision of the transaction. */
+int work_commit(struct work *, uint64_t *revision);
+
+/* As view_X(), with what is pending laid over it. */
+const struct view_network *work_network(struct work *, const char *name);
+const struct view_endpoint *work_endpoint(struct work *, const char *network,
+                                          const char *name);
+const struct view_endpoint *work_endpoint_by_addr(struct work *, const char *network,
+                                                  const struct addr *);
+const struct view_endpoint *work_endpoint_by_mac(struct work *, const char *network,
+                                                 const uint8_t mac[6]);
+const struct view_block *work_block(struct work *, const char *network, uint16_t vlan,
+                                    const char *host);
+bool work_has_host(struct work *, const char *name);
+
+/* Every network, every block of a network's VLAN, with what is pending laid over. */
+void work_each_network(struct work *, void (*each)(void *aux, const struct view_network *),
+                       void *aux);
+void work_each_block(struct work *, const char *network, uint16_t vlan,
+                     void (*each)(void *aux, const struct view_block *), void *aux);
+
+/* --- per kind: what follows from the object and its surroundings --------------------------- */
+
+/*
+ * Completes `body`, canonical, into what is stored: resolves what was left to the daemon, checks
+ * references and conflicts, adds the daemon's own keys. `now` is the present object or NULL.
+ * Returns 0, or the result is filled in and -errno returned.
+ */
+int finish_network(struct work *, const struct change_item *, enum store_scope,
+                   const struct node *now, struct node *body);
+int finish_port(struct work *, const struct change_item *, const struct node *now,
+                struct node *body);
+int finish_endpoint(struct work *, const struct change_item *, enum store_scope,
+                    const struct node *now, struct node *body);
+int finish_host(struct work *, const struct change_item *, const struct node *now,
+                struct node *body);
+int finish_link(struct work *, const struct change_item *, const struct node *now,
+                struct node *body);
+
+/* Checks that a VLAN is named where the network has VLANs, and only there. */
+int check_vlan(struct work *, const struct view_network *, int64_t vlan);
+
+/* Takes one more block of the plan for the host into the work. -ENOSPC if the plan is used up;
+ * the result is filled in then. */
+int take_block(struct work *, const struct view_network *, uint16_t vlan, const char *host);
+
+/* The item's verb APPLY: see apply.c. */
+int execute_apply(struct work *, const struct change_item *);
+
+/* One item of the other verbs, into the work. */
+int execute_item(struct work *, const struct change_item *);
+
+/* The object as the API shows it without status: the stored body without the keys that begin
+ * with _, with name, network and revision. Takes the body. */
+struct node *object_shown(struct node *body, const char *network, const char *name,
+                          uint64_t revision);
+
+#endif
