@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A whole fabric file as one change: its plan, and the plan's steps as items of the same work. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/change/apply.h"
+#include "fabricd/control/change/work.h"
+#include "proto/model/fabric_file.h"
+
+static int gather(void *aux, const struct store_object *object)
+{
+    struct objects *out = aux;
+    const struct kind *kind = schema_kind(object->kind);
+    struct diags diags;
+    struct node *body;
+
+    if (kind == NULL)
+        return 0;
+    diags_init(&diags);
+    body = node_from_json(object->body, strlen(object->body), NULL, &diags);
+    diags_done(&diags);
+    if (body == NULL || node_get_bool(body, "anonymous", false)) {
+        node_free(body);
+        return 0;
+    }
+    for (size_t i = body->n; i-- > 0;) {
+        if (body->key[i][0] == '_')
+            node_remove(body, body->key[i]);
+    }
+    objects_add(out, kind, kind->in_network ? object->network : NULL, object->name, body);
+    return 0;
+}
+
+int apply_gather(struct store *store, struct objects *out)
+{
+    struct store_object fabric;
+    int r = store_each(store, STORE_FABRIC, NULL, NULL, gather, out);
+
+    if (r == 0)
+        r = store_each(store, STORE_LOCAL, NULL, NULL, gather, out);
+    if (r == 0 && store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
+        struct diags diags;
+        struct node *body;
+
+        diags_init(&diags);
+        body = node_from_json(fabric.body, strlen(fabric.body), NULL, &diags);
+        if (body != NULL && node_get_text(body, "name", NULL) != NULL)
+            out->fabric = strdup(node_get_text(body, "name", ""));
+        node_free(body);
+        diags_done(&diags);
+        store_object_done(&fabric);
+    }
+    return r;
+}
+
+static int execute_steps(struct work *work, const struct plan *plan)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < plan->n; i++) {
+        const struct step *step = &plan->list[i];
+        char empty[] = "", kind[32];
+        struct change_item item = {
+            .verb = step->verb == STEP_DELETE ? CHANGE_DELETE : CHANGE_PUT,
+            .network = step->network != NULL ? step->network : empty,
+            .name = step->name,
+            .body = step->after,
+        };
+
+        snprintf(kind, sizeof(kind), "%s", step->kind->name);
+        item.kind = kind;
+        r = execute_item(work, &item);
+    }
+    return r;
+}
+
+static int check_fabric(struct work *work, const struct objects *now,
+                        const struct objects *wanted)
+{
+    struct change_item rename = {.verb = CHANGE_RENAME, .name = wanted->fabric};
+
+    if (wanted->fabric == NULL)
+        return 0;
+    if (now->fabric == NULL)
+        return execute_item(work, &rename);
+    if (strcmp(now->fabric, wanted->fabric) == 0)
+        return 0;
+    change_fail(work->result, 409, "the file is for fabric %s, this is fabric %s",
+                wanted->fabric, now->fabric);
+    err_hint(&work->result->err, "iothctl fabric rename %s", wanted->fabric);
+    return -EINVAL;
+}
+
+int execute_apply(struct work *work, const struct change_item *item)
+{
+    struct objects now, wanted;
+    struct plan plan = {.list = NULL};
+    int r;
+
+    objects_init(&now);
+    objects_init(&wanted);
+    if (item->body == NULL ||
+        !fabric_file_read(item->body, NULL, &wanted, &work->result->diags)) {
+        change_fail(work->result, 400, "the file is not valid");
+        r = -EINVAL;
+        goto out;
+    }
+    r = apply_gather(work->control->store, &now);
+    if (r == 0)
+        r = check_fabric(work, &now, &wanted);
+    if (r == 0) {
+        plan_make(&now, &wanted, work->change->prune, &plan);
+        r = execute_steps(work, &plan);
+    }
+    if (r == 0) {
+        node_free(work->result->value);
+        work->result->value = plan_to_node(&plan);
+        work->result->status = 200;
+    }
+    plan_done(&plan);
+out:
+    objects_done(&now);
+    objects_done(&wanted);
+    return r;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ports, hosts and links become complete. */
+#include <errno.h>
+#include <string.h>
+
+#include "fabricd/control/change/work.h"
+
+static int check_tap(struct work *work, const struct change_item *item,
+                     const struct node *body)
+{
+    const char *tap = node_get_text(body, "tap", "");
+
+    if (tap[0] == '\0')
+        return 0;
+    list_for_each (it, &work->control->view->ports) {
+        struct view_port *other = list_entry(it, struct view_port, link);
+
+        if (strcmp(node_get_text(other->body, "tap", ""), tap) != 0 ||
+            strcmp(node_get_text(other->body, "host", ""), node_get_text(body, "host", "")))
+            continue;
+        if (strcmp(other->network, item->network) == 0 &&
+            strcmp(other->name, item->name) == 0)
+            continue;
+        change_fail(work->result, 409, "interface %s is in use by port %s/%s", tap,
+                    other->network, other->name);
+        err_hint(&work->result->err, "iothctl port show %s/%s", other->network,
+                 other->name);
+        return -EEXIST;
+    }
+    return 0;
+}
+
+int finish_port(struct work *work, const struct change_item *item, const struct node *now,
+                struct node *body)
+{
+    const struct view_network *net = work_network(work, item->network);
+    int r = check_vlan(work, net, node_get_int(body, "access", 0));
+
+    if (r < 0)
+        return r;
+    if (now == NULL && work_endpoint(work, item->network, item->name) != NULL) {
+        change_fail(work->result, 409, "network %s has an endpoint of the name %s",
+                    item->network, item->name);
+        return -EEXIST;
+    }
+    if (node_get_bool(body, "vde", false)) {
+        change_fail(
+            work->result, 501,
+            "declared VDE ports are not built yet; VDE clients connect to the network "
+            "itself");
+        err_hint(&work->result->err, "vde_plug vde://%s/net/%s",
+                 work->control->start.run_dir, item->network);
+        return -ENOTSUP;
+    }
+    if (node_get_text(body, "host", NULL) == NULL)
+        node_set_text(body, "host",
+                      now != NULL ? node_get_text(now, "host", work->change->host)
+                                  : work->change->host);
+    if (!work_has_host(work, node_get_text(body, "host", ""))) {
+        change_fail(work->result, 400, "there is no host %s in the fabric",
+                    node_get_text(body, "host", ""));
+        err_hint(&work->result->err, "iothctl host ls");
+        return -EINVAL;
+    }
+    return check_tap(work, item, body);
+}
+
+int finish_host(struct work *work, const struct change_item *item, const struct node *now,
+                struct node *body)
+{
+    static const char *const own[] = {"number",  "key",     "sign_key",
+                                      "listens", "founder", "tags"};
+
+    (void)work;
+    (void)item;
+    for (size_t i = 0; now != NULL && i < sizeof(own) / sizeof(own[0]); i++) {
+        const struct node *value = node_get(now, own[i]);
+        if (value != NULL)
+            node_set(body, own[i], node_copy(value));
+    }
+    return 0;
+}
+
+int finish_link(struct work *work, const struct change_item *item, const struct node *now,
+                struct node *body)
+{
+    const struct node *between = node_get(body, "between");
+
+    (void)item;
+    (void)now;
+    if (between == NULL || between->kind != NODE_LIST || between->n != 2 ||
+        strcmp(between->child[0]->text, between->child[1]->text) == 0) {
+        change_fail(work->result, 400, "a link is between two hosts");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (work_has(work, STORE_FABRIC, "host", "", between->child[i]->text))
+            continue;
+        change_fail(work->result, 400, "there is no host %s in the fabric",
+                    between->child[i]->text);
+        err_hint(&work->result->err, "iothctl host ls");
+        return -EINVAL;
+    }
+    return 0;
+}
