@@ -155,8 +155,6 @@ static void run_end(struct run *r)
     uint8_t *tcp = f->data + pk->l4_ofs;
     uint32_t l3_size = r->end - pk->l3_ofs;
 
-    if (r->merged == 0)
-        return;
     if (pk->l3 == PACKET_L3_IP4) {
         store_be16(l3 + 2, (uint16_t)l3_size);
         checksum_set_ip4(f->data, pk);
@@ -186,7 +184,8 @@ unsigned coalesce(struct frame *frames, unsigned n)
 
         if (fits && run_take(&run, &p))
             continue;
-        run_end(&run);
+        if (run.merged)
+            run_end(&run);
         if (out != i)
             frames[out] = frames[i];
         run = (struct run){.open = false};
@@ -196,6 +195,7 @@ unsigned coalesce(struct frame *frames, unsigned n)
         }
         out++;
     }
-    run_end(&run);
+    if (run.merged)
+        run_end(&run);
     return out;
 }
