@@ -9,7 +9,7 @@ struct object {
     const struct kind *kind;
     char *network; /* Of kinds that live in one; else NULL. */
     char *name;
-    struct node *body; /* Canonical; without `name`. */
+    struct node *body; /* Canonical; without `name`. NULL only within fabric_file_read(). */
 };
 
 struct objects {
@@ -17,12 +17,14 @@ struct objects {
     struct object *list;
     size_t n, room;
     bool declares[16]; /* By index in schema_kinds: the file has a section for it. */
+    bool sorted;       /* By kind, network and name; objects_sort() makes it so. */
 };
 
 void objects_init(struct objects *);
 void objects_done(struct objects *);
 void objects_add(struct objects *, const struct kind *, const char *network,
                  const char *name, struct node *body); /* Takes the body. */
+void objects_sort(struct objects *);                   /* Makes objects_find() fast. */
 struct object *objects_find(const struct objects *, const struct kind *,
                             const char *network, const char *name);
 
@@ -31,6 +33,14 @@ struct object *objects_find(const struct objects *, const struct kind *,
  * takes a single object as printed by `-o yaml` (with `kind`), or a list of such. */
 bool fabric_file_read(const struct node *root, const char *file, struct objects *out,
                       struct diags *);
+
+/*
+ * Cross-checks a set of canonical objects: hosts, networks and VLANs that others name must be
+ * there; a TAP, a MAC, an address must not be used twice. `file` may be NULL. With `complete` the
+ * set is all there is; otherwise what it names may exist outside of it, where the set declares
+ * no objects of that kind. Sorts the set. True if there are no mistakes.
+ */
+bool objects_check(struct objects *, const char *file, bool complete, struct diags *);
 
 /* The file that would make these objects, minimal. */
 struct node *fabric_file_write(const struct objects *);
@@ -51,13 +61,23 @@ struct plan {
     size_t n, room;
 };
 
-/* What leads from `now` to `wanted`. Keys absent from a wanted object keep their present value
- * if that was resolved by the daemon, else fall to the default. Without `prune` nothing is
+/* What leads from `now` to `wanted`, both canonical; sorts both. Keys absent from a wanted
+ * object keep their present value if that was resolved by the daemon, else fall to the default;
+ * read-only keys are kept. Without `prune` nothing is
  * deleted; with it, objects of the kinds that `wanted` declares, never hosts or endpoints. In an
  * order in which it can be done. */
-void plan_make(const struct objects *now, const struct objects *wanted, bool prune,
-               struct plan *out);
+void plan_make(struct objects *now, struct objects *wanted, bool prune, struct plan *out);
 void plan_done(struct plan *);
+
+/* One object as an update would leave it: `wanted` (canonical) with what it keeps of `before`.
+ * The caller's to free. */
+struct node *plan_update(const struct kind *, const struct node *before,
+                         const struct node *wanted);
+
+/* How two canonical objects differ, for people ("" = not at all; the caller's to free()), and
+ * the worst impact of it. */
+char *plan_difference(const struct kind *, const struct node *before,
+                      const struct node *after, enum impact *);
 struct node *plan_to_node(const struct plan *); /* As the API returns it. */
 
 #endif

@@ -76,10 +76,10 @@ static void print_text(struct text *out, const char *text)
     }
 }
 
-/* A key is always a text, so 10: staff needs no quotes. */
+/* A key is always a text to us, so `10: staff` needs no quotes, nor does `on`. */
 static void print_key(struct text *out, const char *key)
 {
-    if (*key && !key[strspn(key, "0123456789")]) {
+    if (*key && (!key[strspn(key, "0123456789")] || old_word(key))) {
         text_add(out, key);
     } else {
         print_text(out, key);

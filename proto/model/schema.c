@@ -128,6 +128,16 @@ static void unknown_key(struct check *c, const struct field *fields, const char 
     check_unknown(c, at, key, words);
 }
 
+/* Canonical values stand where what they came from stood, for checks that follow. */
+static struct node *placed(struct node *value, const struct node *from)
+{
+    value->line = from->line;
+    value->column = from->column;
+    value->key_line = from->key_line;
+    value->key_column = from->key_column;
+    return value;
+}
+
 static struct node *check_scalar(struct check *c, const struct field *f,
                                  const struct node *x)
 {
@@ -136,8 +146,9 @@ static struct node *check_scalar(struct check *c, const struct field *f,
 
     if (!value) {
         check_bad(c, x, "%s", why);
+        return NULL;
     }
-    return value;
+    return placed(value, x);
 }
 
 static bool holds(const struct node *list, const struct node *value)
@@ -154,7 +165,7 @@ static bool holds(const struct node *list, const struct node *value)
 static struct node *check_list(struct check *c, const struct field *f, const struct node *x)
 {
     size_t most = f->most ? f->most : SCHEMA_LIST_MAX;
-    struct node *list = node_list();
+    struct node *list = placed(node_list(), x);
 
     if (x->kind == NODE_LIST && x->n > most) {
         check_bad(c, x, "%zu items are too many (at most %zu)", x->n, most);
@@ -215,9 +226,7 @@ static struct node *check_map_or_short(struct check *c, const struct field *f,
     if (!f->shorthand || !is_scalar(x)) {
         return check_map(c, f->fields, x);
     }
-    wrapped = node_map();
-    wrapped->line = x->line;
-    wrapped->column = x->column;
+    wrapped = placed(node_map(), x);
     node_set(wrapped, f->shorthand, node_copy(x));
     out = check_map(c, f->fields, wrapped);
     node_free(wrapped);
@@ -227,7 +236,7 @@ static struct node *check_map_or_short(struct check *c, const struct field *f,
 static struct node *check_map_of(struct check *c, const struct field *f,
                                  const struct node *x)
 {
-    struct node *out = node_map();
+    struct node *out = placed(node_map(), x);
     size_t most = f->most ? f->most : SCHEMA_LIST_MAX;
 
     if (x->kind != NODE_MAP) {
@@ -282,7 +291,7 @@ static struct node *check_field(struct check *c, const struct field *f,
 static struct node *check_map(struct check *c, const struct field *fields,
                               const struct node *x)
 {
-    struct node *out = node_map();
+    struct node *out = placed(node_map(), x);
 
     if (x->kind != NODE_MAP && x->kind != NODE_NULL) {
         check_bad(c, x, "not a map of keys");

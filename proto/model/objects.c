@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A set of objects, and the checks that need more than one of them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/xalloc.h"
+#include "proto/model/fabric_file.h"
+#include "proto/model/schema_internal.h"
+
+void objects_init(struct objects *o)
+{
+    *o = (struct objects){.sorted = true};
+}
+
+void objects_done(struct objects *o)
+{
+    if (!o) {
+        return;
+    }
+    for (size_t i = 0; i < o->n; i++) {
+        free(o->list[i].network);
+        free(o->list[i].name);
+        node_free(o->list[i].body);
+    }
+    free(o->list);
+    free(o->fabric);
+    objects_init(o);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct object *x = a, *y = b;
+    int order;
+
+    if (x->kind != y->kind) {
+        return x->kind < y->kind ? -1 : 1;
+    }
+    order = strcmp(x->network ? x->network : "", y->network ? y->network : "");
+    return order ? order : strcmp(x->name, y->name);
+}
+
+void objects_add(struct objects *o, const struct kind *kind, const char *network,
+                 const char *name, struct node *body)
+{
+    if (o->n == o->room) {
+        o->room = o->room ? o->room * 2 : 16;
+        o->list = xrealloc(o->list, o->room * sizeof(*o->list));
+    }
+    o->list[o->n] = (struct object){
+        .kind = kind,
+        .network = network ? xstrdup(network) : NULL,
+        .name = xstrdup(name),
+        .body = body,
+    };
+    o->sorted = o->sorted && (!o->n || by_place(&o->list[o->n - 1], &o->list[o->n]) <= 0);
+    o->n++;
+}
+
+void objects_sort(struct objects *o)
+{
+    if (!o->sorted) {
+        qsort(o->list, o->n, sizeof(*o->list), by_place);
+        o->sorted = true;
+    }
+}
+
+/* The first object at or after the key, in a sorted set. */
+static size_t lower_bound(const struct objects *o, const struct object *key)
+{
+    size_t low = 0, high = o->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (by_place(&o->list[mid], key) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+struct object *objects_find(const struct objects *o, const struct kind *kind,
+                            const char *network, const char *name)
+{
+    /* Only compared with; by_place() changes nothing. */
+    union {
+        const char *in;
+        char *out;
+    } net = {.in = network}, label = {.in = name};
+    struct object key = {.kind = kind, .network = net.out, .name = label.out};
+    size_t i = o->sorted ? lower_bound(o, &key) : 0;
+
+    for (; i < o->n; i++) {
+        int order = by_place(&o->list[i], &key);
+
+        if (!order) {
+            return &o->list[i];
+        }
+        if (o->sorted && order > 0) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* --- cross-references -------------------------------------------------------------------- */
+
+/* Something that may be there once: `what` of `owner` within a scope. */
+struct claim {
+    char *key;
+    const struct object *by;
+    const struct node *at;
+    const char *field;
+};
+
+struct crossing {
+    struct objects *set;
+    struct check check;
+    bool complete;
+    struct claim *claims;
+    size_t n, room;
+};
+
+static bool declares(const struct crossing *x, const char *kind)
+{
+    return x->complete || x->set->declares[schema_kind(kind) - schema_kinds];
+}
+
+/* Steps into an object's path: networks.office.ports.core. */
+static size_t enter(struct crossing *x, const struct object *o)
+{
+    size_t before = x->check.size;
+
+    if (o->network) {
+        check_down(&x->check, "networks");
+        check_down(&x->check, o->network);
+    }
+    check_down(&x->check, o->kind->plural);
+    check_down(&x->check, o->name);
+    return before;
+}
+
+static void need_host(struct crossing *x, const struct node *name)
+{
+    if (name && declares(x, "host") &&
+        !objects_find(x->set, schema_kind("host"), NULL, name->text)) {
+        check_bad(&x->check, name, "there is no host \"%s\"", name->text);
+    }
+}
+
+static void claim(struct crossing *x, const struct object *by, const char *field,
+                  const struct node *at, char *key)
+{
+    if (x->n == x->room) {
+        x->room = x->room ? x->room * 2 : 16;
+        x->claims = xrealloc(x->claims, x->room * sizeof(*x->claims));
+    }
+    x->claims[x->n++] = (struct claim){.key = key, .by = by, .at = at, .field = field};
+}
+
+/* The VLAN that a port or endpoint names, against those of its network. */
+static void check_vlan(struct crossing *x, const struct object *o, const char *field)
+{
+    const struct object *net =
+        objects_find(x->set, schema_kind("network"), NULL, o->network);
+    const struct node *vlan = node_get(o->body, field);
+    const struct node *vlans;
+    char number[24];
+    size_t before;
+
+    if (net && !net->body) {
+        return;
+    }
+    if (!net) {
+        if (declares(x, "network")) {
+            check_bad(&x->check, o->body, "there is no network \"%s\"", o->network);
+        }
+        return;
+    }
+    vlans = node_get(net->body, "vlans");
+    before = check_down(&x->check, field);
+    if (!vlan && vlans) {
+        check_bad(&x->check, o->body, "is missing: network %s has VLANs", net->name);
+    } else if (vlan && !vlans) {
+        check_bad(&x->check, vlan, "network %s declares no VLANs", net->name);
+    } else if (vlan) {
+        snprintf(number, sizeof(number), "%lld", (long long)vlan->integer);
+        if (!node_get(vlans, number)) {
+            check_bad(&x->check, vlan, "network %s does not declare VLAN %s", net->name,
+                      number);
+        }
+    }
+    check_up(&x->check, before);
+}
+
+static void cross_network(struct crossing *x, const struct object *o)
+{
+    const struct node *on = node_get(o->body, "on");
+    size_t before = check_down(&x->check, "on");
+
+    for (size_t i = 0; on && i < on->n; i++) {
+        if (strcmp(on->child[i]->text, "all") != 0) {
+            need_host(x, on->child[i]);
+        }
+    }
+    check_up(&x->check, before);
+}
+
+static void cross_port(struct crossing *x, const struct object *o)
+{
+    const struct node *host = node_get(o->body, "host"), *tap = node_get(o->body, "tap");
+    size_t before = check_down(&x->check, "host");
+
+    need_host(x, host);
+    check_up(&x->check, before);
+    check_vlan(x, o, "access");
+    if (tap) {
+        claim(x, o, "tap", tap,
+              xasprintf("interface %s on host %s", tap->text, host ? host->text : "here"));
+    }
+}
+
+static void cross_endpoint(struct crossing *x, const struct object *o)
+{
+    const struct node *host = node_get(o->body, "host"), *mac = node_get(o->body, "mac");
+    const struct node *addresses = node_get(o->body, "addresses");
+    const struct node *vlan = node_get(o->body, "vlan");
+    size_t before = check_down(&x->check, "host");
+
+    need_host(x, host);
+    check_up(&x->check, before);
+    check_vlan(x, o, "vlan");
+    if (mac) {
+        claim(x, o, "mac", mac, xasprintf("%s in network %s", mac->text, o->network));
+    }
+    for (size_t i = 0; addresses && i < addresses->n; i++) {
+        const char *text = addresses->child[i]->text;
+        int size = (int)strcspn(text, "/");
+
+        claim(x, o, "addresses", addresses->child[i],
+              vlan ? xasprintf("%.*s in VLAN %lld of network %s", size, text,
+                               (long long)vlan->integer, o->network)
+                   : xasprintf("%.*s in network %s", size, text, o->network));
+    }
+}
+
+static void cross_link(struct crossing *x, const struct object *o)
+{
+    const struct node *between = node_get(o->body, "between");
+    size_t before = check_down(&x->check, "between");
+    const char *a, *b;
+
+    if (between && between->n == 2) {
+        a = between->child[0]->text;
+        b = between->child[1]->text;
+        need_host(x, between->child[0]);
+        need_host(x, between->child[1]);
+        claim(x, o, "between", between,
+              xasprintf("the pair %s-%s", strcmp(a, b) < 0 ? a : b,
+                        strcmp(a, b) < 0 ? b : a));
+    }
+    check_up(&x->check, before);
+}
+
+static int by_claim(const void *a, const void *b)
+{
+    const struct claim *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+
+    return order ? order : by_place(x->by, y->by);
+}
+
+static void check_claims(struct crossing *x)
+{
+    qsort(x->claims, x->n, sizeof(*x->claims), by_claim);
+    for (size_t i = 1; i < x->n; i++) {
+        const struct claim *c = &x->claims[i];
+
+        if (!strcmp(c->key, c[-1].key)) {
+            size_t before = enter(x, c->by);
+
+            check_down(&x->check, c->field);
+            check_bad(&x->check, c->at, "%s is taken by %s %s%s%s", c->key,
+                      c[-1].by->kind->name, c->by->network ? c[-1].by->network : "",
+                      c->by->network ? "/" : "", c[-1].by->name);
+            check_up(&x->check, before);
+        }
+    }
+}
+
+bool objects_check(struct objects *set, const char *file, bool complete,
+                   struct diags *diags)
+{
+    struct crossing x = {.set = set, .complete = complete};
+    size_t mistakes = diags->n + diags->suppressed;
+
+    objects_sort(set);
+    check_init(&x.check, "", file, diags);
+    for (size_t i = 0; i < set->n; i++) {
+        const struct object *o = &set->list[i];
+        size_t before = enter(&x, o);
+
+        if (i && !by_place(o - 1, o)) {
+            check_bad(&x.check, o->body, "stands twice");
+        }
+        if (!o->body) {
+            /* It failed its own check; here it only keeps its name known. */
+        } else if (!strcmp(o->kind->name, "network")) {
+            cross_network(&x, o);
+        } else if (!strcmp(o->kind->name, "port")) {
+            cross_port(&x, o);
+        } else if (!strcmp(o->kind->name, "endpoint")) {
+            cross_endpoint(&x, o);
+        } else if (!strcmp(o->kind->name, "link")) {
+            cross_link(&x, o);
+        }
+        check_up(&x.check, before);
+    }
+    check_claims(&x);
+    for (size_t i = 0; i < x.n; i++) {
+        free(x.claims[i].key);
+    }
+    free(x.claims);
+    return diags->n + diags->suppressed == mistakes;
+}
