@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ring against a queue in ordinary memory, and against peers that lie. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "libioth/plug/ringmap.h"
+#include "proto/base/shm.h"
+#include "tests/unit/frames.h"
+
+#define SIZE RING_SIZE_MIN
+
+static int fd;
+static struct ringmap daemon_side, client;
+static uint8_t bytes[FRAME_SUPER_MAX + 1];
+
+static int setup(void **state)
+{
+    (void)state;
+    fd = ringmap_create(SIZE);
+    assert_true(fd >= 0);
+    assert_int_equal(ringmap_attach(&daemon_side, fd, RINGMAP_DAEMON), 0);
+    assert_int_equal(ringmap_attach(&client, fd, RINGMAP_CLIENT), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ringmap_done(&daemon_side);
+    ringmap_done(&client);
+    close(fd);
+    return 0;
+}
+
+static struct frame frame_of(uint32_t size, uint8_t mark)
+{
+    memset(bytes, mark, size);
+    return (struct frame){.data = bytes,
+                          .size = size,
+                          .tci = mark,
+                          .gso_size = (uint16_t)size,
+                          .hdr_size = 1,
+                          .csum_start = 2,
+                          .csum_ofs = 3,
+                          .gso = FRAME_GSO_TCP4,
+                          .flags = FRAME_NEEDS_CSUM};
+}
+
+static void check_frame(const struct frame *f, uint32_t size, uint8_t mark)
+{
+    assert_int_equal(f->size, size);
+    assert_int_equal(f->tci, mark);
+    assert_int_equal(f->gso_size, (uint16_t)size);
+    assert_int_equal(f->gso, FRAME_GSO_TCP4);
+    assert_int_equal(f->flags, FRAME_NEEDS_CSUM);
+    assert_int_equal(f->hdr_size, 1);
+    assert_int_equal(f->csum_start, 2);
+    assert_int_equal(f->csum_ofs, 3);
+    for (uint32_t i = 0; i < size; i++) {
+        if (f->data[i] != mark)
+            fail_msg("byte %u of %u is %u, not %u", i, size, f->data[i], mark);
+    }
+    /* The headroom is the reader's. */
+    memset(f->data - FRAME_HEADROOM, 0xee, FRAME_HEADROOM);
+}
+
+/* What is in the ring, as a plain queue. */
+static struct {
+    uint32_t size[8192];
+    unsigned first, published, last;
+} model;
+
+static void model_put(uint64_t *seed)
+{
+    static const uint32_t limits[] = {64, 1600, 10000, FRAME_SUPER_MAX};
+    uint32_t size = 1 + frames_random(seed) % limits[frames_random(seed) % 4];
+    struct frame f = frame_of(size, (uint8_t)model.last);
+    bool room = ring_room(&client.tx, size) > 0;
+    int r = ring_put(&client.tx, &f);
+
+    assert_int_equal(r, room ? 0 : -ENOBUFS);
+    if (r == 0)
+        model.size[model.last++ % 8192] = size;
+}
+
+static void model_get(uint64_t *seed)
+{
+    static uint8_t arena[2 * FRAME_SUPER_MAX];
+    struct frame frames[FRAME_BURST];
+    unsigned max = 1 + frames_random(seed) % FRAME_BURST;
+    size_t room = FRAME_HEADROOM + FRAME_SUPER_MAX + frames_random(seed) % FRAME_SUPER_MAX;
+    bool peek = frames_random(seed) % 2;
+    size_t used = 0;
+    int n = peek ? ring_peek(&daemon_side.rx, frames, max)
+                 : ring_get(&daemon_side.rx, arena, room, &used, frames, max);
+    unsigned keep;
+
+    assert_true(n >= 0 && used <= room);
+    if (n == 0)
+        assert_int_equal(model.first, model.published);
+    for (unsigned i = 0; i < (unsigned)n; i++) {
+        unsigned at = model.first + i;
+
+        check_frame(&frames[i], model.size[at % 8192], (uint8_t)at);
+        if (!peek)
+            assert_true(frames[i].data + frames[i].size <= arena + room);
+    }
+    /* Headroom written in place spoils the descriptor, so only copies can come again. */
+    keep = peek || n == 0 ? (unsigned)n : frames_random(seed) % ((unsigned)n + 1);
+    ring_unget(&daemon_side.rx, (unsigned)n - keep);
+    model.first += keep;
+    if (frames_random(seed) % 2)
+        (void)ring_release(&daemon_side.rx);
+}
+
+static void test_random_operations(void **state)
+{
+    uint64_t seed = 5;
+
+    (void)state;
+    model.first = model.published = model.last = 0;
+    for (unsigned i = 0; i < 6000; i++) {
+        switch (frames_random(&seed) % 4) {
+        case 0:
+        case 1:
+            model_put(&seed);
+            break;
+        case 2:
+            (void)ring_publish(&client.tx);
+            model.published = model.last;
+            break;
+        default:
+            model_get(&seed);
+            break;
+        }
+        if (i % 1000 == 999) {
+            /* Both sides forget what they know privately, as after a restart. */
+            (void)ring_publish(&client.tx);
+            model.published = model.last;
+            (void)ring_release(&daemon_side.rx);
+            ringmap_done(&daemon_side);
+            ringmap_done(&client);
+            assert_int_equal(ringmap_attach(&daemon_side, fd, RINGMAP_DAEMON), 0);
+            assert_int_equal(ringmap_attach(&client, fd, RINGMAP_CLIENT), 0);
+        }
+    }
+    assert_true(model.first > 1500);
+}
+
+static void test_full_and_wrap(void **state)
+{
+    struct frame f = frame_of(64, 9), got[FRAME_BURST];
+    unsigned n = 0;
+
+    (void)state;
+    while (ring_put(&client.tx, &f) == 0)
+        n++;
+    assert_int_equal(n, SIZE / 128);
+    assert_int_equal(ring_room(&client.tx, 1), 0);
+    assert_false(ring_ready(&daemon_side.rx));
+    assert_false(ring_publish(&client.tx));
+    assert_true(ring_ready(&daemon_side.rx));
+    assert_int_equal(ring_peek(&daemon_side.rx, got, FRAME_BURST), FRAME_BURST);
+    assert_int_equal(ring_put(&client.tx, &f), -ENOBUFS); /* Not released yet. */
+    assert_false(ring_release(&daemon_side.rx));
+    assert_int_equal(ring_room(&client.tx, 64), FRAME_BURST);
+    f.size = FRAME_SUPER_MAX + 1;
+    assert_int_equal(ring_put(&client.tx, &f), -EMSGSIZE);
+}
+
+static void test_small_arena(void **state)
+{
+    struct frame f = frame_of(1000, 9), got[4];
+    uint8_t arena[2 * (FRAME_HEADROOM + 1008)];
+    size_t used;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(ring_put(&client.tx, &f), 0);
+    (void)ring_publish(&client.tx);
+    assert_int_equal(ring_get(&daemon_side.rx, arena, FRAME_HEADROOM + 999, &used, got, 4),
+                     0);
+    assert_int_equal(ring_get(&daemon_side.rx, arena, sizeof arena, &used, got, 4), 2);
+    assert_int_equal(ring_get(&daemon_side.rx, arena, sizeof arena, &used, got, 4), 1);
+    assert_int_equal(ring_get(&daemon_side.rx, arena, sizeof arena, &used, got, 4), 0);
+}
+
+static void test_doorbells(void **state)
+{
+    struct frame f = frame_of(60, 9), got[4];
+
+    (void)state;
+    /* Nobody sleeps: nobody is rung for. */
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    assert_false(ring_publish(&client.tx));
+    assert_false(ring_rx_sleep(&daemon_side.rx)); /* There is a frame. */
+    ring_rx_wake(&daemon_side.rx);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, 4), 1);
+    assert_false(ring_release(&daemon_side.rx));
+
+    assert_true(ring_rx_sleep(&daemon_side.rx));
+    assert_false(ring_publish(&client.tx)); /* Nothing new. */
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    assert_true(ring_publish(&client.tx));
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    assert_false(ring_publish(&client.tx)); /* Once is enough. */
+    ring_rx_wake(&daemon_side.rx);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, 4), 2);
+
+    while (ring_put(&client.tx, &f) == 0)
+        ;
+    (void)ring_publish(&client.tx);
+    assert_true(ring_tx_sleep(&client.tx, 60));
+    assert_true(ring_release(&daemon_side.rx));
+    assert_false(ring_release(&daemon_side.rx));
+    ring_tx_wake(&client.tx);
+    assert_false(ring_tx_sleep(&client.tx, 60)); /* There is room now. */
+    ring_tx_wake(&client.tx);
+}
+
+/* --- lies -------------------------------------------------------------------------------- */
+
+static void set(_Atomic uint32_t *index, uint32_t value)
+{
+    atomic_store_explicit(index, value, memory_order_release);
+}
+
+static void test_head_lies(void **state)
+{
+    static const uint32_t lies[] = {1, 63, 65, SIZE + 64, 0xffffffc0u, 0x80000000u};
+    struct frame got[4];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        set(&client.control->dir[RING_TO_DAEMON].head, lies[i]);
+        assert_int_equal(ring_peek(&daemon_side.rx, got, 4), -EPROTO);
+    }
+    /* A head that is possible over memory that is all zero: empty frames, and no harm. */
+    set(&client.control->dir[RING_TO_DAEMON].head, SIZE);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, 4), 4);
+    assert_int_equal(got[0].size, 0);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, 1), 1);
+    (void)ring_release(&daemon_side.rx);
+    set(&client.control->dir[RING_TO_DAEMON].head, 0); /* Back. */
+    while (daemon_side.rx.tail != daemon_side.rx.head)
+        assert_true(ring_peek(&daemon_side.rx, got, 4) > 0);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, 4), -EPROTO);
+}
+
+static void test_tail_lies(void **state)
+{
+    static const uint32_t lies[] = {1, 128 + 64, 0xffffffc0u, 0x80000000u};
+    struct frame f = frame_of(60, 9);
+
+    (void)state;
+    assert_int_equal(ring_put(&daemon_side.tx, &f), 0);
+    (void)ring_publish(&daemon_side.tx);
+    while (ring_put(&daemon_side.tx, &f) == 0)
+        ;
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        set(&client.control->dir[RING_TO_CLIENT].tail, lies[i]);
+        assert_int_equal(ring_put(&daemon_side.tx, &f), -EPROTO);
+        assert_int_equal(ring_room(&daemon_side.tx, 60), 0);
+    }
+    set(&client.control->dir[RING_TO_CLIENT].tail, 128);
+    assert_int_equal(ring_put(&daemon_side.tx, &f), 0);
+    set(&client.control->dir[RING_TO_CLIENT].tail, 64); /* Back. */
+    assert_int_equal(ring_put(&daemon_side.tx, &f), -EPROTO);
+}
+
+static void test_descriptor_lies(void **state)
+{
+    struct ring_desc lies[] = {{.inline_size = 65},
+                               {.inline_size = 0xffffffffu},
+                               {.inline_size = 0xffffffc0u},
+                               {.inline_size = FRAME_SUPER_MAX + 1},
+                               {.inline_size = 60, .ref_size = 1}};
+    struct frame f = frame_of(60, 9), got[4];
+    static uint8_t arena[FRAME_SUPER_MAX + FRAME_HEADROOM];
+    size_t used;
+
+    (void)state;
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    (void)ring_publish(&client.tx);
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        memcpy(client.mem[RING_TO_DAEMON], &lies[i], sizeof lies[i]);
+        assert_int_equal(ring_peek(&daemon_side.rx, got, 4), -EPROTO);
+        assert_int_equal(ring_get(&daemon_side.rx, arena, sizeof arena, &used, got, 4),
+                         -EPROTO);
+    }
+}
+
+static void test_attach_refuses(void **state)
+{
+    struct ringmap m;
+    int other;
+
+    (void)state;
+    set(&client.control->dir[RING_TO_CLIENT].tail, 64);
+    assert_int_equal(ringmap_attach(&m, fd, RINGMAP_DAEMON), -EPROTO);
+    assert_int_equal(ringmap_attach(&m, fd, RINGMAP_CLIENT), -EPROTO);
+    set(&client.control->dir[RING_TO_CLIENT].tail, 0);
+    client.control->ring_size *= 2; /* The daemon does not care, a client refuses. */
+    assert_int_equal(ringmap_attach(&m, fd, RINGMAP_CLIENT), -EPROTO);
+    assert_int_equal(ringmap_attach(&m, fd, RINGMAP_DAEMON), 0);
+    assert_int_equal(m.ring_size, SIZE);
+    ringmap_done(&m);
+
+    other = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(other, (off_t)ring_memory_size(SIZE)), 0);
+    assert_int_equal(ringmap_attach(&m, other, RINGMAP_DAEMON), -EPERM);
+    assert_int_equal(fcntl(other, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    assert_int_equal(ringmap_attach(&m, other, RINGMAP_DAEMON), -EPERM);
+    close(other);
+    other = shm_create("test", RING_CONTROL_SIZE + 3 * SIZE);
+    assert_int_equal(ringmap_attach(&m, other, RINGMAP_DAEMON), -EPROTO);
+    close(other);
+    other = shm_create("test", 4096);
+    assert_int_equal(ringmap_attach(&m, other, RINGMAP_DAEMON), -EPROTO);
+    assert_int_equal(ftruncate(other, 0), -1);
+    close(other);
+    assert_int_equal(ringmap_create(SIZE + 1), -EINVAL);
+    assert_int_equal(ringmap_create(SIZE / 2), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_random_operations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_and_wrap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_small_arena, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_doorbells, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_lies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tail_lies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_descriptor_lies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_attach_refuses, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
