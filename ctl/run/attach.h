@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One TAP of a node plugged into a network: offers its descriptor to the daemon, keeps the
+ * connection as the port's lifeline, and offers it again, with the name and addresses it had,
+ * when the daemon was restarted. proto/plug/plug.h is the exchange.
+ */
+#ifndef CTL_RUN_ATTACH_H
+#define CTL_RUN_ATTACH_H
+
+#include <stdbool.h>
+
+#include "proto/base/err.h"
+#include "proto/base/loop.h"
+#include "proto/plug/plug.h"
+
+#define ATTACH_PATIENCE_SEC 15   /* For a reply. */
+#define ATTACH_AGAIN_MIN_MS 20   /* The first new attempt after a loss … */
+#define ATTACH_AGAIN_MAX_MS 1000 /* … and, doubled each time, the slowest. */
+
+struct attach {
+    void *aux;             /* The owner's. */
+    const char *plug_path; /* The daemon's RUN/plug.sock. Borrowed. */
+    int tap;               /* The interface's descriptor: ours until attach_done(). */
+    struct plug_request request;
+    struct plug_reply reply; /* The last that was granted. */
+
+    /* Called when an offer after a restart was granted with other addresses than before, and,
+     * with why, the first time that one is refused. */
+    void (*changed)(struct attach *);
+    void (*refused)(struct attach *, const struct plug_reply *why);
+
+    /* Private. */
+    struct loop *loop;
+    struct loop_watch watch; /* watch.fd is the lifeline. */
+    struct loop_timer timer;
+    bool waiting; /* For the reply. */
+    bool told;    /* Of a refusal. */
+    unsigned again_ms;
+};
+
+/* Offers for the first time; waits for the reply. The plug_path, tap and request are set.
+ * Returns 0, the daemon's refusal, or -errno if there is no talking to it; `err` recorded. */
+int attach_first(struct attach *, struct err *err) __attribute__((warn_unused_result));
+
+/* From now on the loop keeps it attached. Returns 0 or -errno. */
+int attach_keep(struct attach *, struct loop *) __attribute__((warn_unused_result));
+
+/* Unplugs and closes the TAP. */
+void attach_done(struct attach *);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/run/program.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libioth/netns/netns.h"
+
+static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
+                                SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR};
+
+#define N_PASSED_ON (sizeof passed_on / sizeof passed_on[0])
+
+sigset_t program_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (unsigned i = 0; i < N_PASSED_ON; i++)
+        sigaddset(&set, passed_on[i]);
+    return set;
+}
+
+int program_status(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
+                                    : WEXITSTATUS(wait_status);
+}
+
+bool program_wants_terminal(void)
+{
+    return isatty(0) && isatty(1) && isatty(2) && tcgetpgrp(0) == getpgrp();
+}
+
+void program_give_terminal(int pid)
+{
+    sigset_t stop, before;
+
+    /* Who is in the background may do this only so. */
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTTOU);
+    sigprocmask(SIG_BLOCK, &stop, &before);
+    (void)tcsetpgrp(0, pid ? pid : getpgrp());
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+int program_exec(char **argv, const sigset_t *mask, bool terminal, bool privileged,
+                 struct err *err)
+{
+    if (terminal) {
+        setpgid(0, 0);
+        program_give_terminal(0);
+    }
+    if (!privileged && netns_drop(err))
+        return PROGRAM_OURS;
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(argv[0], argv);
+    err_set(err, -errno, "%s: %s", argv[0], err_text(errno));
+    return errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_CANNOT_RUN;
+}
