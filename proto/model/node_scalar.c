@@ -113,7 +113,16 @@ void node_print_real(struct text *out, double value)
 {
     char buffer[40];
 
-    snprintf(buffer, sizeof(buffer), "%.17g", value);
+    for (int precision = 15; precision <= 17;
+         precision++) { /* The shortest that is exact. */
+        double back;
+
+        snprintf(buffer, sizeof(buffer), "%.*g", precision, value);
+        back = strtod(buffer, NULL);
+        if (back >= value && back <= value) {
+            break;
+        }
+    }
     text_add(out, buffer);
     if (!strpbrk(buffer, ".eE")) {
         text_add(out, ".0");

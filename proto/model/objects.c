@@ -59,7 +59,7 @@ void objects_add(struct objects *o, const struct kind *kind, const char *network
 
 void objects_sort(struct objects *o)
 {
-    if (!o->sorted) {
+    if (!o->sorted && o->n) {
         qsort(o->list, o->n, sizeof(*o->list), by_place);
         o->sorted = true;
     }
@@ -275,7 +275,9 @@ static int by_claim(const void *a, const void *b)
 
 static void check_claims(struct crossing *x)
 {
-    qsort(x->claims, x->n, sizeof(*x->claims), by_claim);
+    if (x->n) {
+        qsort(x->claims, x->n, sizeof(*x->claims), by_claim);
+    }
     for (size_t i = 1; i < x->n; i++) {
         const struct claim *c = &x->claims[i];
 
