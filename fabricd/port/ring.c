@@ -16,12 +16,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fabricd/port/port.h"
+#include "libioth/plug/ringmap.h"
 #include "proto/base/fd.h"
-#include "proto/base/shm.h"
 #include "proto/ring/ring.h"
 #include "proto/wire/vnet.h"
 
@@ -33,11 +32,7 @@ struct ring {
     struct port port;
     struct loop_watch bell; /* Rung by the client. */
     int client_bell;
-    struct ring_control *control;
-    uint8_t *memory[RING_DIRECTIONS]; /* Each mapped twice. */
-    uint32_t ring_size;
-    struct ring_rx rx;
-    struct ring_tx tx;
+    struct ringmap map;
     unsigned patience;
     bool stuck;            /* The client took nothing for HOLD_TIME. */
     struct list held_link; /* In env->held while its sender is held back. */
@@ -115,7 +110,7 @@ static void hold_expired(struct loop_timer *timer, mtime_t now)
 
     (void)now;
     ring->held_for->stuck = true;
-    ring_tx_wake(&ring->held_for->tx);
+    ring_tx_wake(&ring->held_for->map.tx);
     wake_senders(ring->held_for);
 }
 
@@ -183,7 +178,7 @@ static enum turn read_burst(struct ring *ring)
     size_t used;
     unsigned done;
     int n =
-        ring_get(&ring->rx, env->arena, PORT_ARENA_SIZE, &used, env->frames, FRAME_BURST);
+        ring_get(&ring->map.rx, env->arena, PORT_ARENA_SIZE, &used, env->frames, FRAME_BURST);
 
     if (n < 0) {
         port_gone(&ring->port);
@@ -192,14 +187,14 @@ static enum turn read_burst(struct ring *ring)
     if (n == 0)
         return TURN_EMPTY;
     done = forward(ring, (unsigned)n, &full);
-    ring_unget(&ring->rx, (unsigned)n - done);
-    if (ring_release(&ring->rx))
+    ring_unget(&ring->map.rx, (unsigned)n - done);
+    if (ring_release(&ring->map.rx))
         ring_bell(ring->client_bell);
     if (!full)
         return TURN_MORE;
     /* Last look before waiting: the client may have made room meanwhile. */
-    if (!ring_tx_sleep(&full->tx, FRAME_SUPER_MAX)) {
-        ring_tx_wake(&full->tx);
+    if (!ring_tx_sleep(&full->map.tx, FRAME_SUPER_MAX)) {
+        ring_tx_wake(&full->map.tx);
         return TURN_MORE;
     }
     hold(ring, full);
@@ -211,7 +206,7 @@ static bool wait_a_little(struct ring *ring)
 {
     for (unsigned i = 0; i < ring->patience; i++) {
         sched_yield();
-        if (ring_ready(&ring->rx)) {
+        if (ring_ready(&ring->map.rx)) {
             if (ring->patience < PATIENCE_MAX)
                 ring->patience *= 2;
             return true;
@@ -223,7 +218,7 @@ static bool wait_a_little(struct ring *ring)
 
 static void ring_turn(struct ring *ring)
 {
-    ring_rx_wake(&ring->rx);
+    ring_rx_wake(&ring->map.rx);
     for (unsigned i = 0; i < TURN_BURSTS; i++) {
         switch (read_burst(ring)) {
         case TURN_MORE:
@@ -239,9 +234,9 @@ static void ring_turn(struct ring *ring)
         if (wait_a_little(ring))
             continue;
         drain_bell(ring);
-        if (ring_rx_sleep(&ring->rx))
+        if (ring_rx_sleep(&ring->map.rx))
             return;
-        ring_rx_wake(&ring->rx);
+        ring_rx_wake(&ring->map.rx);
     }
     /* Not finished: come back after the others had their turn. */
     ring_bell(ring->bell.fd);
@@ -252,7 +247,7 @@ static void bell_rung(struct loop_watch *w, uint32_t events)
     struct ring *ring = list_entry(w, struct ring, bell);
 
     (void)events;
-    ring_tx_wake(&ring->tx);
+    ring_tx_wake(&ring->map.tx);
     wake_senders(ring);
     if (is_held(ring))
         drain_bell(ring);
@@ -263,9 +258,9 @@ static void bell_rung(struct loop_watch *w, uint32_t events)
 static size_t ring_room_bytes(struct swport *sw)
 {
     struct ring *ring = ring_of_swport(sw);
-    size_t room = (size_t)ring_room(&ring->tx, 0) * RING_RECORD_HEAD;
+    size_t room = (size_t)ring_room(&ring->map.tx, 0) * RING_RECORD_HEAD;
 
-    if (ring->stuck && room < ring->ring_size / 2)
+    if (ring->stuck && room < ring->map.ring_size / 2)
         return SIZE_MAX;
     ring->stuck = false;
     return room;
@@ -276,7 +271,7 @@ static void ring_send(struct swport *sw, struct frame *const *frames, unsigned n
     struct ring *ring = ring_of_swport(sw);
 
     for (unsigned i = 0; i < n; i++) {
-        int code = ring_put(&ring->tx, frames[i]);
+        int code = ring_put(&ring->map.tx, frames[i]);
 
         if (code == 0)
             port_count_sent(&ring->port, frames[i]);
@@ -285,15 +280,8 @@ static void ring_send(struct swport *sw, struct frame *const *frames, unsigned n
         if (code == -EPROTO)
             port_gone(&ring->port);
     }
-    if (ring_publish(&ring->tx))
+    if (ring_publish(&ring->map.tx))
         ring_bell(ring->client_bell);
-}
-
-static void unmap(struct ring *ring)
-{
-    shm_unmap(ring->control, RING_CONTROL_SIZE);
-    for (unsigned i = 0; i < RING_DIRECTIONS; i++)
-        shm_unmap(ring->memory[i], 2 * (size_t)ring->ring_size);
 }
 
 static void ring_free(struct port *p)
@@ -304,52 +292,14 @@ static void ring_free(struct port *p)
     if (is_held(ring))
         release_hold(ring);
     loop_remove(p->env->loop, &ring->bell);
-    unmap(ring);
+    ringmap_done(&ring->map);
     free(ring);
-}
-
-/* Maps the client's memory. Its size tells the geometry: the control page is the client's to
- * write as well. */
-static int map(struct ring *ring, int memfd)
-{
-    size_t size;
-    void *p;
-    int code = shm_check(memfd, &size);
-
-    if (code < 0)
-        return code;
-    if (size < RING_CONTROL_SIZE || (size - RING_CONTROL_SIZE) / 2 > RING_SIZE_MAX)
-        return -EINVAL;
-    ring->ring_size = (uint32_t)((size - RING_CONTROL_SIZE) / 2);
-    if (ring_memory_size(ring->ring_size) != size)
-        return -EINVAL;
-    code = shm_map(memfd, 0, RING_CONTROL_SIZE, &p);
-    if (code < 0)
-        return code;
-    ring->control = p;
-    for (unsigned i = 0; i < RING_DIRECTIONS; i++) {
-        code = shm_map_twice(memfd, RING_CONTROL_SIZE + (size_t)i * ring->ring_size,
-                             ring->ring_size, &p);
-        if (code < 0)
-            return code;
-        ring->memory[i] = p;
-    }
-    return 0;
 }
 
 static int attach(struct ring *ring, const int fds[3])
 {
-    struct ring_shared *dir;
-    int code = map(ring, fds[0]);
+    int code = ringmap_attach(&ring->map, fds[0], RINGMAP_DAEMON);
 
-    if (code < 0)
-        return code;
-    dir = ring->control->dir;
-    code = ring_rx_init(&ring->rx, &dir[RING_TO_DAEMON], ring->memory[RING_TO_DAEMON],
-                        ring->ring_size);
-    if (code == 0)
-        code = ring_tx_init(&ring->tx, &dir[RING_TO_CLIENT], ring->memory[RING_TO_CLIENT],
-                            ring->ring_size);
     if (code == 0)
         code = fd_set_nonblock(fds[1]);
     if (code == 0)
@@ -379,7 +329,7 @@ int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[
     code = attach(ring, fds);
     if (code < 0) {
         loop_remove(env->loop, &ring->bell);
-        unmap(ring);
+        ringmap_done(&ring->map);
         free(ring);
         return code;
     }

@@ -68,6 +68,7 @@ struct swport_ops {
 struct swport {
     const struct swport_ops *ops;
     uint32_t id;        /* Unique in the daemon; for messages and captures. */
+    const char *name;   /* For captures; lives as long as the port. NULL = none. */
     uint16_t vlan;      /* Access VLAN; 0 = transparent. */
     bool all_vlans;     /* A link: takes and gives frames of every VLAN, in tci. */
     uint8_t horizon;    /* Horizon group; 0 = none. */

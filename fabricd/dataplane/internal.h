@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* For the files of the switch process only. */
+#ifndef FABRICD_DATAPLANE_INTERNAL_H
+#define FABRICD_DATAPLANE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fabricd/dataplane/outbox.h"
+#include "fabricd/ipc/ipc.h"
+#include "fabricd/ipc/vault.h"
+#include "fabricd/link/link.h"
+#include "fabricd/port/capture.h"
+#include "fabricd/port/port.h"
+#include "fabricd/switch/switch.h"
+#include "proto/base/list.h"
+#include "proto/base/loop.h"
+
+struct dataplane;
+
+/* A network and its switch. */
+struct dp_net {
+    struct list link;
+    struct dataplane *dp;
+    struct ipc_net config;
+    struct switch_ *sw;
+    struct loop_timer ageing;
+    struct list captures;
+};
+
+/* A port of the vault: its descriptors are the vault entry's. It waits without a driver until
+ * its network is there. */
+struct dp_port {
+    struct list link;
+    struct list gone_link; /* In dp->gone while it waits for the end of the turn. */
+    struct dataplane *dp;
+    struct ipc_port config;
+    struct port *driver;        /* NULL = none: waiting, or a capture. */
+    struct capture capture;     /* In the network's list while it runs. */
+    struct loop_watch lifeline; /* fd < 0 = it has none. */
+};
+
+#define DP_MTU_ASKED 16u /* Questions to the parent that are remembered. */
+
+struct dp_mtu_asked {
+    uint32_t request;
+    struct ipc_addr addr;
+};
+
+struct dataplane {
+    struct loop *loop;
+    struct port_env env;
+    struct vault *vault;
+    struct link *link;
+    struct ipc_pids pids;
+    struct outbox parent, control;
+    struct loop_watch adoption; /* The listening RUN/switch.sock. */
+    struct list nets, ports, gone;
+    struct list entries; /* VDE listeners: vde_entry.c. */
+    struct list clients; /* VDE clients that have no port yet. */
+    unsigned n_clients;
+    uint32_t next_request;
+    uint32_t next_port_id; /* Odd, like all that we make; links have the upper half. */
+    uint32_t next_link_id;
+    struct dp_mtu_asked mtu_asked[DP_MTU_ASKED];
+    uint32_t udp_listen; /* Id of the IPC_LISTEN whose socket the link has; 0 = none. */
+    bool vault_changed;  /* The parent has to be told. */
+    bool replaying;      /* To a new parent: IPC_REPLAY_END is still to come. */
+};
+
+/* --- state.c: what the vault says, made so. The message's descriptors are taken. ------------ */
+void dp_state_put(struct dataplane *, struct ipc_message *);
+void dp_state_delete(struct dataplane *, const struct ipc_delete *);
+struct dp_net *dp_net_find(struct dataplane *, uint64_t id);
+uint32_t dp_new_port_id(void *dp);          /* For a link's port. */
+uint32_t dp_new_vde_id(struct dataplane *); /* Not used by any port of the vault. */
+void dp_arm_ageing(struct dataplane *);
+void dp_free_state(struct dataplane *);
+
+/* --- ports.c ------------------------------------------------------------------------------ */
+
+void dp_port_put(struct dataplane *, struct ipc_message *); /* Into the vault, too. */
+/* The same for a port that we made ourselves: the parent is told. */
+void dp_port_put_own(struct dataplane *, struct ipc_message *);
+void dp_port_delete(struct dataplane *, uint32_t id);
+void dp_ports_attach(struct dataplane *, struct dp_net *); /* The network has come, */
+void dp_ports_detach(struct dataplane *, struct dp_net *); /* or is about to go. */
+void dp_ports_sweep(struct dataplane *); /* Ends the ports whose other side went. */
+void dp_port_gone(void *dp, struct port *);
+
+/* --- vde_entry.c: clients at the doors of the VDE folders ----------------------------------- */
+void dp_entry_put(struct dataplane *, const struct ipc_listen *, int fd);
+void dp_entry_delete(struct dataplane *, uint32_t id);
+/* The parent's answer to an IPC_VDE_DATA; takes the descriptors. False if it is not ours. */
+bool dp_vde_reply(struct dataplane *, struct ipc_message *);
+void dp_vde_free(struct dataplane *);
+
+/* --- stats.c ------------------------------------------------------------------------------ */
+void dp_stats(struct dataplane *, uint32_t request, const struct ipc_stats_request *);
+
+/* --- adopt.c: a parent that comes after the first ------------------------------------------- */
+void dp_adopt_listen(struct dataplane *, int fd);
+void dp_parent_sync(struct dataplane *); /* Tells the parent what changed in the vault. */
+
+/* --- dataplane.c -------------------------------------------------------------------------- */
+void dp_set_parent(struct dataplane *, int fd); /* Takes fd. */
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ports of the vault. Each has a driver while its network is there, and a lifeline whose end
+ * is the end of the port: then it goes from the vault, at the parent too, and control is told.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "fabricd/dataplane/internal.h"
+#include "proto/base/err.h"
+#include "proto/base/log.h"
+#include "proto/base/xalloc.h"
+
+#define LIFELINE_READS 8 /* Per turn: what comes over a lifeline is of no interest. */
+
+static struct dp_port *port_find(struct dataplane *dp, uint32_t id)
+{
+    list_for_each(it, &dp->ports)
+    {
+        struct dp_port *port = list_entry(it, struct dp_port, link);
+
+        if (port->config.id == id)
+            return port;
+    }
+    return NULL;
+}
+
+static void mark_gone(struct dp_port *port)
+{
+    if (list_empty(&port->gone_link))
+        list_append(&port->dp->gone, &port->gone_link);
+}
+
+void dp_port_gone(void *aux, struct port *driver)
+{
+    (void)aux;
+    mark_gone(driver->owner);
+}
+
+/* --- captures ----------------------------------------------------------------------------- */
+
+static void seen(void *aux, const struct swport *in, const struct frame *f, unsigned n)
+{
+    struct dp_net *net = aux;
+
+    capture_frames(&net->captures, in, f, n);
+}
+
+static void capture_start(struct dp_net *net, struct dp_port *port, int fd)
+{
+    capture_init(&port->capture, &port->config, fd);
+    list_append(&net->captures, &port->capture.link);
+    switch_set_capture(net->sw, seen, net);
+}
+
+static void capture_stop(struct dp_net *net, struct dp_port *port)
+{
+    list_remove(&port->capture.link);
+    if (list_empty(&net->captures))
+        switch_set_capture(net->sw, NULL, NULL);
+}
+
+/* --- driver and lifeline ------------------------------------------------------------------ */
+
+static void attach(struct dp_net *net, struct dp_port *port)
+{
+    const struct vault_entry *e = vault_find(port->dp->vault, IPC_PORT, port->config.id);
+    int code;
+
+    if (!e)
+        return;
+    if (port->config.kind == IPC_PORT_CAPTURE) {
+        if (e->n_fds)
+            capture_start(net, port, e->fds[0]);
+        return;
+    }
+    code = port_new(&port->dp->env, &port->config, e->fds, e->n_fds, &port->driver);
+    if (code < 0) {
+        log_warn("port %s/%s cannot be used: %s", net->config.name, port->config.name,
+                 err_text(code));
+        port->driver = NULL;
+        mark_gone(port);
+        return;
+    }
+    port->driver->owner = port;
+    port->driver->sw.name = port->config.name;
+    switch_add_port(net->sw, &port->driver->sw);
+}
+
+static void detach(struct dp_net *net, struct dp_port *port)
+{
+    if (port->config.kind == IPC_PORT_CAPTURE && net)
+        capture_stop(net, port);
+    port_free(port->driver);
+    port->driver = NULL;
+}
+
+/* Whatever comes is dropped; its end is the end of the port. */
+static void lifeline_ready(struct loop_watch *w, uint32_t events)
+{
+    struct dp_port *port = list_entry(w, struct dp_port, lifeline);
+    char bytes[512];
+
+    (void)events;
+    for (int i = 0; i < LIFELINE_READS; i++) {
+        ssize_t n = recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+
+        if (n > 0 || (n < 0 && errno == EINTR))
+            continue;
+        if (n == 0 || errno != EAGAIN) {
+            loop_remove(port->dp->loop, w);
+            mark_gone(port);
+        }
+        return;
+    }
+}
+
+/* Which of its descriptors is the lifeline; those without one live until they are deleted. */
+static int lifeline_of(const struct dp_port *port, const struct vault_entry *e)
+{
+    static const unsigned place[] = {
+        [IPC_PORT_TAP] = 1,
+        [IPC_PORT_RING] = 3,
+        [IPC_PORT_VDE] = 1,
+        [IPC_PORT_CAPTURE] = 0,
+    };
+    unsigned i = place[port->config.kind];
+
+    return i < e->n_fds ? e->fds[i] : -1;
+}
+
+static void port_start(struct dp_port *port)
+{
+    const struct vault_entry *e = vault_find(port->dp->vault, IPC_PORT, port->config.id);
+    struct dp_net *net = dp_net_find(port->dp, port->config.net);
+    int fd = e ? lifeline_of(port, e) : -1;
+
+    port->lifeline.ready = lifeline_ready;
+    port->lifeline.fd = -1;
+    if (fd >= 0 &&
+        loop_add(port->dp->loop, &port->lifeline, fd, EPOLLIN | EPOLLRDHUP) < 0)
+        mark_gone(port);
+    if (net)
+        attach(net, port);
+}
+
+static void port_stop(struct dp_port *port)
+{
+    loop_remove(port->dp->loop, &port->lifeline);
+    detach(dp_net_find(port->dp, port->config.net), port);
+    list_remove(&port->gone_link);
+}
+
+static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
+{
+    struct ipc_port config = msg->body.port;
+    struct dp_port *port = port_find(dp, config.id);
+    struct swport_counters counters = {.rx_frames = 0};
+    int code;
+
+    if (port && !msg->n_fds && memcmp(&port->config, &config, sizeof config) == 0)
+        return;
+    if (port) {
+        if (port->driver)
+            counters = port->driver->sw.counters;
+        port_stop(port);
+    } else {
+        port = xcalloc(1, sizeof *port);
+        port->dp = dp;
+        list_init(&port->gone_link);
+        list_init(&port->capture.link);
+        list_append(&dp->ports, &port->link);
+    }
+    port->config = config;
+    code = vault_put(dp->vault, msg, tell);
+    if (code < 0)
+        log_error("port %s is refused: %s", config.name, err_text(code));
+    port_start(port);
+    if (port->driver)
+        port->driver->sw.counters = counters;
+}
+
+void dp_port_put(struct dataplane *dp, struct ipc_message *msg)
+{
+    put(dp, msg, false);
+}
+
+void dp_port_put_own(struct dataplane *dp, struct ipc_message *msg)
+{
+    put(dp, msg, true);
+    dp->vault_changed = true;
+}
+
+void dp_port_delete(struct dataplane *dp, uint32_t id)
+{
+    struct dp_port *port = port_find(dp, id);
+
+    if (!port)
+        return;
+    port_stop(port);
+    list_remove(&port->link);
+    free(port);
+}
+
+void dp_ports_attach(struct dataplane *dp, struct dp_net *net)
+{
+    list_for_each(it, &dp->ports)
+    {
+        struct dp_port *port = list_entry(it, struct dp_port, link);
+
+        if (port->config.net == net->config.id)
+            attach(net, port);
+    }
+}
+
+void dp_ports_detach(struct dataplane *dp, struct dp_net *net)
+{
+    list_for_each(it, &dp->ports)
+    {
+        struct dp_port *port = list_entry(it, struct dp_port, link);
+
+        if (port->config.net == net->config.id)
+            detach(net, port);
+    }
+}
+
+static void end_port(struct dataplane *dp, struct dp_port *port)
+{
+    struct ipc_port_gone gone = {
+        .id = port->config.id,
+        .net = port->config.net,
+        .kind = port->config.kind,
+    };
+
+    memcpy(gone.name, port->config.name, sizeof gone.name);
+    dp_port_delete(dp, gone.id);
+    vault_delete(dp->vault, IPC_PORT, gone.id, true);
+    dp->vault_changed = true;
+    outbox_send(&dp->control, IPC_PORT_GONE, 0, &gone, NULL, 0);
+}
+
+void dp_ports_sweep(struct dataplane *dp)
+{
+    while (!list_empty(&dp->gone))
+        end_port(dp, list_entry(dp->gone.next, struct dp_port, gone_link));
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What control asks about: counters of ports and links, learnt MACs. */
+#include <string.h>
+
+#include "fabricd/dataplane/internal.h"
+
+struct asked {
+    struct dataplane *dp;
+    uint32_t request;
+};
+
+static void send_port(void *aux, const struct ipc_stats_port *stats)
+{
+    const struct asked *a = aux;
+
+    outbox_send(&a->dp->control, IPC_STATS_PORT, a->request, stats, NULL, 0);
+}
+
+static void send_link(void *aux, const struct ipc_stats_link *stats)
+{
+    const struct asked *a = aux;
+
+    outbox_send(&a->dp->control, IPC_STATS_LINK, a->request, stats, NULL, 0);
+}
+
+static void send_own_port(struct asked *a, const struct dp_port *port)
+{
+    const struct swport_counters *c =
+        port->driver ? &port->driver->sw.counters : &port->capture.counters;
+    struct ipc_stats_port stats = {
+        .id = port->config.id,
+        .net = port->config.net,
+        .kind = port->config.kind,
+        .vlan = port->config.vlan,
+        .owner_uid = port->config.owner_uid,
+        .owner_pid = port->config.owner_pid,
+        .node_pid = port->config.node_pid,
+        .rx_frames = c->rx_frames,
+        .rx_bytes = c->rx_bytes,
+        .tx_frames = c->tx_frames,
+        .tx_bytes = c->tx_bytes,
+    };
+
+    memcpy(stats.name, port->config.name, sizeof stats.name);
+    memcpy(stats.rx_drops, c->rx_drops, sizeof stats.rx_drops);
+    memcpy(stats.tx_drops, c->tx_drops, sizeof stats.tx_drops);
+    send_port(a, &stats);
+}
+
+static void send_ports(struct asked *a, uint64_t net)
+{
+    list_for_each(it, &a->dp->ports)
+    {
+        const struct dp_port *port = list_entry(it, struct dp_port, link);
+
+        if (!net || port->config.net == net)
+            send_own_port(a, port);
+    }
+    link_list_ports(a->dp->link, net, send_port, a);
+}
+
+static void send_macs(struct asked *a, const struct dp_net *net)
+{
+    struct switch_mac found[256];
+    mtime_t now = loop_now(a->dp->loop);
+    uint32_t cursor = 0;
+
+    do {
+        struct ipc_stats_macs macs = {.net = net->config.id};
+
+        macs.n = switch_list_macs(net->sw, found, 256, &cursor);
+        for (unsigned i = 0; i < macs.n; i++) {
+            memcpy(macs.macs[i].mac, found[i].mac, sizeof macs.macs[i].mac);
+            macs.macs[i].vlan = found[i].vlan;
+            macs.macs[i].port = found[i].port_id;
+            macs.macs[i].age_ms = (uint32_t)((now - found[i].seen) / MTIME_MS);
+        }
+        outbox_send(&a->dp->control, IPC_STATS_MACS, a->request, &macs, NULL, 0);
+    } while (cursor);
+}
+
+void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_request *what)
+{
+    struct asked a = {.dp = dp, .request = request};
+
+    if (what->what & IPC_STATS_PORTS)
+        send_ports(&a, what->net);
+    if (what->what & IPC_STATS_FDB) {
+        list_for_each(it, &dp->nets)
+        {
+            const struct dp_net *net = list_entry(it, struct dp_net, link);
+
+            if (!what->net || net->config.id == what->net)
+                send_macs(&a, net);
+        }
+    }
+    if (what->what & IPC_STATS_LINKS)
+        link_list_peers(dp->link, send_link, &a);
+    outbox_send(&dp->control, IPC_STATS_END, request, what, NULL, 0);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The doors of the VDE folders. A client connects, its credentials are checked against the
+ * network, it says where its datagram socket is, the parent makes ours and connects the two, and
+ * the client gets the path of ours. Then it is a port like any other.
+ *
+ * Clients that have no port yet are bounded in number and in time; the oldest goes first.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fabricd/dataplane/internal.h"
+#include "proto/base/err.h"
+#include "proto/base/fd.h"
+#include "proto/base/log.h"
+#include "proto/base/xalloc.h"
+#include "proto/vde/vde.h"
+
+#define CLIENTS_MAX      64u
+#define CLIENT_TIME      (10 * MTIME_SEC)
+#define ACCEPTS_PER_TURN 16u
+#define NET_PORTS_MAX    1024u /* VDE ports of one network. */
+
+struct entry {
+    struct list link;
+    struct dataplane *dp;
+    struct ipc_listen config;
+    struct loop_watch watch;
+};
+
+struct client {
+    struct list link;
+    struct dataplane *dp;
+    struct loop_watch watch; /* The control connection. */
+    struct loop_timer timeout;
+    struct vde_reader reader;
+    struct vde_request asked;
+    struct fd_peer peer;
+    struct ipc_listen entry;
+    uint32_t number;  /* Of the port, as VDE counts them. */
+    uint32_t request; /* To the parent; 0 = not asked yet. */
+};
+
+static void client_free(struct client *c)
+{
+    int fd = c->watch.fd;
+
+    loop_remove(c->dp->loop, &c->watch);
+    fd_close(&fd);
+    loop_timer_set(c->dp->loop, &c->timeout, MTIME_NEVER);
+    list_remove(&c->link);
+    c->dp->n_clients--;
+    free(c);
+}
+
+/* --- who may ------------------------------------------------------------------------------ */
+
+static bool is_allowed(const struct ipc_net *net, const struct fd_peer *peer)
+{
+    if (peer->uid == 0 || peer->uid == geteuid())
+        return true;
+    for (unsigned i = 0; i < net->n_allow; i++) {
+        const struct ipc_allow *allow = &net->allow[i];
+
+        if (allow->is_group ? fd_peer_in_group(peer, allow->id) : peer->uid == allow->id)
+            return true;
+    }
+    return false;
+}
+
+/* In a network with VLANs a client must have come by the socket of one. */
+static bool is_open_to(struct dataplane *dp, const struct ipc_listen *entry,
+                       const struct fd_peer *peer)
+{
+    const struct dp_net *net = dp_net_find(dp, entry->net);
+
+    return net && is_allowed(&net->config, peer) &&
+           (net->config.vlan_aware == (entry->vlan != 0));
+}
+
+/* --- port numbers ------------------------------------------------------------------------- */
+
+static bool number_is_taken(struct dataplane *dp, uint64_t net, uint32_t number)
+{
+    char name[IPC_NAME_SIZE];
+
+    snprintf(name, sizeof name, "vde%u", number);
+    list_for_each(it, &dp->ports)
+    {
+        const struct dp_port *port = list_entry(it, struct dp_port, link);
+
+        if (port->config.net == net && strcmp(port->config.name, name) == 0)
+            return true;
+    }
+    list_for_each(it, &dp->clients)
+    {
+        const struct client *c = list_entry(it, struct client, link);
+
+        if (c->entry.net == net && c->number == number)
+            return true;
+    }
+    return false;
+}
+
+/* The port that was asked for, or the first that is free; 0 = none. */
+static uint32_t choose_number(struct dataplane *dp, const struct client *c)
+{
+    uint32_t number = c->asked.port;
+
+    if (number)
+        return number <= NET_PORTS_MAX && !number_is_taken(dp, c->entry.net, number)
+                   ? number
+                   : 0;
+    for (number = 1; number <= NET_PORTS_MAX; number++) {
+        if (!number_is_taken(dp, c->entry.net, number))
+            return number;
+    }
+    return 0;
+}
+
+/* --- asking the parent -------------------------------------------------------------------- */
+
+static void ask_for_data_socket(struct client *c)
+{
+    struct dataplane *dp = c->dp;
+    struct ipc_vde_data ask = {.uid = c->peer.uid, .client_size = c->asked.path_size};
+
+    c->number = choose_number(dp, c);
+    if (!c->number) {
+        log_info("a VDE client of %s asked for a port that it cannot have", c->entry.path);
+        client_free(c);
+        return;
+    }
+    ask.port = c->number;
+    memcpy(ask.folder, c->entry.path, sizeof ask.folder);
+    memcpy(ask.client, c->asked.path, c->asked.path_size);
+    c->request = ++dp->next_request;
+    if (!outbox_send(&dp->parent, IPC_VDE_DATA, c->request, &ask, &c->watch.fd, 1))
+        client_free(c);
+}
+
+static bool answer_client(const struct client *c, int data_fd, char path[108])
+{
+    struct sockaddr_un own = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof own;
+    uint8_t reply[VDE_REPLY_SIZE];
+
+    static_assert(sizeof own.sun_path == 108, "as in struct ipc_port");
+    if (getsockname(data_fd, (struct sockaddr *)&own, &size) < 0)
+        return false;
+    memcpy(path, own.sun_path, sizeof own.sun_path);
+    path[107] = '\0';
+    return vde_reply_build(path, reply) == 0 &&
+           send(c->watch.fd, reply, sizeof reply, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+               (ssize_t)sizeof reply;
+}
+
+/* Makes the client a port: into our vault, the parent's, and to control. */
+static void make_port(struct client *c, struct ipc_message *reply, const char *path)
+{
+    struct dataplane *dp = c->dp;
+    struct ipc_message *msg = xcalloc(1, sizeof *msg);
+    struct ipc_port *port = &msg->body.port;
+
+    msg->head.type = IPC_PORT;
+    msg->head.version = IPC_VERSION;
+    msg->head.size = sizeof *port;
+    port->id = dp_new_vde_id(dp);
+    port->kind = IPC_PORT_VDE;
+    port->vlan = c->entry.vlan;
+    port->net = c->entry.net;
+    port->owner_uid = c->peer.uid;
+    port->owner_pid = (uint32_t)c->peer.pid;
+    snprintf(port->name, sizeof port->name, "vde%u", c->number);
+    memcpy(port->path, path, sizeof port->path);
+    msg->fds[0] = reply->fds[0];
+    msg->fds[1] = c->watch.fd;
+    msg->n_fds = 2;
+    reply->n_fds = 0;
+    /* The port takes the connection over. */
+    loop_remove(dp->loop, &c->watch);
+    c->watch.fd = -1;
+    outbox_send(&dp->control, IPC_PORT_NEW, 0, port, NULL, 0);
+    dp_port_put_own(dp, msg);
+    free(msg);
+}
+
+bool dp_vde_reply(struct dataplane *dp, struct ipc_message *msg)
+{
+    list_for_each(it, &dp->clients)
+    {
+        struct client *c = list_entry(it, struct client, link);
+        char path[108];
+
+        if (!c->request || c->request != msg->head.request)
+            continue;
+        if (msg->body.reply.code < 0 || !msg->n_fds)
+            log_info("a VDE client of %s is refused: %s", c->entry.path,
+                     msg->body.reply.why[0] ? msg->body.reply.why
+                                            : err_text(msg->body.reply.code));
+        else if (answer_client(c, msg->fds[0], path))
+            make_port(c, msg, path);
+        client_free(c);
+        return true;
+    }
+    return false;
+}
+
+/* --- the connection ----------------------------------------------------------------------- */
+
+static void client_ready(struct loop_watch *w, uint32_t events)
+{
+    struct client *c = list_entry(w, struct client, watch);
+    uint8_t bytes[VDE_REQUEST_MAX];
+    ssize_t n = recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    int code;
+
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        client_free(c);
+        return;
+    }
+    code = vde_reader_feed(&c->reader, bytes, (size_t)n, &c->asked);
+    if (code < 0) {
+        log_info("a VDE client of %s sent what is no request", c->entry.path);
+        client_free(c);
+    } else if (code == 1 && !c->request) {
+        ask_for_data_socket(c);
+    }
+}
+
+static void client_expired(struct loop_timer *timer, mtime_t now)
+{
+    (void)now;
+    client_free(list_entry(timer, struct client, timeout));
+}
+
+static void client_new(struct entry *entry, int fd, const struct fd_peer *peer)
+{
+    struct dataplane *dp = entry->dp;
+    struct client *c;
+
+    if (dp->n_clients == CLIENTS_MAX)
+        client_free(list_entry(dp->clients.next, struct client, link));
+    c = xcalloc(1, sizeof *c);
+    c->dp = dp;
+    c->peer = *peer;
+    c->entry = entry->config;
+    c->watch.ready = client_ready;
+    c->watch.fd = -1;
+    c->timeout.expired = client_expired;
+    list_append(&dp->clients, &c->link);
+    dp->n_clients++;
+    if (loop_add(dp->loop, &c->watch, fd, EPOLLIN | EPOLLRDHUP) < 0) {
+        fd_close(&fd);
+        client_free(c);
+        return;
+    }
+    loop_timer_set(dp->loop, &c->timeout, loop_now(dp->loop) + CLIENT_TIME);
+}
+
+static void entry_ready(struct loop_watch *w, uint32_t events)
+{
+    struct entry *entry = list_entry(w, struct entry, watch);
+
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct fd_peer peer;
+
+        if (fd < 0)
+            return;
+        if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
+            client_new(entry, fd, &peer);
+            continue;
+        }
+        log_info("a VDE client is refused at %s", entry->config.path);
+        fd_close(&fd);
+    }
+}
+
+void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
+{
+    struct entry *entry;
+
+    dp_entry_delete(dp, config->id);
+    entry = xcalloc(1, sizeof *entry);
+    entry->dp = dp;
+    entry->config = *config;
+    entry->watch.ready = entry_ready;
+    list_append(&dp->entries, &entry->link);
+    if (loop_add(dp->loop, &entry->watch, fd, EPOLLIN) < 0)
+        log_error("%s cannot be listened on", config->path);
+}
+
+void dp_entry_delete(struct dataplane *dp, uint32_t id)
+{
+    list_for_each_safe(it, &dp->entries)
+    {
+        struct entry *entry = list_entry(it, struct entry, link);
+
+        if (entry->config.id != id)
+            continue;
+        loop_remove(dp->loop, &entry->watch);
+        list_remove(&entry->link);
+        free(entry);
+    }
+}
+
+void dp_vde_free(struct dataplane *dp)
+{
+    while (!list_empty(&dp->clients))
+        client_free(list_entry(dp->clients.next, struct client, link));
+    while (!list_empty(&dp->entries))
+        dp_entry_delete(dp, list_entry(dp->entries.next, struct entry, link)->config.id);
+}

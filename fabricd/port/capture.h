@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Captures: copies of the frames that come into a switch, sent to whoever looks at them as
+ * struct plug_captured and bytes, one message each. A reader that is too slow loses frames,
+ * which are counted; nobody waits for it.
+ */
+#ifndef FABRICD_PORT_CAPTURE_H
+#define FABRICD_PORT_CAPTURE_H
+
+#include "fabricd/ipc/ipc.h"
+#include "fabricd/switch/switch.h"
+#include "proto/base/list.h"
+
+struct capture {
+    struct list link; /* In the list that capture_frames() is given. */
+    int fd;           /* The lifeline, a SOCK_SEQPACKET; borrowed. */
+    uint32_t snap;    /* Most bytes of a frame; 0 = all. */
+    char watch[IPC_NAME_SIZE];
+    struct swport_counters counters; /* tx: frames handed to the reader. */
+};
+
+void capture_init(struct capture *, const struct ipc_port *, int fd);
+
+/* Copies the frames that came in by `in` to those captures in the list that want them. */
+void capture_frames(struct list *captures, const struct swport *in, const struct frame *f,
+                    unsigned n);
+
+#endif

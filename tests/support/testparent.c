@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/support/testparent.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fabricd/dataplane/dataplane.h"
+#include "libioth/plug/ringmap.h"
+#include "proto/base/log.h"
+#include "proto/base/mtime.h"
+
+#define WAIT_TIME (2 * MTIME_SEC)
+
+static void make_pair(int pair[2])
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        err(1, "socketpair");
+}
+
+static int bind_adoption(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0)
+        err(1, "%s", path);
+    return fd;
+}
+
+void testparent_start(struct testparent *t, const char *adoption_path)
+{
+    struct ipc_start *start = calloc(1, sizeof *start);
+    int parent[2], control[2], fds[2];
+
+    if (!start)
+        err(1, "calloc");
+    make_pair(parent);
+    make_pair(control);
+    t->adoption = adoption_path ? bind_adoption(adoption_path) : -1;
+    t->pid = fork();
+    if (t->pid < 0)
+        err(1, "fork");
+    if (t->pid == 0) {
+        close(parent[0]);
+        close(control[0]);
+        close(control[1]);
+        log_init("switch", LOG_LEVEL_INFO, 2);
+        _exit(dataplane_main(parent[1]));
+    }
+    close(parent[1]);
+    t->channel = parent[0];
+    t->control = control[0];
+    fds[0] = control[1];
+    fds[1] = t->adoption;
+    testparent_send(t, IPC_START, start, fds, t->adoption >= 0 ? 2 : 1);
+    close(control[1]);
+    free(start);
+}
+
+int testparent_stop(struct testparent *t)
+{
+    int status;
+
+    testparent_send(t, IPC_STOP, NULL, NULL, 0);
+    if (waitpid(t->pid, &status, 0) < 0)
+        err(1, "waitpid");
+    close(t->channel);
+    close(t->control);
+    if (t->adoption >= 0)
+        close(t->adoption);
+    return status;
+}
+
+void testparent_send(const struct testparent *t, enum ipc_type type, const void *body,
+                     const int *fds, unsigned n_fds)
+{
+    int code = ipc_send(t->channel, type, 0, body, fds, n_fds);
+
+    if (code < 0)
+        errx(1, "%s to the switch: %s", ipc_type_name(type), strerror(-code));
+}
+
+bool testparent_expect(int channel, enum ipc_type type, struct ipc_message *msg)
+{
+    mtime_t until = mtime_now() + WAIT_TIME;
+    mtime_t now;
+
+    while ((now = mtime_now()) < until) {
+        struct pollfd p = {.fd = channel, .events = POLLIN};
+
+        if (poll(&p, 1, (int)((until - now) / MTIME_MS) + 1) <= 0)
+            continue;
+        if (ipc_recv(channel, msg) <= 0)
+            return false;
+        if (msg->head.type == type)
+            return true;
+        for (unsigned i = 0; i < msg->n_fds; i++)
+            close(msg->fds[i]);
+    }
+    return false;
+}
+
+void testparent_net(const struct testparent *t, uint64_t id, const char *name, uint32_t mtu)
+{
+    struct ipc_net *net = calloc(1, sizeof *net);
+
+    if (!net)
+        err(1, "calloc");
+    net->id = id;
+    net->mtu = mtu;
+    net->local = 1;
+    snprintf(net->name, sizeof net->name, "%s", name);
+    testparent_send(t, IPC_NET, net, NULL, 0);
+    free(net);
+}
+
+int testparent_open_tap(const char *ifname)
+{
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", ifname);
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0)
+        err(1, "TAP %s", ifname);
+    return fd;
+}
+
+void testparent_ring(const struct testparent *t, uint32_t id, uint64_t net, const char *name,
+                     struct testring *ring)
+{
+    struct ipc_port port = {
+        .id = id, .kind = IPC_PORT_RING, .net = net, .caps = FRAME_CAP_ALL};
+    int lifeline[2];
+    int fds[4];
+
+    snprintf(port.name, sizeof port.name, "%s", name);
+    ring->memfd = ringmap_create(RING_SIZE_DEFAULT);
+    ring->to_daemon = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    ring->to_client = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (ring->memfd < 0 || ring->to_daemon < 0 || ring->to_client < 0)
+        errx(1, "making a ring");
+    make_pair(lifeline);
+    ring->lifeline = lifeline[0];
+    fds[0] = ring->memfd;
+    fds[1] = ring->to_daemon;
+    fds[2] = ring->to_client;
+    fds[3] = lifeline[1];
+    testparent_send(t, IPC_PORT, &port, fds, 4);
+    close(lifeline[1]);
+}
