@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fabricd/control/observe/observe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/xalloc.h"
+
+#define STATS_WAIT (1 * MTIME_SEC)
+#define MACS_MAX   65536u /* Of one answer. */
+
+struct peer {
+    struct list link;
+    struct ipc_peer_state state;
+};
+
+struct observe {
+    struct control *control;
+    struct list peers;
+    struct list asked;
+};
+
+struct asked {
+    struct list link;
+    struct observe *observe;
+    struct loop_timer late;
+    struct stats stats;
+    size_t room_ports, room_links, room_macs;
+    uint32_t request;
+    observe_stats_fn *done;
+    void *aux;
+};
+
+struct observe *observe_new(struct control *control)
+{
+    struct observe *observe = xcalloc(1, sizeof(*observe));
+
+    observe->control = control;
+    list_init(&observe->peers);
+    list_init(&observe->asked);
+    return observe;
+}
+
+static struct peer *find_peer(const struct observe *observe, uint16_t host)
+{
+    list_for_each (it, &observe->peers) {
+        struct peer *peer = list_entry(it, struct peer, link);
+        if (peer->state.host == host)
+            return peer;
+    }
+    return NULL;
+}
+
+void observe_peer_state(struct observe *observe, const struct ipc_peer_state *state)
+{
+    struct peer *peer;
+
+    if (state->joining != 0 || state->host == 0)
+        return;
+    peer = find_peer(observe, state->host);
+    if (peer == NULL) {
+        peer = xcalloc(1, sizeof(*peer));
+        list_append(&observe->peers, &peer->link);
+    }
+    peer->state = *state;
+}
+
+void observe_forget_peers(struct observe *observe)
+{
+    list_for_each_safe (it, &observe->peers)
+        free(list_entry(it, struct peer, link));
+    list_init(&observe->peers);
+}
+
+const struct ipc_peer_state *observe_peer(const struct observe *observe, uint16_t host)
+{
+    const struct peer *peer = find_peer(observe, host);
+
+    return peer != NULL ? &peer->state : NULL;
+}
+
+/* --- statistics ---------------------------------------------------------------------------- */
+
+static void free_asked(struct asked *asked)
+{
+    loop_timer_set(asked->observe->control->loop, &asked->late, MTIME_NEVER);
+    list_remove(&asked->link);
+    free(asked->stats.ports);
+    free(asked->stats.links);
+    free(asked->stats.macs);
+    free(asked);
+}
+
+static void answer(struct asked *asked)
+{
+    asked->done(asked->aux, &asked->stats);
+    free_asked(asked);
+}
+
+static void *grow(void *list, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return list;
+    *room = *room * 2 + 16;
+    return xrealloc(list, *room * size);
+}
+
+static void add_macs(struct asked *asked, const struct ipc_stats_macs *macs)
+{
+    struct stats *stats = &asked->stats;
+
+    for (uint32_t i = 0; i < macs->n && stats->n_macs < MACS_MAX; i++) {
+        stats->macs =
+            grow(stats->macs, stats->n_macs, &asked->room_macs, sizeof(*stats->macs));
+        stats->macs[stats->n_macs++] = (struct observed_mac){macs->net, macs->macs[i]};
+    }
+}
+
+static void got(void *aux, struct ipc_message *msg)
+{
+    struct asked *asked = aux;
+    struct stats *stats = &asked->stats;
+
+    if (msg == NULL) {
+        asked->request = 0;
+        answer(asked);
+        return;
+    }
+    switch (msg->head.type) {
+    case IPC_STATS_PORT:
+        stats->ports =
+            grow(stats->ports, stats->n_ports, &asked->room_ports, sizeof(*stats->ports));
+        stats->ports[stats->n_ports++] = msg->body.stats_port;
+        break;
+    case IPC_STATS_LINK:
+        observe_peer_state(asked->observe, &msg->body.stats_link.state);
+        stats->links =
+            grow(stats->links, stats->n_links, &asked->room_links, sizeof(*stats->links));
+        stats->links[stats->n_links++] = msg->body.stats_link;
+        break;
+    case IPC_STATS_MACS:
+        add_macs(asked, &msg->body.stats_macs);
+        break;
+    case IPC_STATS_END:
+        asked->request = 0;
+        stats->complete = true;
+        answer(asked);
+        break;
+    default:
+        break;
+    }
+}
+
+static void too_late(struct loop_timer *timer, mtime_t now)
+{
+    struct asked *asked = list_entry(timer, struct asked, late);
+
+    (void)now;
+    chan_forget(&asked->observe->control->switch_, asked->request);
+    answer(asked);
+}
+
+void observe_stats(struct observe *observe, uint64_t net, uint32_t what,
+                   observe_stats_fn *done, void *aux)
+{
+    struct ipc_stats_request request = {.net = net, .what = what};
+    struct asked *asked = xcalloc(1, sizeof(*asked));
+
+    asked->observe = observe;
+    asked->done = done;
+    asked->aux = aux;
+    asked->late.expired = too_late;
+    list_append(&observe->asked, &asked->link);
+    if (!chan_up(&observe->control->switch_)) {
+        answer(asked);
+        return;
+    }
+    loop_timer_set(observe->control->loop, &asked->late,
+                   loop_now(observe->control->loop) + STATS_WAIT);
+    asked->request = chan_ask(&observe->control->switch_, IPC_STATS, &request,
+                              IPC_STATS_END, got, asked);
+}
+
+const struct ipc_stats_port *stats_port(const struct stats *stats, uint32_t id)
+{
+    for (size_t i = 0; i < stats->n_ports; i++) {
+        if (stats->ports[i].id == id && stats->ports[i].kind != 0)
+            return &stats->ports[i];
+    }
+    return NULL;
+}
+
+const struct ipc_stats_link *stats_link(const struct stats *stats, uint16_t host)
+{
+    for (size_t i = 0; i < stats->n_links; i++) {
+        if (stats->links[i].state.host == host)
+            return &stats->links[i];
+    }
+    return NULL;
+}
+
+void observe_free(struct observe *observe)
+{
+    if (observe == NULL)
+        return;
+    list_for_each_safe (it, &observe->asked) {
+        struct asked *asked = list_entry(it, struct asked, link);
+        chan_forget(&observe->control->switch_, asked->request);
+        free_asked(asked);
+    }
+    observe_forget_peers(observe);
+    free(observe);
+}

@@ -1,0 +1,714 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fabricd/control/reconcile/reconcile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fabricd/control/view/view.h"
+#include "proto/base/err.h"
+#include "proto/base/fd.h"
+#include "proto/base/log.h"
+#include "proto/base/xalloc.h"
+
+#define RETRY_AFTER (5 * MTIME_SEC)
+#define SETTLE_WAIT (1 * MTIME_SEC)
+
+/* A declared port or a VDE entry: what the parent was asked for, and what came of it. */
+struct opened {
+    struct list link;
+    struct reconcile *owner;
+    char what[2 * IPC_NAME_SIZE + 8]; /* "lan1/core", "network lan1" */
+    union {
+        struct ipc_open_tap tap;
+        struct ipc_open_vde vde;
+    } asked;
+    bool is_vde;
+    bool wanted; /* Seen in this run. */
+    bool waiting;
+    bool failed;
+    uint32_t request;
+    char why[320];
+};
+
+struct udp_waiter {
+    struct list link;
+    reconcile_udp_fn *done;
+    void *aux;
+};
+
+struct settle_waiter {
+    struct list link;
+    void (*done)(void *aux);
+    void *aux;
+    mtime_t until;
+};
+
+struct reconcile {
+    struct control *control;
+    struct store_watch watch;
+    struct vault *mirror;
+    struct loop_timer run; /* Due at once when something has changed. */
+    struct loop_timer retry;
+    struct loop_timer settle_late;
+    struct list settling;
+    bool replayed;
+    bool dirty; /* A run is due. */
+    uint32_t next_port;
+    struct list opened;
+    struct list udp_waiters;
+    bool udp_asked;
+    struct ipc_addr udp; /* family 0: not open */
+};
+
+/* --- the mirror ---------------------------------------------------------------------------- */
+
+/* Puts a state at the parent unless it has it already. */
+static void put_state(struct reconcile *rc, enum ipc_type type, uint64_t id,
+                      const void *body)
+{
+    const struct vault_entry *have = vault_find(rc->mirror, (uint16_t)type, id);
+    size_t size = ipc_body_size(type, body);
+
+    if (have != NULL && have->size == size && memcmp(have->body, body, size) == 0)
+        return;
+    if (vault_put_body(rc->mirror, type, body, NULL, 0, false) < 0) {
+        log_warn("too many networks, peers and ports: %s %llu is left out",
+                 ipc_type_name(type), (unsigned long long)id);
+        return;
+    }
+    chan_send(&rc->control->parent, type, body, NULL, 0);
+}
+
+static void delete_state(struct reconcile *rc, uint16_t type, uint64_t id)
+{
+    struct ipc_delete del = {.type = type, .id = id};
+
+    if (vault_delete(rc->mirror, type, id, false))
+        chan_send(&rc->control->parent, IPC_DELETE, &del, NULL, 0);
+}
+
+/* Entries of the mirror that nobody wants: gathered first, since deleting moves them. */
+struct stale {
+    struct reconcile *rc;
+    struct {
+        uint16_t type;
+        uint64_t id;
+    } * list;
+    size_t n;
+};
+
+static void add_stale(struct stale *stale, uint16_t type, uint64_t id)
+{
+    stale->list = xrealloc(stale->list, (stale->n + 1) * sizeof(*stale->list));
+    stale->list[stale->n].type = type;
+    stale->list[stale->n].id = id;
+    stale->n++;
+}
+
+static void delete_stale(struct stale *stale)
+{
+    for (size_t i = 0; i < stale->n; i++)
+        delete_state(stale->rc, stale->list[i].type, stale->list[i].id);
+    free(stale->list);
+}
+
+/* --- ports --------------------------------------------------------------------------------- */
+
+struct port_search {
+    uint64_t net;
+    const char *name;
+    const struct ipc_port *found;
+};
+
+static bool match_port(void *aux, const struct vault_entry *e)
+{
+    struct port_search *search = aux;
+
+    if (e->type == IPC_PORT && e->body->port.net == search->net &&
+        strcmp(e->body->port.name, search->name) == 0)
+        search->found = &e->body->port;
+    return search->found == NULL;
+}
+
+const struct ipc_port *reconcile_port(const struct reconcile *rc, uint64_t net,
+                                      const char *name)
+{
+    struct port_search search = {net, name, NULL};
+
+    vault_each(rc->mirror, match_port, &search);
+    return search.found;
+}
+
+const struct ipc_port *reconcile_port_by_id(const struct reconcile *rc, uint32_t id)
+{
+    const struct vault_entry *e = vault_find(rc->mirror, IPC_PORT, id);
+
+    return e != NULL ? &e->body->port : NULL;
+}
+
+struct port_walk {
+    bool (*each)(void *aux, const struct ipc_port *);
+    void *aux;
+};
+
+static bool walk_port(void *aux, const struct vault_entry *e)
+{
+    const struct port_walk *walk = aux;
+
+    return e->type != IPC_PORT || walk->each(walk->aux, &e->body->port);
+}
+
+void reconcile_each_port(const struct reconcile *rc,
+                         bool (*each)(void *aux, const struct ipc_port *), void *aux)
+{
+    struct port_walk walk = {each, aux};
+
+    vault_each(rc->mirror, walk_port, &walk);
+}
+
+static uint32_t new_port_id(struct reconcile *rc)
+{
+    do {
+        rc->next_port += 2;
+        if (rc->next_port == 0)
+            rc->next_port = 2;
+    } while (vault_find(rc->mirror, IPC_PORT, rc->next_port) != NULL);
+    return rc->next_port;
+}
+
+void reconcile_put_port(struct reconcile *rc, struct ipc_port *port, const int *fds,
+                        unsigned n_fds)
+{
+    port->id = new_port_id(rc);
+    if (vault_put_body(rc->mirror, IPC_PORT, port, NULL, 0, false) < 0)
+        log_warn("too many ports: %s is not remembered", port->name);
+    chan_send(&rc->control->parent, IPC_PORT, port, fds, n_fds);
+}
+
+void reconcile_drop_port(struct reconcile *rc, uint32_t id)
+{
+    delete_state(rc, IPC_PORT, id);
+}
+
+void reconcile_port_gone(struct reconcile *rc, uint32_t id)
+{
+    vault_delete(rc->mirror, IPC_PORT, id, false);
+    reconcile_kick(rc);
+}
+
+/* --- what the parent opens ----------------------------------------------------------------- */
+
+static bool settled(const struct reconcile *rc)
+{
+    if (rc->dirty)
+        return false;
+    list_for_each (it, &rc->opened) {
+        if (list_entry(it, struct opened, link)->waiting)
+            return false;
+    }
+    return true;
+}
+
+/* Tells those who wait, if there is nothing to wait for or they have waited long enough. */
+static void settle_until(struct reconcile *rc, mtime_t now)
+{
+    bool all = settled(rc);
+
+    list_for_each_safe (it, &rc->settling) {
+        struct settle_waiter *waiter = list_entry(it, struct settle_waiter, link);
+
+        if (!all && waiter->until > now)
+            continue;
+        list_remove(&waiter->link);
+        waiter->done(waiter->aux);
+        free(waiter);
+    }
+}
+
+static void settle(struct reconcile *rc)
+{
+    settle_until(rc, loop_now(rc->control->loop));
+}
+
+static void settle_is_late(struct loop_timer *timer, mtime_t now)
+{
+    struct reconcile *rc = list_entry(timer, struct reconcile, settle_late);
+    mtime_t next = MTIME_NEVER;
+
+    settle_until(rc, now);
+    list_for_each (it, &rc->settling)
+        next = mtime_min(next, list_entry(it, struct settle_waiter, link)->until);
+    loop_timer_set(rc->control->loop, timer, next);
+}
+
+void reconcile_settle(struct reconcile *rc, void (*done)(void *aux), void *aux)
+{
+    struct settle_waiter *waiter;
+
+    if (rc == NULL || settled(rc) || !chan_up(&rc->control->parent)) {
+        done(aux);
+        return;
+    }
+    waiter = xcalloc(1, sizeof(*waiter));
+    waiter->done = done;
+    waiter->aux = aux;
+    waiter->until = loop_now(rc->control->loop) + SETTLE_WAIT;
+    list_append(&rc->settling, &waiter->link);
+    if (rc->settle_late.index == 0)
+        loop_timer_set(rc->control->loop, &rc->settle_late, waiter->until);
+}
+
+static struct opened *find_opened(struct reconcile *rc, const char *what)
+{
+    list_for_each (it, &rc->opened) {
+        struct opened *o = list_entry(it, struct opened, link);
+        if (strcmp(o->what, what) == 0)
+            return o;
+    }
+    return NULL;
+}
+
+static void free_opened(struct opened *o)
+{
+    chan_forget(&o->owner->control->parent, o->request);
+    list_remove(&o->link);
+    free(o);
+}
+
+static void opened_reply(void *aux, struct ipc_message *reply)
+{
+    struct opened *o = aux;
+    struct reconcile *rc = o->owner;
+
+    o->waiting = false;
+    o->request = 0;
+    if (reply == NULL) {
+        o->failed = true; /* Said again to the next parent. */
+        snprintf(o->why, sizeof(o->why), "the daemon's parent process is away");
+    } else if (reply->head.type == IPC_REPLY && reply->body.reply.code != 0) {
+        if (!o->failed || strcmp(o->why, reply->body.reply.why) != 0)
+            log_warn("%s: %s", o->what, reply->body.reply.why);
+        o->failed = true;
+        snprintf(o->why, sizeof(o->why), "%s", reply->body.reply.why);
+    } else {
+        o->failed = false;
+        o->why[0] = '\0';
+        if (!o->is_vde && reply->head.type == IPC_REPLY &&
+            vault_put_body(rc->mirror, IPC_PORT, &o->asked.tap.port, NULL, 0, false) < 0)
+            log_warn("too many ports: %s is not remembered", o->what);
+    }
+    if (o->failed && chan_up(&rc->control->parent))
+        loop_timer_set(rc->control->loop, &rc->retry,
+                       loop_now(rc->control->loop) + RETRY_AFTER);
+    settle(rc);
+}
+
+static void ask_opened(struct opened *o)
+{
+    o->waiting = true;
+    o->request =
+        chan_ask(&o->owner->control->parent, o->is_vde ? IPC_OPEN_VDE : IPC_OPEN_TAP,
+                 &o->asked, 0, opened_reply, o);
+}
+
+/* Asks once for the same thing, and again while it fails. */
+static void want_opened(struct reconcile *rc, const char *what, bool is_vde,
+                        const void *asked, size_t size)
+{
+    struct opened *o = find_opened(rc, what);
+    bool same = o != NULL && memcmp(&o->asked, asked, size) == 0;
+
+    if (o == NULL) {
+        o = xcalloc(1, sizeof(*o));
+        o->owner = rc;
+        o->is_vde = is_vde;
+        snprintf(o->what, sizeof(o->what), "%s", what);
+        list_append(&rc->opened, &o->link);
+    }
+    o->wanted = true;
+    if (o->waiting || (same && !o->failed))
+        return;
+    memcpy(&o->asked, asked, size);
+    ask_opened(o);
+}
+
+static void drop_unwanted(struct reconcile *rc)
+{
+    list_for_each_safe (it, &rc->opened) {
+        struct opened *o = list_entry(it, struct opened, link);
+
+        if (!o->wanted)
+            free_opened(o);
+        else
+            o->wanted = false;
+    }
+}
+
+const char *reconcile_problem(const struct reconcile *rc, const char *network,
+                              const char *name)
+{
+    char what[2 * IPC_NAME_SIZE + 8];
+
+    snprintf(what, sizeof(what), "port %s/%s", network, name);
+    list_for_each (it, &rc->opened) {
+        const struct opened *o = list_entry(it, struct opened, link);
+        if (strcmp(o->what, what) == 0 && o->failed)
+            return o->why;
+    }
+    return NULL;
+}
+
+void reconcile_each_problem(const struct reconcile *rc,
+                            void (*each)(void *aux, const char *what, const char *why),
+                            void *aux)
+{
+    list_for_each (it, &rc->opened) {
+        const struct opened *o = list_entry(it, struct opened, link);
+        if (o->failed)
+            each(aux, o->what, o->why);
+    }
+}
+
+/* --- one run ------------------------------------------------------------------------------- */
+
+static void run_networks(struct reconcile *rc)
+{
+    list_for_each (it, &rc->control->view->networks) {
+        const struct view_network *net = list_entry(it, struct view_network, link);
+        struct ipc_net *state = xcalloc(1, sizeof(*state));
+        struct ipc_open_vde vde;
+        char what[2 * IPC_NAME_SIZE + 8];
+
+        if (wanted_net(rc->control, net, state)) {
+            put_state(rc, IPC_NET, state->id, state);
+            if (wanted_vde(rc->control, net, &vde)) {
+                snprintf(what, sizeof(what), "network %s", net->name);
+                want_opened(rc, what, true, &vde, sizeof(vde));
+            }
+        }
+        free(state);
+    }
+}
+
+static void run_peers(struct reconcile *rc)
+{
+    bool any = false;
+
+    list_for_each (it, &rc->control->view->hosts) {
+        const struct view_host *host = list_entry(it, struct view_host, link);
+        struct ipc_peer peer;
+
+        if (!wanted_peer(rc->control, host, &peer))
+            continue;
+        put_state(rc, IPC_PEER, peer.host, &peer);
+        any = true;
+    }
+    /* A fabric of several hosts listens; one of a single host has opened nothing. */
+    if (any && rc->udp.family == 0 && !rc->udp_asked)
+        reconcile_open_udp(rc, NULL, NULL);
+}
+
+static int run_invite(void *aux, const struct store_object *object)
+{
+    struct reconcile *rc = aux;
+    struct diags diags;
+    struct node *body;
+    struct ipc_invite invite = {.id = strtoull(object->name, NULL, 16)};
+
+    diags_init(&diags);
+    body = node_from_json(object->body, strlen(object->body), NULL, &diags);
+    diags_done(&diags);
+    invite.expires = node_get_int(body, "expires", 0);
+    node_free(body);
+    if (invite.id != 0 && invite.expires > wall_now())
+        put_state(rc, IPC_INVITE, invite.id, &invite);
+    return 0;
+}
+
+static void run_port(struct reconcile *rc, const struct view_port *port)
+{
+    const struct view_network *net = view_network(rc->control->view, port->network);
+    const struct ipc_port *have;
+    struct ipc_open_tap open;
+    char what[2 * IPC_NAME_SIZE + 8];
+
+    if (net == NULL ||
+        strcmp(node_get_text(port->body, "host", ""), control_host(rc->control)) != 0)
+        return;
+    open =
+        (struct ipc_open_tap){.port = {
+                                  .kind = IPC_PORT_TAP,
+                                  .net = net->id,
+                                  .vlan = (uint16_t)node_get_int(port->body, "access", 0),
+                                  .rate = (uint64_t)node_get_int(port->body, "rate", 0),
+                                  .owner_uid = (uint32_t)geteuid(),
+                              }};
+    snprintf(open.ifname, sizeof(open.ifname), "%s", node_get_text(port->body, "tap", ""));
+    snprintf(open.port.name, sizeof(open.port.name), "%s", port->name);
+    if (open.ifname[0] == '\0')
+        return;
+    snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
+    have = reconcile_port(rc, net->id, port->name);
+    /* The parent writes the interface's name into its port. */
+    if (have != NULL && have->vlan == open.port.vlan && have->rate == open.port.rate &&
+        (have->path[0] == '\0' || strcmp(have->path, open.ifname) == 0)) {
+        struct opened *o = find_opened(rc, what);
+        if (o != NULL)
+            o->wanted = true;
+        return;
+    }
+    open.port.id = have != NULL ? have->id : new_port_id(rc);
+    if (have != NULL && strcmp(have->path, open.ifname) != 0)
+        delete_state(rc, IPC_PORT, open.port.id);
+    want_opened(rc, what, false, &open, sizeof(open));
+}
+
+static void run_ports(struct reconcile *rc)
+{
+    list_for_each (it, &rc->control->view->ports)
+        run_port(rc, list_entry(it, struct view_port, link));
+}
+
+static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
+{
+    const struct view_network *net = view_network_by_id(rc->control->view, port->net);
+
+    if (port->id % 2 != 0) /* The switch made it: its business. */
+        return false;
+    if (net == NULL)
+        return true;
+    if (port->kind == IPC_PORT_CAPTURE)
+        return false;
+    if (port->pinned)
+        return view_endpoint(rc->control->view, net->name, port->name) == NULL;
+    if (port->owner_pid != 0) /* A program's, without an endpoint: goes with the program. */
+        return false;
+    return view_port(rc->control->view, net->name, port->name) == NULL;
+}
+
+static bool find_stale(void *aux, const struct vault_entry *e)
+{
+    struct stale *stale = aux;
+    struct control *control = stale->rc->control;
+    struct ipc_peer peer;
+    struct ipc_net *net;
+    const struct view_network *vn;
+    const struct view_host *host;
+    bool wanted = true;
+
+    if (e->type == IPC_NET) {
+        vn = view_network_by_id(control->view, e->id);
+        net = xcalloc(1, sizeof(*net));
+        wanted = vn != NULL && wanted_net(control, vn, net);
+        free(net);
+    } else if (e->type == IPC_PEER) {
+        host = view_host_by_number(control->view, (uint16_t)e->id);
+        wanted = host != NULL && wanted_peer(control, host, &peer);
+    } else if (e->type == IPC_INVITE) {
+        struct store_object object;
+        char name[17];
+
+        snprintf(name, sizeof(name), "%016llx", (unsigned long long)e->id);
+        wanted = e->body->invite.expires > wall_now() &&
+                 store_get(control->store, STORE_LOCAL, "invite", "", name, &object) == 0;
+        if (wanted)
+            store_object_done(&object);
+    } else if (e->type == IPC_PORT) {
+        wanted = !port_is_stale(stale->rc, &e->body->port);
+    }
+    if (!wanted)
+        add_stale(stale, e->type, e->id);
+    return true;
+}
+
+static void run(struct loop_timer *timer, mtime_t now)
+{
+    struct reconcile *rc = list_entry(timer, struct reconcile, run);
+    struct stale stale = {.rc = rc};
+
+    (void)now;
+    if (!reconcile_ready(rc) || !chan_up(&rc->control->parent))
+        return;
+    rc->dirty = false;
+    put_state(rc, IPC_SELF, 0, &rc->control->id.self);
+    vault_each(rc->mirror, find_stale, &stale);
+    delete_stale(&stale);
+    run_networks(rc);
+    run_peers(rc);
+    if (store_each(rc->control->store, STORE_LOCAL, "invite", "", run_invite, rc) < 0)
+        log_error("the invitations cannot be read");
+    run_ports(rc);
+    drop_unwanted(rc);
+    settle(rc);
+}
+
+void reconcile_kick(struct reconcile *rc)
+{
+    if (rc == NULL)
+        return;
+    rc->dirty = true;
+    loop_timer_set(rc->control->loop, &rc->run, loop_now(rc->control->loop));
+}
+
+static void retry(struct loop_timer *timer, mtime_t now)
+{
+    (void)now;
+    reconcile_kick(list_entry(timer, struct reconcile, retry));
+}
+
+static void changed(struct store_watch *watch, uint64_t revision,
+                    const struct store_object *changes, size_t n)
+{
+    (void)revision;
+    (void)changes;
+    (void)n;
+    reconcile_kick(list_entry(watch, struct reconcile, watch));
+}
+
+/* --- UDP ----------------------------------------------------------------------------------- */
+
+static void udp_tell(struct reconcile *rc, int code, uint16_t port, const char *why)
+{
+    while (!list_empty(&rc->udp_waiters)) {
+        struct udp_waiter *waiter =
+            list_entry(list_first(&rc->udp_waiters), struct udp_waiter, link);
+
+        list_remove(&waiter->link);
+        if (waiter->done != NULL)
+            waiter->done(waiter->aux, code, port, why);
+        free(waiter);
+    }
+}
+
+static void udp_reply(void *aux, struct ipc_message *reply)
+{
+    struct reconcile *rc = aux;
+
+    rc->udp_asked = false;
+    if (reply == NULL || reply->head.type != IPC_REPLY) {
+        udp_tell(rc, -EPIPE, 0, "the daemon's parent process is away");
+    } else if (reply->body.reply.code < 0) {
+        log_warn("no socket for the links: %s", reply->body.reply.why);
+        udp_tell(rc, reply->body.reply.code, 0, reply->body.reply.why);
+    } else {
+        rc->udp = rc->control->start.listen;
+        rc->udp.family = rc->udp.family != 0 ? rc->udp.family : 6;
+        rc->udp.port = (uint16_t)reply->body.reply.port;
+        udp_tell(rc, 0, rc->udp.port, "");
+    }
+}
+
+void reconcile_open_udp(struct reconcile *rc, reconcile_udp_fn *done, void *aux)
+{
+    struct ipc_open_udp open = {.addr = rc->control->start.listen};
+    struct udp_waiter *waiter;
+
+    if (rc->udp.family != 0) {
+        if (done != NULL)
+            done(aux, 0, rc->udp.port, "");
+        return;
+    }
+    waiter = xcalloc(1, sizeof(*waiter));
+    waiter->done = done;
+    waiter->aux = aux;
+    list_append(&rc->udp_waiters, &waiter->link);
+    if (rc->udp_asked)
+        return;
+    rc->udp_asked = true;
+    chan_ask(&rc->control->parent, IPC_OPEN_UDP, &open, 0, udp_reply, rc);
+}
+
+bool reconcile_udp(const struct reconcile *rc, struct ipc_addr *out)
+{
+    *out = rc->udp;
+    return rc->udp.family != 0;
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+void reconcile_learn(struct reconcile *rc, const struct ipc_message *msg)
+{
+    struct ipc_message *copy = xcalloc(1, sizeof(*copy));
+
+    copy->head = msg->head;
+    memcpy(&copy->body, &msg->body, msg->head.size);
+    if (msg->head.type == IPC_PORT_NEW)
+        copy->head.type = IPC_PORT;
+    if (copy->head.type == IPC_LISTEN && copy->body.listen.kind == IPC_LISTEN_UDP)
+        rc->udp = copy->body.listen.addr;
+    if (copy->head.type != IPC_LISTEN && vault_put(rc->mirror, copy, false) < 0)
+        log_warn("too many ports: one of the switch's is not shown");
+    free(copy);
+}
+
+void reconcile_replayed(struct reconcile *rc)
+{
+    rc->replayed = true;
+    reconcile_kick(rc);
+}
+
+bool reconcile_ready(const struct reconcile *rc)
+{
+    return rc->replayed && rc->control->id.self.host != 0;
+}
+
+static bool not_a_port(void *aux, const struct vault_entry *e)
+{
+    if (e->type != IPC_PORT)
+        add_stale(aux, e->type, e->id);
+    return true;
+}
+
+void reconcile_forget(struct reconcile *rc)
+{
+    struct stale all = {.rc = rc};
+
+    vault_each(rc->mirror, not_a_port, &all);
+    for (size_t i = 0; i < all.n; i++)
+        vault_delete(rc->mirror, all.list[i].type, all.list[i].id, false);
+    free(all.list);
+    list_for_each (it, &rc->opened) {
+        struct opened *o = list_entry(it, struct opened, link);
+        if (o->is_vde)
+            o->failed = true; /* Asked for again: it may not have been done. */
+    }
+    reconcile_kick(rc);
+}
+
+struct reconcile *reconcile_new(struct control *control)
+{
+    struct reconcile *rc = xcalloc(1, sizeof(*rc));
+
+    rc->control = control;
+    rc->mirror = vault_new();
+    rc->run.expired = run;
+    rc->retry.expired = retry;
+    rc->settle_late.expired = settle_is_late;
+    list_init(&rc->settling);
+    list_init(&rc->opened);
+    list_init(&rc->udp_waiters);
+    rc->watch.changed = changed;
+    store_watch_add(control->store, &rc->watch);
+    return rc;
+}
+
+void reconcile_free(struct reconcile *rc)
+{
+    if (rc == NULL)
+        return;
+    loop_timer_set(rc->control->loop, &rc->run, MTIME_NEVER);
+    loop_timer_set(rc->control->loop, &rc->retry, MTIME_NEVER);
+    loop_timer_set(rc->control->loop, &rc->settle_late, MTIME_NEVER);
+    list_for_each_safe (it, &rc->settling)
+        free(list_entry(it, struct settle_waiter, link));
+    store_watch_remove(&rc->watch);
+    list_for_each_safe (it, &rc->opened)
+        free_opened(list_entry(it, struct opened, link));
+    list_for_each_safe (it, &rc->udp_waiters)
+        free(list_entry(it, struct udp_waiter, link));
+    vault_free(rc->mirror);
+    free(rc);
+}
