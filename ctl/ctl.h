@@ -48,6 +48,12 @@ void ctl_hint(struct ctl *, const char *hint, ...) __attribute__((format(printf,
  * command that goes on with its next argument. The last one is printed by the caller. */
 void ctl_report(struct ctl *);
 
+/* Forgets the failure recorded: its reasons have been printed already. */
+void ctl_forget(struct ctl *);
+
+/* What is being done, where it is more than noun, verb and first argument. */
+void ctl_what(struct ctl *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* A line on stderr for people; not with -q. With -v only: ctl_detail(). */
 void ctl_note(const struct ctl *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -60,5 +66,10 @@ void ctl_detail(const struct ctl *, const char *format, ...)
  * Afterwards ctl->api_path names its API socket and ctl->http is connected to it.
  */
 int ctl_connect(struct ctl *) __attribute__((warn_unused_result));
+
+struct locate;
+
+/* Where the daemon is, without starting one (libioth/plug/locate.h). */
+int ctl_locate(struct ctl *, struct locate *where) __attribute__((warn_unused_result));
 
 #endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fabric and host: who belongs together. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl/api.h"
+#include "ctl/commands.h"
+#include "ctl/object.h"
+#include "ctl/output.h"
+#include "proto/base/fd.h"
+#include "proto/base/xalloc.h"
+
+static void print_facts(const struct ctl *ctl, const struct node *object)
+{
+    struct table *t = facts_new();
+    for (size_t i = 0; i < object->n; i++) {
+        char *text = node_brief(object->child[i]);
+        facts_add(t, TINT_NONE, object->key[i], "%s", text);
+        free(text);
+    }
+    table_print(t, stdout, ctl->colour);
+}
+
+int cmd_fabric_show(struct ctl *ctl, const struct args *args)
+{
+    struct node *fabric;
+    (void)args;
+    int r = api_get(ctl, "/v1/fabric", &fabric);
+    if (r)
+        return r;
+    if (ctl->output != CTL_TABLE)
+        output_tree(ctl, fabric);
+    else if (fabric->kind == NODE_MAP)
+        print_facts(ctl, fabric);
+    node_free(fabric);
+    return CTL_DONE;
+}
+
+int cmd_fabric_rename(struct ctl *ctl, const struct args *args)
+{
+    struct node *body = node_map(), *fabric = NULL;
+    node_set_text(body, "name", args->words[0]);
+    int r = api_call(ctl, "POST", "/v1/fabric/rename", body, 0, &fabric);
+    if (!r && fabric && ctl->output != CTL_TABLE)
+        output_tree(ctl, fabric);
+    node_free(fabric);
+    node_free(body);
+    return r;
+}
+
+int cmd_host_invite(struct ctl *ctl, const struct args *args)
+{
+    static const char *const keys[] = {"name", "expires"};
+    struct node *body = node_map(), *answer = NULL;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (args_has(args, keys[i]))
+            node_set_text(body, keys[i], args_value(args, keys[i]));
+    int r = api_call(ctl, "POST", "/v1/hosts/invite", body, API_SLOW, &answer);
+    node_free(body);
+    if (r)
+        return r;
+    const char *token = node_get_text(answer, "token", "");
+    if (ctl->output != CTL_TABLE)
+        output_tree(ctl, answer);
+    else if (*token)
+        puts(token);
+    else
+        r = ctl_fail(ctl, CTL_REFUSED, "the daemon's answer holds no token");
+    node_free(answer);
+    return r;
+}
+
+int cmd_host_join(struct ctl *ctl, const struct args *args)
+{
+    struct node *body = node_map(), *fabric = NULL;
+    node_set_text(body, "token", args->words[0]);
+    if (args_has(args, "discard"))
+        node_set_bool(body, "discard", true);
+    int r = api_call(ctl, "POST", "/v1/hosts/join", body, API_SLOW, &fabric);
+    if (!r && fabric && ctl->output != CTL_TABLE)
+        output_tree(ctl, fabric);
+    else if (!r && fabric && !ctl->quiet) {
+        char *name = text_clean(node_get_text(fabric, "name", ""));
+        printf("joined the fabric%s%s\n", *name ? " " : "", name);
+        free(name);
+    }
+    node_free(fabric);
+    node_free(body);
+    return r;
+}
+
+int cmd_host_leave(struct ctl *ctl, const struct args *args)
+{
+    (void)args;
+    return api_call(ctl, "POST", "/v1/hosts/leave", NULL, API_SLOW, NULL);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* net create, port add, link add: from options to objects. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/api.h"
+#include "ctl/commands.h"
+#include "ctl/object.h"
+#include "ctl/output.h"
+#include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
+
+/* PUTs a new object and shows what it became: with -o the object, else `said` of it. */
+static int create(struct ctl *ctl, const char *noun, const char *name, struct node *body,
+                  void (*said)(const struct node *))
+{
+    struct node *object = NULL;
+    char *path;
+    const char *base = strrchr(name, '/');
+    if (!schema_name_ok(base ? base + 1 : name))
+        return ctl_fail(ctl, CTL_USAGE,
+                        "\"%s\" is no name (1 to 63 of a-z 0-9 -, beginning with a letter)",
+                        base ? base + 1 : name);
+    int r = object_path(ctl, noun, name, &path);
+    if (r)
+        return r;
+    r = api_call(ctl, "PUT", path, body, API_CREATE | API_SLOW, &object);
+    free(path);
+    if (!r && object && !output_object(ctl, object_kind(noun), object) && !ctl->quiet)
+        said(object);
+    node_free(object);
+    return r;
+}
+
+/* "10" or "10=staff" into the map of VLANs. */
+static int add_vlan(struct ctl *ctl, struct node *vlans, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    char id[16];
+    long n;
+    snprintf(id, sizeof(id), "%.*s", equals ? (int)(equals - text) : 15, text);
+    int r = number_parse(ctl, "--vlan", id, 1, 4094, &n);
+    if (r)
+        return r;
+    snprintf(id, sizeof(id), "%ld", n);
+    if (node_get(vlans, id))
+        return ctl_fail(ctl, CTL_USAGE, "--vlan %s is given twice", id);
+    struct node *vlan = node_map();
+    if (equals)
+        node_set_text(vlan, "name", equals + 1);
+    node_set(vlans, id, vlan);
+    return 0;
+}
+
+/* The texts between commas. */
+static struct node *split_list(const char *text)
+{
+    struct node *list = node_list();
+    while (*text) {
+        size_t size = strcspn(text, ",");
+        char *part = xasprintf("%.*s", (int)size, text);
+        if (size > 0)
+            node_append(list, node_text(part));
+        free(part);
+        text += size;
+        text += *text == ',';
+    }
+    return list;
+}
+
+static int net_body(struct ctl *ctl, const struct args *args, struct node *body)
+{
+    static const char *const as_they_are[] = {"ipv4", "ipv6", "forwarding", "stp"};
+    const char *value;
+    unsigned at = 0;
+    int r = 0;
+    for (size_t i = 0; i < sizeof(as_they_are) / sizeof(as_they_are[0]); i++)
+        if ((value = args_value(args, as_they_are[i])))
+            node_set_text(body, as_they_are[i], value);
+    if (args_has(args, "vlan")) {
+        struct node *vlans = node_map();
+        node_set(body, "vlans", vlans);
+        while (!r && (value = args_next(args, "vlan", &at)))
+            r = add_vlan(ctl, vlans, value);
+    }
+    long mtu;
+    if (!r && (value = args_value(args, "mtu"))) {
+        r = number_parse(ctl, "--mtu", value, 1280, 9216, &mtu);
+        if (!r)
+            node_set_int(body, "mtu", mtu);
+    }
+    if (args_has(args, "local"))
+        node_set_bool(body, "local", true);
+    if (args_has(args, "allow")) {
+        struct node *allow = node_list();
+        for (at = 0; (value = args_next(args, "allow", &at));)
+            node_append(allow, node_text(value));
+        node_set(body, "allow", allow);
+    }
+    if ((value = args_value(args, "on")))
+        node_set(body, "on",
+                 strcmp(value, "all") == 0 ? node_text("all") : split_list(value));
+    return r;
+}
+
+static void say_plan(const struct node *plan)
+{
+    char *ipv4 = node_brief(node_get(plan, "ipv4")),
+         *ipv6 = node_brief(node_get(plan, "ipv6"));
+    if (*ipv4 && strcmp(ipv4, "none") != 0)
+        printf("  %s", ipv4);
+    if (*ipv6 && strcmp(ipv6, "none") != 0)
+        printf("  %s", ipv6);
+    putchar('\n');
+    free(ipv4);
+    free(ipv6);
+}
+
+/* "lan1  10.64.0.0/24  fd…::/64", or a line for each VLAN. */
+static void say_net(const struct node *net)
+{
+    const struct node *vlans = node_get(net, "vlans");
+    const char *name = node_get_text(net, "name", "");
+    if (!vlans || vlans->kind != NODE_MAP || vlans->n == 0) {
+        print_clean(stdout, name);
+        say_plan(net);
+        return;
+    }
+    for (size_t i = 0; i < vlans->n; i++) {
+        print_clean(stdout, name);
+        printf(":%s", vlans->key[i]);
+        say_plan(vlans->child[i]);
+    }
+}
+
+int cmd_net_create(struct ctl *ctl, const struct args *args)
+{
+    struct node *body = node_map();
+    int r = net_body(ctl, args, body);
+    if (!r)
+        r = create(ctl, "net", args->words[0], body, say_net);
+    node_free(body);
+    return r;
+}
+
+static void say_port(const struct node *port)
+{
+    char *line = xasprintf("%s/%s", node_get_text(port, "network", "?"),
+                           node_get_text(port, "name", "?"));
+    print_clean(stdout, line);
+    putchar('\n');
+    free(line);
+}
+
+/* A name out of that of an interface: what does not fit becomes '-'. */
+static char *name_from(const char *text)
+{
+    char *name = xasprintf("%s%s", isalpha((unsigned char)*text) ? "" : "p", text);
+    for (char *p = name; *p; p++) {
+        *p = (char)tolower((unsigned char)*p);
+        if (!(*p >= 'a' && *p <= 'z') && !(*p >= '0' && *p <= '9'))
+            *p = '-';
+    }
+    return name;
+}
+
+/* "vde1", or the first of its kind that the network does not have yet. */
+static int free_vde_name(struct ctl *ctl, const char *network, char **name)
+{
+    struct node *answer;
+    int r = api_get(ctl, "/v1/ports", &answer);
+    if (r)
+        return r;
+    const struct node *items = api_items(answer);
+    for (unsigned n = 1;; n++) {
+        bool taken = false;
+        *name = xasprintf("vde%u", n);
+        for (size_t i = 0; i < items->n; i++)
+            taken |= strcmp(node_get_text(items->child[i], "name", ""), *name) == 0 &&
+                     strcmp(node_get_text(items->child[i], "network", ""), network) == 0;
+        if (!taken)
+            break;
+        free(*name);
+    }
+    node_free(answer);
+    return 0;
+}
+
+static int port_body(struct ctl *ctl, const struct args *args, struct node *body)
+{
+    const char *tap = args_value(args, "tap"), *value;
+    bool vde = args_has(args, "vde");
+    long vlan;
+    if ((tap != NULL) == vde)
+        return ctl_fail(ctl, CTL_USAGE, "one of --tap IF and --vde says what the port is");
+    if (tap)
+        node_set_text(body, "tap", tap);
+    else
+        node_set_bool(body, "vde", true);
+    if ((value = args_value(args, "access"))) {
+        int r = number_parse(ctl, "--access", value, 1, 4094, &vlan);
+        if (r)
+            return r;
+        node_set_int(body, "access", vlan);
+    }
+    if ((value = args_value(args, "rate")))
+        node_set_text(body, "rate", value);
+    return 0;
+}
+
+int cmd_port_add(struct ctl *ctl, const struct args *args)
+{
+    const char *network = args->words[0], *tap = args_value(args, "tap");
+    struct node *body = node_map();
+    char *name = NULL;
+    int r = port_body(ctl, args, body);
+    if (!r && args->n_words > 1)
+        name = xstrdup(args->words[1]);
+    else if (!r && tap)
+        name = name_from(tap);
+    else if (!r)
+        r = free_vde_name(ctl, network, &name);
+    if (!r) {
+        char *full = xasprintf("%s/%s", network, name);
+        r = create(ctl, "port", full, body, say_port);
+        free(full);
+    }
+    free(name);
+    node_free(body);
+    return r;
+}
+
+static void say_link(const struct node *link)
+{
+    print_clean(stdout, node_get_text(link, "name", ""));
+    putchar('\n');
+}
+
+int cmd_link_add(struct ctl *ctl, const struct args *args)
+{
+    const char *host = args->words[0];
+    int r;
+    if (!schema_name_ok(host))
+        return ctl_fail(ctl, CTL_MISSING, "there is no host \"%s\"", host);
+    char *self = object_own_host(ctl, &r);
+    if (r)
+        return r;
+    bool first = strcmp(self, host) < 0;
+    char *name = xasprintf("%s-%s", first ? self : host, first ? host : self);
+    struct node *body = node_map(), *between = node_list();
+    node_append(between, node_text(self));
+    node_append(between, node_text(host));
+    node_set(body, "between", between);
+    node_set_text(body, "address", args->words[1]);
+    r = create(ctl, "link", name, body, say_link);
+    node_free(body);
+    free(name);
+    free(self);
+    return r;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ls, show, set and rm: the same for every kind of object but for the columns of its table. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/api.h"
+#include "ctl/commands.h"
+#include "ctl/object.h"
+#include "ctl/output.h"
+
+/* "10 staff, 20" of a network's VLANs. */
+static char *vlans_brief(const struct node *net)
+{
+    const struct node *vlans = node_get(net, "vlans");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    for (size_t i = 0; vlans && vlans->kind == NODE_MAP && i < vlans->n; i++) {
+        const char *name = node_get_text(vlans->child[i], "name", "");
+        fprintf(out, "%s%s%s%s", i ? ", " : "", vlans->key[i], *name ? " " : "", name);
+    }
+    if (fclose(out) != 0)
+        abort();
+    return text;
+}
+
+static void brief_cell(struct table *t, const struct node *object, const char *map,
+                       const char *key)
+{
+    char *text = node_brief(object_node(object, map, key));
+    table_cell(t, TINT_NONE, text);
+    free(text);
+}
+
+static void state_cell(struct table *t, const struct node *object)
+{
+    const char *state = object_text(object, "status", "state");
+    table_cell(t, tint_of_state(state), state);
+}
+
+static void us_cell(struct table *t, const struct node *us)
+{
+    char text[HUMAN_SIZE];
+    if (us && us->kind == NODE_INT && us->integer > 0)
+        table_cell(t, TINT_NONE, human_us(text, sizeof(text), (uint64_t)us->integer));
+    else
+        table_cell(t, TINT_NONE, NULL);
+}
+
+static void count_cell(struct table *t, const struct node *port, const char *key)
+{
+    char text[HUMAN_SIZE];
+    const struct node *counters = object_node(port, "status", "counters");
+    const struct node *n = object_node(counters, NULL, key);
+    if (n && n->kind == NODE_INT && n->integer >= 0)
+        table_cell(t, TINT_NONE, human_count(text, sizeof(text), (uint64_t)n->integer));
+    else
+        table_cell(t, TINT_NONE, NULL);
+}
+
+static void row_net(struct table *t, const struct node *n, const struct node *hosts)
+{
+    (void)hosts;
+    char *vlans = vlans_brief(n), *pairs = node_brief(object_node(n, "status", "degraded"));
+    table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
+    brief_cell(t, n, NULL, "ipv4");
+    brief_cell(t, n, NULL, "ipv6");
+    table_cell(t, TINT_NONE, vlans);
+    brief_cell(t, n, "status", "ports");
+    if (node_get_bool(n, "local", false))
+        table_cell(t, TINT_NONE, "local");
+    else
+        brief_cell(t, n, "status", "hosts");
+    if (*pairs)
+        table_format(t, TINT_WARN, "degraded: %s", pairs);
+    else
+        table_cell(t, TINT_GOOD, "ok");
+    free(vlans);
+    free(pairs);
+}
+
+static void row_port(struct table *t, const struct node *n, const struct node *hosts)
+{
+    (void)hosts;
+    const struct node *host = object_node(n, "status", "host");
+    table_format(t, TINT_NONE, "%s/%s", node_get_text(n, "network", "?"),
+                 node_get_text(n, "name", "?"));
+    brief_cell(t, n, "status", "kind");
+    state_cell(t, n);
+    brief_cell(t, n, host ? "status" : NULL, "host");
+    brief_cell(t, n, NULL, "access");
+    count_cell(t, n, "rx_frames");
+    count_cell(t, n, "tx_frames");
+    brief_cell(t, n, "status", "owner");
+}
+
+static void row_endpoint(struct table *t, const struct node *n, const struct node *hosts)
+{
+    (void)hosts;
+    table_format(t, TINT_NONE, "%s/%s", node_get_text(n, "network", "?"),
+                 node_get_text(n, "name", "?"));
+    brief_cell(t, n, NULL, "vlan");
+    brief_cell(t, n, NULL, "addresses");
+    brief_cell(t, n, NULL, "mac");
+    brief_cell(t, n, NULL, "host");
+    state_cell(t, n);
+}
+
+static void row_host(struct table *t, const struct node *n, const struct node *hosts)
+{
+    (void)hosts;
+    const struct node *seen = object_node(n, "status", "address");
+    table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
+    state_cell(t, n);
+    brief_cell(t, n, seen ? "status" : NULL, "address");
+    us_cell(t, object_node(n, "status", "rtt_us"));
+    brief_cell(t, n, "status", "cipher");
+    brief_cell(t, n, "status", "mtu");
+    table_cell(t, TINT_NONE, node_get_bool(n, "founder", false) ? "founder" : "member");
+}
+
+/* The host at the other end of a link, by its name among the `hosts`; NULL if unknown. */
+static const struct node *far_host(const struct node *link, const struct node *hosts)
+{
+    const struct node *ends = node_get(link, "between");
+    for (size_t i = 0; hosts && i < hosts->n; i++) {
+        const struct node *h = hosts->child[i];
+        const char *state = object_text(h, "status", "state");
+        const char *name = node_get_text(h, "name", "");
+        if (!state || strcmp(state, "self") == 0)
+            continue;
+        for (size_t e = 0; ends && ends->kind == NODE_LIST && e < ends->n; e++)
+            if (ends->child[e]->kind == NODE_TEXT &&
+                strcmp(ends->child[e]->text, name) == 0)
+                return h;
+    }
+    return NULL;
+}
+
+static void row_link(struct table *t, const struct node *n, const struct node *hosts)
+{
+    const struct node *far = far_host(n, hosts);
+    bool own = object_node(n, "status", "cipher") || !far;
+    const struct node *from = own ? n : far;
+    table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
+    state_cell(t, n);
+    us_cell(t, object_node(from, "status", "rtt_us"));
+    brief_cell(t, from, "status", "cipher");
+    brief_cell(t, from, "status", "mtu");
+    brief_cell(t, object_node(from, "status", "address") ? from : n,
+               object_node(from, "status", "address") ? "status" : NULL, "address");
+}
+
+static const struct layout {
+    const char *noun;
+    const char *columns;
+    void (*row)(struct table *, const struct node *object, const struct node *hosts);
+} layouts[] = {
+    {"net", "NAME IPV4 IPV6 VLANS >PORTS HOSTS STATE", row_net},
+    {"port", "PORT KIND STATE HOST VLAN >IN >OUT OWNER", row_port},
+    {"endpoint", "ENDPOINT VLAN ADDRESSES MAC HOST STATE", row_endpoint},
+    {"host", "HOST STATE ADDRESS >RTT CIPHER >MTU ROLE", row_host},
+    {"link", "LINK STATE >RTT CIPHER >MTU ADDRESS", row_link},
+};
+
+static const struct layout *layout_of(const char *noun)
+{
+    size_t i = 0;
+    while (strcmp(layouts[i].noun, noun) != 0)
+        i++;
+    return &layouts[i];
+}
+
+/* Drops the items of other networks. */
+static void keep_network(struct node *answer, const char *network)
+{
+    struct node *items = answer->kind == NODE_MAP ? node_get(answer, "items") : answer;
+    size_t kept = 0;
+    for (size_t i = 0; items && items->kind == NODE_LIST && i < items->n; i++) {
+        if (strcmp(node_get_text(items->child[i], "network", ""), network) == 0)
+            items->child[kept++] = items->child[i];
+        else
+            node_free(items->child[i]);
+    }
+    if (items && items->kind == NODE_LIST)
+        items->n = kept;
+}
+
+/* The list; with the network in args, which must exist, only what is in it. */
+static int get_list(struct ctl *ctl, const struct args *args, struct node **answer)
+{
+    const char *noun = args->command->noun;
+    const char *network = args->n_words > 0 ? args->words[0] : NULL;
+    char *path;
+    int r = 0;
+    if (network) {
+        struct node *net;
+        r = object_path(ctl, "net", network, &path);
+        if (r)
+            return r;
+        r = api_get(ctl, path, &net);
+        free(path);
+        if (r)
+            return r;
+        node_free(net);
+    }
+    path = http_path("/v1/%s", object_plural(noun));
+    r = api_get(ctl, path, answer);
+    free(path);
+    if (!r && network)
+        keep_network(*answer, network);
+    return r;
+}
+
+int cmd_ls(struct ctl *ctl, const struct args *args)
+{
+    const char *noun = args->command->noun;
+    const struct layout *layout = layout_of(noun);
+    struct node *answer, *hosts = NULL;
+    int r = get_list(ctl, args, &answer);
+    if (r)
+        return r;
+    const struct node *items = api_items(answer);
+    if (!output_list(ctl, object_kind(noun), items)) {
+        if (layout->row == row_link && items->n > 0)
+            r = api_get(ctl, "/v1/hosts", &hosts);
+        struct table *t = table_new(layout->columns);
+        for (size_t i = 0; i < items->n; i++)
+            layout->row(t, items->child[i], hosts ? api_items(hosts) : NULL);
+        table_print(t, stdout, ctl->colour);
+    }
+    node_free(hosts);
+    node_free(answer);
+    return r;
+}
+
+/* Every key of an object on a line of its own, those of maps by dotted names. */
+static void add_facts(struct table *t, const char *prefix, const struct node *map)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const struct node *n = map->child[i];
+        char name[160];
+        snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", map->key[i]);
+        if (n->kind == NODE_MAP && n->n > 0) {
+            add_facts(t, name, n);
+            continue;
+        }
+        char *text = node_brief(n);
+        bool state = strcmp(map->key[i], "state") == 0;
+        facts_add(t, state ? tint_of_state(text) : TINT_NONE, name, "%s", text);
+        free(text);
+    }
+}
+
+/* Whether the link joins these two. */
+static bool joins(const struct node *link, const char *one, const char *other)
+{
+    const struct node *ends = node_get(link, "between");
+    unsigned found = 0;
+    for (size_t i = 0; ends && ends->kind == NODE_LIST && i < ends->n; i++) {
+        const char *end = ends->child[i]->kind == NODE_TEXT ? ends->child[i]->text : "";
+        found |= strcmp(end, one) == 0 ? 1u : strcmp(end, other) == 0 ? 2u : 0;
+    }
+    return found == 3;
+}
+
+/* A link goes by its own name or by that of the host at its other end. */
+static int path_of_link(struct ctl *ctl, const char *name, char **path)
+{
+    struct node *answer = NULL;
+    const char *found = NULL;
+    int r;
+    char *self = object_own_host(ctl, &r);
+    if (!r)
+        r = api_get(ctl, "/v1/links", &answer);
+    const struct node *items = api_items(answer);
+    for (size_t i = 0; i < items->n && !r; i++) {
+        const char *link = node_get_text(items->child[i], "name", "");
+        if (strcmp(link, name) == 0)
+            found = link;
+        else if (!found && joins(items->child[i], self, name))
+            found = link;
+    }
+    if (!r)
+        r = object_path(ctl, "link", found ? found : name, path);
+    free(self);
+    node_free(answer);
+    return r;
+}
+
+static int path_of(struct ctl *ctl, const char *noun, const char *name, char **path)
+{
+    if (strcmp(noun, "link") == 0)
+        return path_of_link(ctl, name, path);
+    return object_path(ctl, noun, name, path);
+}
+
+int cmd_show(struct ctl *ctl, const struct args *args)
+{
+    const char *noun = args->command->noun;
+    struct node *object;
+    char *path;
+    int r = path_of(ctl, noun, args->words[0], &path);
+    if (r)
+        return r;
+    r = api_get(ctl, path, &object);
+    free(path);
+    if (r)
+        return r;
+    if (!output_object(ctl, object_kind(noun), object) && object->kind == NODE_MAP) {
+        struct table *t = facts_new();
+        add_facts(t, "", object);
+        table_print(t, stdout, ctl->colour);
+    }
+    node_free(object);
+    return CTL_DONE;
+}
+
+int cmd_set(struct ctl *ctl, const struct args *args)
+{
+    const char *noun = args->command->noun;
+    struct node *patch = node_map(), *object = NULL;
+    char *path = NULL;
+    int r = 0;
+    for (unsigned i = 1; i < args->n_words && !r; i++)
+        r = object_assign(ctl, patch, args->words[i]);
+    if (!r && patch->n == 0)
+        r = ctl_fail(ctl, CTL_USAGE, "nothing to set (KEY=VALUE)");
+    if (!r)
+        r = path_of(ctl, noun, args->words[0], &path);
+    if (!r)
+        r = api_call(ctl, "PATCH", path, patch, 0, &object);
+    if (!r && object)
+        output_object(ctl, object_kind(noun), object);
+    node_free(object);
+    node_free(patch);
+    free(path);
+    return r;
+}
+
+int cmd_rm(struct ctl *ctl, const struct args *args)
+{
+    const char *noun = args->command->noun;
+    int code = 0;
+    for (unsigned i = 0; i < args->n_words; i++) {
+        char *path;
+        ctl_report(ctl);
+        ctl_what(ctl, "%s rm %s", noun, args->words[i]);
+        int r = path_of(ctl, noun, args->words[i], &path);
+        if (!r) {
+            r = api_call(ctl, "DELETE", path, NULL, API_SLOW, NULL);
+            free(path);
+        }
+        if (r == CTL_UNREACHABLE)
+            return r;
+        if (r && !code)
+            code = r;
+    }
+    return code;
+}

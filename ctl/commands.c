@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one table of the command line: parsing, help, completion and the manual come from it.
+ * What the contract names and this version does not have yet stands here too, with `later`, so
+ * that it is refused by name.
+ */
+#include "ctl/commands.h"
+
+#include "ctl/run/run.h"
+
+/* clang-format off */
+
+#define END {0}
+#define IMPAIRMENTS "link impairments are not built yet"
+#define TRUNKS      "trunks are not built yet; --access puts the port into one VLAN"
+
+const struct option_row global_options[] = {
+    {.name = "socket", .value = "PATH", .help = "The daemon's API socket (else IOTH_SOCKET)"},
+    {.name = "host", .value = "HOST", .help = "The daemon of another host",
+     .later = "the API of other hosts is not built yet; --socket names a daemon of this machine"},
+    {.name = "output", .letter = 'o', .value = "FORMAT", .words = "table|json|yaml",
+     .help = "table (the default), json or yaml"},
+    {.name = "quiet", .letter = 'q', .help = "Say nothing but errors and what was asked for"},
+    {.name = "verbose", .letter = 'v', .help = "Show the requests to the daemon"},
+    {.name = "no-start", .help = "Do not start a daemon when none runs"},
+    {.name = "help", .letter = 'h', .help = "Show help, also behind a command"},
+    {.name = "version", .help = "Show the version"},
+    END
+};
+
+static const struct option_row net_create_options[] = {
+    {.name = "vlan", .flags = OPTION_REPEATED, .value = "ID[=NAME]", .help = "Declare a VLAN, 1 to 4094, with an address plan of its own"},
+    {.name = "ipv4", .value = "CIDR|none|auto", .help = "IPv4 address plan (auto: an unused /24)"},
+    {.name = "ipv6", .value = "CIDR|none|auto", .help = "IPv6 address plan (auto: a ULA /64)"},
+    {.name = "mtu", .value = "N", .help = "Largest packet in bytes (1500)"},
+    {.name = "forwarding", .value = "MODE", .words = "direct|tree|mesh", .help = "direct: between hosts on the link that joins them",
+     .later = "this forwarding is not built yet, networks forward direct", .later_words = "tree|mesh"},
+    {.name = "stp", .value = "MODE", .words = "off|rstp", .help = "off",
+     .later = "the spanning tree is not built yet", .later_words = "rstp"},
+    {.name = "local", .help = "The network never leaves this host"},
+    {.name = "allow", .flags = OPTION_REPEATED, .value = "WHO", .help = "Let others in: uid:N, gid:N, user:U or group:G"},
+    {.name = "on", .value = "HOST,…|all", .help = "The hosts that may enter it (all)"},
+    END
+};
+
+static const struct option_row port_add_options[] = {
+    {.name = "tap", .value = "IF", .help = "A TAP interface of that name on this host"},
+    {.name = "vde", .help = "A place for a VDE client"},
+    {.name = "stream", .value = "PATH", .help = "A Unix stream socket of QEMU", .later = "stream ports are not built yet; --vde serves QEMU's -netdev vde"},
+    {.name = "raw", .value = "IF", .help = "A physical interface", .later = "raw ports are not built yet"},
+    {.name = "access", .value = "ID", .help = "The VLAN that it is in, untagged"},
+    {.name = "trunk", .value = "IDS", .help = "VLANs that it carries tagged", .later = TRUNKS},
+    {.name = "native", .value = "ID", .help = "The trunk's untagged VLAN", .later = TRUNKS},
+    {.name = "transparent", .help = "Tags pass untouched", .later = "the transparent setting is not built yet; a network without VLANs is transparent"},
+    {.name = "rate", .value = "BITS", .help = "Bits per second towards the port (10M, 1.5G)"},
+    END
+};
+
+static const struct option_row link_set_options[] = {
+    {.name = "cost", .value = "N", .help = "Path cost", .later = "costs of links are not built yet; they come with tree forwarding"},
+    {.name = "delay", .value = "T", .help = "Added delay", .later = IMPAIRMENTS},
+    {.name = "jitter", .value = "T", .help = "Added variation", .later = IMPAIRMENTS},
+    {.name = "loss", .value = "P", .help = "Part that is lost", .later = IMPAIRMENTS},
+    {.name = "rate", .value = "BITS", .help = "Limit of the rate", .later = IMPAIRMENTS},
+    {.name = "duplicate", .value = "P", .help = "Part that comes twice", .later = IMPAIRMENTS},
+    {.name = "reorder", .value = "P", .help = "Part that is overtaken", .later = IMPAIRMENTS},
+    END
+};
+
+static const struct option_row host_invite_options[] = {
+    {.name = "name", .value = "NAME", .help = "The name that the host must take"},
+    {.name = "expires", .value = "TIME", .help = "How long the token is good (1h)"},
+    END
+};
+
+static const struct option_row host_join_options[] = {
+    {.name = "discard", .help = "Drop the objects that this host holds of its own"},
+    END
+};
+
+static const struct option_row run_options[] = {
+    {.name = "net", .flags = OPTION_REPEATED, .value = "NET[:VLAN]", .help = "The network to be on; several give eth0, eth1, …"},
+    {.name = "name", .value = "NAME", .help = "The node's name; without one it is anonymous and goes at exit"},
+    {.name = "ip", .flags = OPTION_REPEATED, .value = "ADDRESS", .help = "An address of one's own choice"},
+    {.name = "mac", .value = "MAC", .help = "A MAC of one's own choice"},
+    {.name = "stack", .value = "STACK", .words = "netns|lwip", .help = "netns: a network namespace",
+     .later = "this stack comes with the library, which is not built yet", .later_words = "lwip"},
+    {.name = "rate", .value = "BITS", .help = "Bits per second towards the program"},
+    {.name = "root", .help = "Map a root and subordinate ids, for programs that need them"},
+    END
+};
+
+#define FILE_OPTION {.name = "file", .letter = 'f', .value = "FILE", .help = "The fabric file; - is standard input"}
+
+static const struct option_row apply_options[] = {
+    FILE_OPTION,
+    {.name = "prune", .help = "Remove, of the kinds that the file declares, what it does not name"},
+    {.name = "dry-run", .help = "Print the plan and do nothing"},
+    {.name = "confirm", .value = "TIME", .help = "Roll back without a second word", .later = "--confirm is not built yet"},
+    {.name = "accept", .help = "The second word", .later = "--confirm and --accept are not built yet"},
+    {.name = "require", .value = "WHICH", .words = "all|quorum|reachable", .help = "Hosts that must take part", .later = "--require is not built yet"},
+    {.name = "allow-destroy", .help = "Let steps destroy", .later = "impact classes are not built yet; no step needs --allow-destroy"},
+    END
+};
+
+static const struct option_row diff_options[] = {
+    FILE_OPTION,
+    {.name = "prune", .help = "Show too what --prune would remove"},
+    END
+};
+
+static const struct option_row validate_options[] = {
+    FILE_OPTION,
+    END
+};
+
+static const struct option_row status_options[] = {
+    {.name = "watch", .letter = 'w', .help = "Show it again every second, until interrupted"},
+    END
+};
+
+static const struct option_row capture_options[] = {
+    {.name = "write", .letter = 'w', .value = "FILE", .help = "Write pcapng; - is standard output"},
+    {.name = "count", .letter = 'c', .value = "N", .help = "End after so many frames"},
+    {.name = "snap", .letter = 's', .value = "BYTES", .help = "Keep only the first bytes of each frame"},
+    END
+};
+
+static const struct option_row topology_options[] = {
+    {.name = "output", .letter = 'o', .value = "FORMAT", .words = "text|dot|svg|json|table", .help = "text (the default), dot, svg or json"},
+    END
+};
+
+static const struct option_row log_options[] = {
+    {.name = "follow", .letter = 'f', .help = "Go on as the log grows"},
+    END
+};
+
+#define ANY 250 /* Names that one command takes. */
+#define LATER(NOUN, WHY) {.noun = NOUN, .flags = COMMAND_HIDDEN, .max = ANY, .usage = "", .help = "", .later = WHY}
+
+const struct command commands[] = {
+    {"net", "create", 0, 1, 1, "NAME", net_create_options, cmd_net_create, "Make a network", NULL},
+    {"net", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the networks", NULL},
+    {"net", "show", 0, 1, 1, "NAME", NULL, cmd_show, "Show a network", NULL},
+    {"net", "set", 0, 2, ANY, "NAME KEY=VALUE…", NULL, cmd_set, "Change a network; KEY= takes the key away", NULL},
+    {"net", "rm", 0, 1, ANY, "NAME…", NULL, cmd_rm, "Remove networks", NULL},
+
+    {"port", "ls", 0, 0, 1, "[NET]", NULL, cmd_ls, "List the ports", NULL},
+    {"port", "show", 0, 1, 1, "NET/PORT", NULL, cmd_show, "Show a port and its counters", NULL},
+    {"port", "add", 0, 1, 2, "NET [NAME]", port_add_options, cmd_port_add, "Add a port on this host", NULL},
+    {"port", "set", 0, 2, ANY, "NET/PORT KEY=VALUE…", NULL, cmd_set, "Change a port", NULL},
+    {"port", "rm", 0, 1, ANY, "NET/PORT…", NULL, cmd_rm, "Remove ports", NULL},
+
+    {"endpoint", "ls", 0, 0, 1, "[NET]", NULL, cmd_ls, "List the endpoints with their addresses", NULL},
+    {"endpoint", "show", 0, 1, 1, "NET/NAME", NULL, cmd_show, "Show an endpoint", NULL},
+    {"endpoint", "rm", 0, 1, ANY, "NET/NAME…", NULL, cmd_rm, "Forget endpoints and free their addresses", NULL},
+
+    {"fabric", "show", 0, 0, 0, "", NULL, cmd_fabric_show, "Show this host's fabric", NULL},
+    {"fabric", "rename", 0, 1, 1, "NAME", NULL, cmd_fabric_rename, "Give the fabric a name", NULL},
+    {"fabric", "key", 0, 2, 2, "export|import FILE", NULL, cmd_fabric_key, "Take the root key out of this machine, or bring it back", NULL},
+
+    {"host", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the hosts", NULL},
+    {"host", "show", 0, 1, 1, "HOST", NULL, cmd_show, "Show a host", NULL},
+    {"host", "invite", 0, 0, 0, "", host_invite_options, cmd_host_invite, "Print a token that lets one host join", NULL},
+    {"host", "join", COMMAND_SECRET, 1, 1, "TOKEN", host_join_options, cmd_host_join, "Join the fabric of a token", NULL},
+    {"host", "leave", 0, 0, 0, "", NULL, cmd_host_leave, "Leave the fabric and be one's own again", NULL},
+    {.noun = "host", .verb = "revoke", .flags = COMMAND_HIDDEN, .usage = "", .help = "", .later = "host revoke is not built yet"},
+
+    {"link", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the links with their state", NULL},
+    {"link", "show", 0, 1, 1, "LINK", NULL, cmd_show, "Show a link and its counters", NULL},
+    {"link", "add", 0, 2, 2, "HOST ADDR:PORT", NULL, cmd_link_add, "Dial a host at an address", NULL},
+    {"link", "set", 0, 1, ANY, "HOST [KEY=VALUE…]", link_set_options, cmd_set, "Change a link", NULL},
+    {"link", "rm", 0, 1, ANY, "HOST…", NULL, cmd_rm, "Remove links that were added", NULL},
+
+    {"run", NULL, COMMAND_REST | COMMAND_PROGRAM, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},
+    {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},
+
+    {"status", NULL, 0, 0, 0, "", status_options, cmd_status, "Show host, fabric, links and what is wrong", NULL},
+    {"topology", NULL, 0, 0, 0, "", topology_options, cmd_topology, "Draw the fabric", NULL},
+    {"capture", NULL, 0, 1, ANY, "NET|NET/PORT [FILTER]", capture_options, cmd_capture, "Show or record the frames of a network or port", NULL},
+
+    {"apply", NULL, 0, 0, 0, "-f FILE", apply_options, cmd_apply, "Make the fabric what a file says", NULL},
+    {"diff", NULL, COMMAND_COMPARE, 0, 0, "-f FILE", diff_options, cmd_diff, "Show what apply would do; exit status 1 if anything", NULL},
+    {"export", NULL, 0, 0, 0, "", NULL, cmd_export, "Print the fabric as a file", NULL},
+    {"validate", NULL, 0, 0, 0, "-f FILE", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
+
+    {"daemon", "start", 0, 0, 0, "", NULL, cmd_daemon_start, "Start this user's daemon in the background", NULL},
+    {"daemon", "stop", 0, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
+    {"daemon", "log", 0, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
+
+    {"version", NULL, 0, 0, 0, "", NULL, cmd_version, "Show the versions of iothctl and the daemon", NULL},
+    {"help", NULL, 0, 0, 2, "[NOUN]", NULL, cmd_help, "Show help", NULL},
+    {"completion", NULL, 0, 1, 1, "bash", NULL, cmd_completion, "Print the completion script of a shell", NULL},
+
+    LATER("router", "routers are not built yet"),
+    LATER("service", "services are not built yet"),
+    LATER("store", "moving, saving and restoring the store is not built yet"),
+    LATER("token", "tokens for the API over TCP are not built yet"),
+    LATER("import", "import is not built yet"),
+    LATER("history", "history and rollback are not built yet"),
+    LATER("rollback", "history and rollback are not built yet"),
+    LATER("events", "events are not built yet; iothctl status --watch shows changes"),
+    LATER("doctor", "doctor is not built yet; iothctl status shows what is wrong"),
+    END
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of all commands, and the functions behind it. Each returns the exit status. */
+#ifndef CTL_COMMANDS_H
+#define CTL_COMMANDS_H
+
+#include "ctl/grammar.h"
+
+struct ctl;
+
+extern const struct command commands[];
+extern const struct option_row global_options[];
+
+/* Any kind of object (cmd_object.c); which one follows from the noun. */
+int cmd_ls(struct ctl *, const struct args *);
+int cmd_show(struct ctl *, const struct args *);
+int cmd_set(struct ctl *, const struct args *);
+int cmd_rm(struct ctl *, const struct args *);
+
+int cmd_net_create(struct ctl *, const struct args *);
+int cmd_port_add(struct ctl *, const struct args *);
+int cmd_link_add(struct ctl *, const struct args *);
+
+int cmd_fabric_show(struct ctl *, const struct args *);
+int cmd_fabric_rename(struct ctl *, const struct args *);
+int cmd_fabric_key(struct ctl *, const struct args *);
+
+int cmd_host_invite(struct ctl *, const struct args *);
+int cmd_host_join(struct ctl *, const struct args *);
+int cmd_host_leave(struct ctl *, const struct args *);
+
+int cmd_apply(struct ctl *, const struct args *);
+int cmd_diff(struct ctl *, const struct args *);
+int cmd_export(struct ctl *, const struct args *);
+int cmd_validate(struct ctl *, const struct args *);
+
+int cmd_status(struct ctl *, const struct args *);
+int cmd_topology(struct ctl *, const struct args *);
+int cmd_capture(struct ctl *, const struct args *);
+
+int cmd_daemon_start(struct ctl *, const struct args *);
+int cmd_daemon_stop(struct ctl *, const struct args *);
+int cmd_daemon_log(struct ctl *, const struct args *);
+
+int cmd_version(struct ctl *, const struct args *);
+int cmd_help(struct ctl *, const struct args *);
+int cmd_completion(struct ctl *, const struct args *);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The help, out of the table of commands. */
+#ifndef CTL_HELP_H
+#define CTL_HELP_H
+
+#include <stdio.h>
+
+struct command;
+
+/* Of a command; else of a noun; else (both NULL) of iothctl. */
+void help_print(FILE *out, const char *noun, const struct command *);
+
+#endif

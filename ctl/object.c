@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/api.h"
+#include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
+
+static const struct {
+    const char *noun, *kind;
+} nouns[] = {
+    {"net", "network"}, {"port", "port"}, {"endpoint", "endpoint"},
+    {"host", "host"},   {"link", "link"},
+};
+
+const char *object_kind(const char *noun)
+{
+    for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++)
+        if (strcmp(nouns[i].noun, noun) == 0)
+            return nouns[i].kind;
+    abort();
+}
+
+const char *object_plural(const char *noun)
+{
+    return schema_kind(object_kind(noun))->plural;
+}
+
+int object_path(struct ctl *ctl, const char *noun, const char *name, char **path)
+{
+    const struct kind *kind = schema_kind(object_kind(noun));
+    const char *slash = strchr(name, '/');
+    char network[64] = "";
+    if (!kind->in_network) {
+        if (!schema_name_ok(name))
+            return ctl_fail(ctl, CTL_MISSING, "there is no %s \"%s\"", kind->name, name);
+        *path = http_path("/v1/%s/%s", kind->plural, name);
+        return 0;
+    }
+    if (!slash)
+        return ctl_fail(ctl, CTL_USAGE, "\"%s\" names no network (NET/NAME)", name);
+    if ((size_t)(slash - name) < sizeof(network))
+        memcpy(network, name, (size_t)(slash - name));
+    if (!schema_name_ok(network) || !schema_name_ok(slash + 1))
+        return ctl_fail(ctl, CTL_MISSING, "there is no %s \"%s\"", kind->name, name);
+    *path = http_path("/v1/%s/%s/%s", kind->plural, network, slash + 1);
+    return 0;
+}
+
+const struct node *object_node(const struct node *object, const char *map, const char *key)
+{
+    const struct node *inner = map ? node_get(object, map) : object;
+    return inner && inner->kind == NODE_MAP ? node_get(inner, key) : NULL;
+}
+
+const char *object_text(const struct node *object, const char *map, const char *key)
+{
+    const struct node *n = object_node(object, map, key);
+    return n && n->kind == NODE_TEXT ? n->text : NULL;
+}
+
+/* The value as YAML has it; NULL for what is none. */
+static struct node *parse_value(const char *text)
+{
+    struct diags diags;
+    diags_init(&diags);
+    struct node *n =
+        *text ? node_from_yaml(text, strlen(text), NULL, &diags) : node_new(NODE_NULL);
+    diags_done(&diags);
+    return n;
+}
+
+int object_assign(struct ctl *ctl, struct node *patch, const char *assignment)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals || equals == assignment)
+        return ctl_fail(ctl, CTL_USAGE, "\"%s\" is not KEY=VALUE", assignment);
+    struct node *value = parse_value(equals + 1);
+    if (!value)
+        return ctl_fail(ctl, CTL_USAGE, "the value of \"%s\" cannot be read", assignment);
+    struct node *map = patch;
+    const char *key = assignment;
+    for (;;) {
+        size_t size = strcspn(key, ".=");
+        char *part = xasprintf("%.*s", (int)size, key);
+        key += size;
+        if (*key != '.') {
+            node_set(map, part, value);
+            free(part);
+            return 0;
+        }
+        key++;
+        struct node *inner = node_get(map, part);
+        if (!inner || inner->kind != NODE_MAP) {
+            inner = node_map();
+            node_set(map, part, inner);
+        }
+        free(part);
+        map = inner;
+    }
+}
+
+char *object_own_host(struct ctl *ctl, int *code)
+{
+    struct node *status;
+    *code = api_get(ctl, "/v1/status", &status);
+    if (*code)
+        return NULL;
+    const char *host = node_get_text(status, "host", "");
+    char *name = *host ? xstrdup(host) : NULL;
+    if (!name)
+        *code = ctl_fail(ctl, CTL_REFUSED, "the daemon does not tell the name of its host");
+    node_free(status);
+    return name;
+}
+
+int number_parse(struct ctl *ctl, const char *what, const char *text, long min, long max,
+                 long *out)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || end == text || *end || n < min || n > max)
+        return ctl_fail(ctl, CTL_USAGE, "%s: \"%s\" is not a number from %ld to %ld", what,
+                        text, min, max);
+    *out = n;
+    return 0;
+}
