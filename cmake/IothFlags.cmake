@@ -7,7 +7,8 @@ add_library(ioth::flags ALIAS ioth_flags)
 target_compile_features(ioth_flags INTERFACE c_std_11)
 target_compile_definitions(ioth_flags INTERFACE _GNU_SOURCE)
 target_include_directories(ioth_flags INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(ioth_flags INTERFACE -std=c11 -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+# assert() is for our own bugs and stays on in every build type.
+target_compile_options(ioth_flags INTERFACE -UNDEBUG -std=c11 -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
 set(wanted
     -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual
