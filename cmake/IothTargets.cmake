@@ -6,6 +6,14 @@ function(ioth_library name)
     target_link_libraries(${name} PRIVATE ioth::flags)
 endfunction()
 
+# ioth::version: "ioth_version.h" with IOTH_VERSION_TEXT. Few files need it, so that a new commit
+# compiles little.
+configure_file(${CMAKE_CURRENT_LIST_DIR}/ioth_version.h.in
+               ${PROJECT_BINARY_DIR}/generated/ioth_version.h @ONLY)
+add_library(ioth_version INTERFACE)
+target_include_directories(ioth_version INTERFACE ${PROJECT_BINARY_DIR}/generated)
+add_library(ioth::version ALIAS ioth_version)
+
 # ioth_unit_test(MODULE source LIBS...): tests/unit/test_MODULE.c as the test unit.MODULE.
 function(ioth_unit_test module)
     add_executable(test_${module} test_${module}.c)

@@ -69,11 +69,13 @@ enum ipc_type {
     IPC_OPEN_VDE =
         32, /* control: struct ipc_open_vde -> IPC_LISTEN of kind VDE for each name */
     IPC_VDE_DATA =
-        33, /* switch: struct ipc_vde_data; [ctl connection] -> reply with [data socket] */
+        33, /* switch: struct ipc_vde_data; [ctl connection] -> reply with [data socket]
+                          and its path in `why` */
     IPC_SIGN = 34,     /* control: struct ipc_sign -> struct ipc_signed */
     IPC_PATH_MTU = 35, /* switch: struct ipc_addr -> reply.port = MTU of the route */
     IPC_KEYS =
-        36, /* control: struct ipc_keys -> struct ipc_self with this host's keys in it */
+        36, /* control: struct ipc_keys -> IPC_SELF with the request's number and this
+                          host's keys in it, or IPC_REPLY with the reason */
     IPC_REPLY = 39,  /* struct ipc_reply */
     IPC_SIGNED = 40, /* struct ipc_signed */
 
@@ -126,7 +128,8 @@ struct ipc_self {
     uint8_t chain[1024]; /* Certificate chain, as the handshake sends it. */
 };
 
-/* API and PLUG are the control's: the switch only keeps them for a new parent. */
+/* API and PLUG are the control's: the switch only keeps them for a new parent, and with API the
+ * process descriptor of control. */
 enum ipc_listen_kind {
     IPC_LISTEN_UDP = 1,
     IPC_LISTEN_VDE = 2,

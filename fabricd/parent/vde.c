@@ -99,6 +99,25 @@ void vde_unlisten(const char *folder, uint16_t vlan)
     unlink(path);
 }
 
+void vde_set_modes(const char *folder, mode_t mode)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *d;
+
+    if (!dir)
+        return;
+    while ((d = readdir(dir))) {
+        bool listens = !strcmp(d->d_name, "ctl") ||
+                       (d->d_name[0] == 'v' && isdigit((unsigned char)d->d_name[1]));
+        struct stat st;
+
+        if (listens && fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISSOCK(st.st_mode))
+            (void)fchmodat(dirfd(dir), d->d_name, mode & 0666, 0);
+    }
+    closedir(dir);
+}
+
 /* Removes the sockets in a folder that is opened as `fd`, which is taken over. */
 static void remove_sockets(int fd)
 {

@@ -24,6 +24,9 @@ int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[1
 int vde_listen(const char *folder, uint16_t vlan, mode_t mode, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Gives the listening sockets that are in the folder the mode of one made now. */
+void vde_set_modes(const char *folder, mode_t mode);
+
 void vde_unlisten(const char *folder, uint16_t vlan);
 
 /* Removes what is left of sockets in it, then the folder. */

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fabricd/parent/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fabricd/parent/open.h"
+#include "fabricd/parent/parent_internal.h"
+#include "fabricd/parent/vde.h"
+#include "fabricd/sandbox/sandbox.h"
+#include "proto/base/fd.h"
+#include "proto/base/log.h"
+
+/* Everything ends within a second of SIGTERM: what has not by then is made to. */
+#define STOP_WAIT   (600 * MTIME_MS)
+#define RESTART_MIN (50 * MTIME_MS)
+#define RESTART_MAX (10 * MTIME_SEC)
+#define STEADY_AFTER                                                                       \
+    (10 * MTIME_SEC) /* A process that ran this long starts again at once. */
+
+static const char *const process_names[N_CHILDREN] = {"fabricd-switch", "fabricd-control"};
+
+static void start_process(struct parent *, unsigned which);
+
+/* --- the vault and the switch ------------------------------------------------------------ */
+
+static void fill_secret(void *aux, struct ipc_self *self)
+{
+    struct parent *p = aux;
+
+    if (keys_noise_secret(p->keys, self->noise_secret) < 0)
+        log_error("the key of this host cannot be read");
+}
+
+bool parent_sync(struct parent *p)
+{
+    struct child *c = &p->processes[SWITCH].child;
+    int r;
+
+    if (!c->running || !list_empty(&c->queue))
+        return false; /* Its queue first; child_ops.idle comes back here. */
+    r = vault_sync(p->vault, c->sock, fill_secret, p);
+    if (r == -EAGAIN) {
+        child_wait(c);
+        return false;
+    }
+    if (r == 0 && p->replaying) {
+        p->replaying = false;
+        child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
+    }
+    return true;
+}
+
+/* --- starting ---------------------------------------------------------------------------- */
+
+static struct ipc_pids pids_now(const struct parent *p)
+{
+    return (struct ipc_pids){.parent = (uint32_t)getpid(),
+                             .switch_ = (uint32_t)p->processes[SWITCH].child.pid,
+                             .control = (uint32_t)p->processes[CONTROL].child.pid};
+}
+
+/* This process's end of a channel to its sibling; the other end goes there now, or is kept until
+ * the sibling starts. */
+static int sibling_channel(struct parent *p, unsigned which)
+{
+    struct child *other = &p->processes[!which].child;
+    struct ipc_pids pids = pids_now(p);
+    int ends[2];
+
+    if (p->spare >= 0) {
+        int end = p->spare;
+
+        p->spare = -1;
+        return end;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    child_widen(ends[0]);
+    child_widen(ends[1]);
+    if (other->running) {
+        child_send(other, IPC_CHANNEL, 0, &pids, &ends[1], 1);
+        close(ends[1]);
+    } else {
+        p->spare = ends[1];
+    }
+    return ends[0];
+}
+
+static int adoption_socket(struct parent *p)
+{
+    char path[128];
+    struct err err = {0};
+    int fd;
+
+    snprintf(path, sizeof path, "%s/switch.sock", p->config->start.run_dir);
+    unlink(path); /* Its switch is dead: we would have adopted it. */
+    fd = open_unix(path, SOCK_SEQPACKET, 0600, &err);
+    if (fd < 0)
+        log_error("%s", err.why);
+    return fd;
+}
+
+static void send_start(struct parent *p, unsigned which, const int *fds, unsigned n_fds)
+{
+    struct ipc_start start = p->config->start;
+
+    start.pids = pids_now(p);
+    start.adopted = which == CONTROL && !p->cold;
+    child_send(&p->processes[which].child, IPC_START, 0, &start, fds, n_fds);
+}
+
+static void begin_switch(struct parent *p)
+{
+    int fds[2] = {sibling_channel(p, SWITCH), adoption_socket(p)};
+
+    if (fds[0] >= 0 && fds[1] >= 0)
+        send_start(p, SWITCH, fds, 2);
+    else
+        child_kill(&p->processes[SWITCH].child);
+    fd_close(&fds[0]);
+    fd_close(&fds[1]);
+    vault_mark_all(p->vault);
+    p->replaying = true;
+    parent_sync(p);
+}
+
+static bool replay_to_control(void *aux, const struct vault_entry *e)
+{
+    child_send(aux, (enum ipc_type)e->type, 0, e->body, NULL, 0);
+    return true;
+}
+
+/* The API's entry also carries the process descriptor of control, for a parent after this. */
+static void note_control(struct parent *p)
+{
+    const struct vault_entry *e = vault_find(p->vault, IPC_LISTEN, LISTEN_API);
+    struct child *c = &p->processes[CONTROL].child;
+    struct ipc_listen body = e->body->listen;
+    int fds[2] = {fcntl(e->fds[0], F_DUPFD_CLOEXEC, 0),
+                  fcntl(c->pidfd, F_DUPFD_CLOEXEC, 0)};
+
+    if (vault_put_body(p->vault, IPC_LISTEN, &body, fds, 2, true) < 0)
+        log_warn("control: cannot be noted in the vault");
+    parent_sync(p);
+}
+
+static void begin_control(struct parent *p)
+{
+    const struct vault_entry *api = vault_find(p->vault, IPC_LISTEN, LISTEN_API);
+    const struct vault_entry *plug = vault_find(p->vault, IPC_LISTEN, LISTEN_PLUG);
+    struct child *c = &p->processes[CONTROL].child;
+    int fds[3] = {sibling_channel(p, CONTROL), api->fds[0], plug->fds[0]};
+
+    if (fds[0] < 0) {
+        child_kill(c);
+        return;
+    }
+    send_start(p, CONTROL, fds, 3);
+    p->cold = false;
+    fd_close(&fds[0]);
+    vault_each(p->vault, replay_to_control, c);
+    child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
+    note_control(p);
+}
+
+/* The first function of a forked process. */
+static int process_main(void *aux, int channel)
+{
+    struct process *self = aux;
+    const struct parent_config *config = self->parent->config;
+    bool is_switch = self == &self->parent->processes[SWITCH];
+    int r = is_switch ? sandbox_switch() : sandbox_control();
+
+    log_init(self->child.name, (enum log_level)config->start.log_level, STDERR_FILENO);
+    prctl(PR_SET_NAME, self->child.name);
+    if (r < 0) {
+        log_error("cannot be confined: %s", err_text(r));
+        return 1;
+    }
+    return is_switch ? config->switch_main(channel) : config->control_main(channel);
+}
+
+static void restart_later(struct process *self)
+{
+    mtime_t wait = 0;
+
+    if (self->failures)
+        wait = mtime_min(RESTART_MIN << (self->failures > 8 ? 8 : self->failures - 1),
+                         RESTART_MAX);
+    self->failures++;
+    loop_timer_set(self->parent->loop, &self->restart, mtime_now() + wait);
+}
+
+static void start_process(struct parent *p, unsigned which)
+{
+    struct process *self = &p->processes[which];
+    int r = child_fork(&self->child, process_main);
+
+    self->started = mtime_now();
+    if (r < 0) {
+        log_error("%s cannot be started: %s", self->child.name, err_text(r));
+        restart_later(self);
+        return;
+    }
+    log_debug("%s started, pid %d", self->child.name, (int)self->child.pid);
+    if (which == SWITCH)
+        begin_switch(p);
+    else
+        begin_control(p);
+}
+
+static void restart_due(struct loop_timer *t, mtime_t now)
+{
+    struct process *self = list_entry(t, struct process, restart);
+
+    (void)now;
+    start_process(self->parent, (unsigned)(self - self->parent->processes));
+}
+
+/* --- what the children do ---------------------------------------------------------------- */
+
+static void process_message(struct child *c, struct ipc_message *msg)
+{
+    struct process *self = c->aux;
+    struct parent *p = self->parent;
+
+    if (self == &p->processes[SWITCH])
+        state_from_switch(p, msg);
+    else
+        state_from_control(p, msg);
+}
+
+static bool process_idle(struct child *c)
+{
+    struct process *self = c->aux;
+
+    if (self == &self->parent->processes[SWITCH] && !parent_sync(self->parent))
+        return false;
+    return list_empty(&c->queue);
+}
+
+static void end_if_all_gone(struct parent *p)
+{
+    if (!p->processes[SWITCH].child.running && !p->processes[CONTROL].child.running)
+        loop_stop(p->loop);
+}
+
+static void process_gone(struct child *c, const char *how)
+{
+    struct process *self = c->aux;
+    struct parent *p = self->parent;
+
+    fd_close(&p->spare); /* Whatever it was to be joined with is starting anew as well. */
+    if (p->stopping) {
+        end_if_all_gone(p);
+        return;
+    }
+    if (mtime_now() - self->started > STEADY_AFTER)
+        self->failures = 0;
+    log_warn("%s ended (%s), starting it again", c->name, how);
+    restart_later(self);
+}
+
+static const struct child_ops process_ops = {
+    .message = process_message, .idle = process_idle, .gone = process_gone};
+
+/* --- ending ------------------------------------------------------------------------------ */
+
+static void stop_is_late(struct loop_timer *t, mtime_t now)
+{
+    struct parent *p = list_entry(t, struct parent, stop_late);
+
+    (void)now;
+    for (unsigned i = 0; i < N_CHILDREN; i++) {
+        if (p->processes[i].child.running)
+            log_warn("%s does not end, killing it", p->processes[i].child.name);
+        child_kill(&p->processes[i].child);
+    }
+    if (p->processes[CONTROL].child.pidfd < 0) /* Adopted, and not known: its business. */
+        child_done(&p->processes[CONTROL].child);
+    end_if_all_gone(p);
+}
+
+void parent_stop(struct parent *p)
+{
+    if (p->stopping)
+        return;
+    p->stopping = true;
+    log_info("ending");
+    for (unsigned i = 0; i < N_CHILDREN; i++) {
+        loop_timer_set(p->loop, &p->processes[i].restart, MTIME_NEVER);
+        child_send(&p->processes[i].child, IPC_STOP, 0, NULL, NULL, 0);
+    }
+    loop_timer_set(p->loop, &p->stop_late, mtime_now() + STOP_WAIT);
+    end_if_all_gone(p);
+}
+
+static void signal_ready(struct loop_watch *w, uint32_t events)
+{
+    struct parent *p = list_entry(w, struct parent, signals);
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info)
+        parent_stop(p);
+}
+
+static bool remove_path(void *aux, const struct vault_entry *e)
+{
+    const struct parent *p = aux;
+
+    if (e->type == IPC_PORT && e->body->port.kind == IPC_PORT_VDE)
+        vde_unlink_data(p->config->start.run_dir, e->body->port.path);
+    return true;
+}
+
+static void remove_own_paths(struct parent *p)
+{
+    static const char *const names[] = {"api.sock", "plug.sock", "switch.sock"};
+    char path[128];
+
+    vault_each(p->vault, remove_path, p);
+    vde_remove_all(p->config->start.run_dir);
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", p->config->start.run_dir, names[i]);
+        unlink(path);
+    }
+}
+
+/* --- the whole --------------------------------------------------------------------------- */
+
+/* The lock file stays when the daemon ends: removing it would let two hold "the" lock. */
+static int take_lock(struct parent *p, struct err *err)
+{
+    char path[128], text[32] = {0};
+
+    snprintf(path, sizeof path, "%s/fabricd.lock", p->config->start.run_dir);
+    p->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (p->lock < 0)
+        return err_set(err, -errno, "%s: %s", path, err_text(errno));
+    if (flock(p->lock, LOCK_EX | LOCK_NB) < 0) {
+        if (read(p->lock, text, sizeof text - 1) < 0)
+            text[0] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        err_set(err, -EBUSY, "a fabricd (pid %s) is running in %s already", text,
+                p->config->start.run_dir);
+        err_hint(err, "fabricd --run-dir DIR, for one more beside it");
+        return -EBUSY;
+    }
+    snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(p->lock, 0) < 0 || write(p->lock, text, strlen(text)) < 0)
+        return err_set(err, -errno, "%s: %s", path, err_text(errno));
+    return 0;
+}
+
+static int watch_signals(struct parent *p, struct err *err)
+{
+    sigset_t set;
+    int fd;
+    int r;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, -errno, "signalfd: %s", err_text(errno));
+    p->signals.ready = signal_ready;
+    r = loop_add(p->loop, &p->signals, fd, EPOLLIN);
+    return r < 0 ? err_set(err, r, "epoll: %s", err_text(r)) : 0;
+}
+
+static int begin(struct parent *p, struct err *err)
+{
+    int r = take_lock(p, err);
+
+    if (!r)
+        r = sandbox_common();
+    if (r < 0)
+        return r;
+    p->keys = keys_open(p->config->start.state_dir, err);
+    if (!p->keys)
+        return -EIO;
+    r = watch_signals(p, err);
+    if (!r)
+        r = adopt(p, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    p->cold = true;
+    vde_remove_all(p->config->start.run_dir);
+    return request_open_own(p, err);
+}
+
+static void begin_missing(struct parent *p)
+{
+    for (unsigned i = 0; i < N_CHILDREN; i++) {
+        if (!p->processes[i].child.running)
+            start_process(p, i);
+    }
+}
+
+static void parent_init(struct parent *p, const struct parent_config *config)
+{
+    *p = (struct parent){.config = config, .lock = -1, .spare = -1};
+    p->next_listen = LISTEN_FIRST_VDE;
+    p->signals.fd = -1;
+    p->stop_late.expired = stop_is_late;
+    p->loop = loop_new();
+    p->vault = vault_new();
+    for (unsigned i = 0; i < N_CHILDREN; i++) {
+        struct process *self = &p->processes[i];
+
+        self->parent = p;
+        self->restart.expired = restart_due;
+        if (p->loop)
+            child_init(&self->child, process_names[i], p->loop, &process_ops, self);
+    }
+}
+
+static void parent_done(struct parent *p)
+{
+    int signals = p->signals.fd;
+
+    if (p->loop) {
+        for (unsigned i = 0; i < N_CHILDREN; i++)
+            child_done(&p->processes[i].child);
+        loop_remove(p->loop, &p->signals);
+    }
+    fd_close(&signals);
+    fd_close(&p->spare);
+    fd_close(&p->lock);
+    keys_close(p->keys);
+    vault_free(p->vault);
+    loop_free(p->loop);
+}
+
+int parent_run(const struct parent_config *config, struct err *err)
+{
+    struct parent p;
+    int r;
+
+    parent_init(&p, config);
+    r = p.loop ? begin(&p, err) : err_set(err, -errno, "epoll: %s", err_text(errno));
+    if (!r) {
+        begin_missing(&p);
+        loop_run(p.loop);
+        remove_own_paths(&p);
+    }
+    parent_done(&p);
+    return r;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the parent share. */
+#ifndef FABRICD_PARENT_PARENT_INTERNAL_H
+#define FABRICD_PARENT_PARENT_INTERNAL_H
+
+#include "fabricd/ipc/vault.h"
+#include "fabricd/parent/child.h"
+#include "fabricd/parent/keys.h"
+#include "fabricd/parent/parent.h"
+
+enum { SWITCH, CONTROL, N_CHILDREN };
+
+/* Numbers of the listening sockets in the vault; VDE sockets come after. */
+enum { LISTEN_API = 1, LISTEN_PLUG = 2, LISTEN_UDP = 3, LISTEN_FIRST_VDE = 16 };
+
+struct process {
+    struct child child;
+    struct parent *parent;
+    struct loop_timer restart;
+    mtime_t started;
+    unsigned failures; /* In quick succession. */
+};
+
+struct parent {
+    const struct parent_config *config;
+    struct loop *loop;
+    struct vault *vault;
+    struct keys *keys;
+    int lock;
+    struct process processes[N_CHILDREN];
+    /* One end of a channel between the two, for the one that does not run yet; -1 = none. */
+    int spare;
+    bool replaying; /* The switch is being told the vault from the start. */
+    bool cold;      /* Nothing was adopted, and control has not been started yet. */
+    bool stopping;
+    struct loop_watch signals;
+    struct loop_timer stop_late;
+    uint32_t next_listen;
+};
+
+/* --- parent.c ---------------------------------------------------------------------------- */
+
+/* Tells the switch what it does not know yet of the vault. Returns false when it is full. */
+bool parent_sync(struct parent *);
+
+/* Ends the daemon cleanly. */
+void parent_stop(struct parent *);
+
+/* --- state.c: what the two put and delete, and ask ---------------------------------------- */
+
+void state_from_control(struct parent *, struct ipc_message *);
+void state_from_switch(struct parent *, struct ipc_message *);
+
+/* --- request.c ---------------------------------------------------------------------------- */
+
+/* Answers a request of control or of the switch. False if it is none that it may ask. The
+ * message's descriptors stay the caller's. */
+bool request_from_control(struct parent *, const struct ipc_message *);
+bool request_from_switch(struct parent *, const struct ipc_message *);
+
+/* Opens the API's and the plug server's sockets and puts them into the vault. */
+int request_open_own(struct parent *, struct err *err) __attribute__((warn_unused_result));
+
+/* Closes and removes the VDE entry of a network. */
+void request_close_vde(struct parent *, uint64_t net);
+
+/* --- adopt.c ------------------------------------------------------------------------------ */
+
+/*
+ * Looks for a switch without a parent. Returns 1 when one has been adopted: the vault is filled,
+ * the switch is taken over and, if there is one, control; 0 when there is nobody; or -errno.
+ */
+int adopt(struct parent *, struct err *err) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fabricd/parent/open.h"
+#include "fabricd/parent/parent_internal.h"
+#include "fabricd/parent/vde.h"
+#include "proto/base/fd.h"
+#include "proto/base/log.h"
+
+#define API_BACKLOG 256
+
+static void reply(struct parent *p, unsigned to, const struct ipc_message *msg, int code,
+                  uint32_t port, const struct err *err)
+{
+    struct ipc_reply body = {.code = code, .port = port};
+
+    memcpy(body.why, err->why, sizeof body.why);
+    memcpy(body.hint, err->hint, sizeof body.hint);
+    child_send(&p->processes[to].child, IPC_REPLY, msg->head.request, &body, NULL, 0);
+}
+
+/* --- TAP and UDP -------------------------------------------------------------------------- */
+
+static void open_tap_for(struct parent *p, const struct ipc_message *msg)
+{
+    const struct vault_entry *e =
+        vault_find(p->vault, IPC_PORT, msg->body.open_tap.port.id);
+    struct ipc_port port = msg->body.open_tap.port;
+    struct err err = {0};
+    char name[16];
+    int fd = -1;
+    int r = 0;
+
+    if (e && e->n_fds) { /* Asked again: the device stays. */
+        memcpy(port.path, e->body->port.path, sizeof port.path);
+        r = vault_put_body(p->vault, IPC_PORT, &port, NULL, 0, true);
+    } else {
+        fd = open_tap(msg->body.open_tap.ifname, name, &err);
+        if (fd < 0) {
+            reply(p, CONTROL, msg, fd, 0, &err);
+            return;
+        }
+        memset(port.path, 0, sizeof port.path);
+        memcpy(port.path, name, sizeof name);
+        r = vault_put_body(p->vault, IPC_PORT, &port, &fd, 1, true);
+    }
+    if (r < 0)
+        err_set(&err, r, "the port cannot be kept: %s", err_text(r));
+    else
+        snprintf(err.why, sizeof err.why, "%s", port.path);
+    parent_sync(p);
+    reply(p, CONTROL, msg, r, 0, &err);
+}
+
+static bool same_place(const struct ipc_addr *asked, const struct ipc_addr *bound)
+{
+    if (asked->family && (asked->family != bound->family ||
+                          memcmp(asked->addr, bound->addr, sizeof asked->addr) != 0))
+        return false;
+    return true;
+}
+
+static void open_udp_for(struct parent *p, const struct ipc_message *msg)
+{
+    const struct ipc_addr *asked = &msg->body.open_udp.addr;
+    const struct vault_entry *e = vault_find(p->vault, IPC_LISTEN, LISTEN_UDP);
+    struct ipc_listen body = {.id = LISTEN_UDP, .kind = IPC_LISTEN_UDP};
+    struct err err = {0};
+    int fd;
+    int r;
+
+    if (e && same_place(asked, &e->body->listen.addr)) { /* Asked again: it stays. */
+        reply(p, CONTROL, msg, 0, e->body->listen.addr.port, &err);
+        return;
+    }
+    fd = open_udp(asked, &body.addr, &err);
+    r = fd < 0 ? fd : vault_put_body(p->vault, IPC_LISTEN, &body, &fd, 1, true);
+    if (!r && asked->port && asked->port != body.addr.port)
+        log_info("UDP port %u is in use, listening on %u", asked->port, body.addr.port);
+    parent_sync(p);
+    reply(p, CONTROL, msg, r, body.addr.port, &err);
+}
+
+/* --- VDE ---------------------------------------------------------------------------------- */
+
+struct vde_entry {
+    struct parent *parent;
+    const struct ipc_open_vde *wanted; /* NULL = nothing of it. */
+    const char *folder;
+    uint8_t have[4096 / 8];
+    uint64_t net;
+};
+
+static bool has_bit(const uint8_t *bits, unsigned i)
+{
+    return bits[i / 8] >> (i % 8) & 1;
+}
+
+/* The folder's own `ctl` is always wanted, as group 0. */
+static bool is_wanted(const struct vde_entry *v, const struct ipc_listen *l)
+{
+    return v->wanted && !strcmp(l->path, v->folder) &&
+           (!l->vlan || has_bit(v->wanted->vlan_groups, l->vlan));
+}
+
+static bool keep_or_close(void *aux, const struct vault_entry *e)
+{
+    struct vde_entry *v = aux;
+    const struct ipc_listen *l = &e->body->listen;
+    char folder[108];
+
+    if (e->type != IPC_LISTEN || l->kind != IPC_LISTEN_VDE || l->net != v->net)
+        return true;
+    if (is_wanted(v, l)) {
+        v->have[l->vlan / 8] |= (uint8_t)(1 << l->vlan % 8);
+        return true;
+    }
+    memcpy(folder, l->path, sizeof folder);
+    vde_unlisten(folder, l->vlan);
+    vault_delete(v->parent->vault, IPC_LISTEN, e->id, true);
+    if (!v->wanted || strcmp(folder, v->folder) != 0)
+        vde_remove_folder(folder);
+    return true;
+}
+
+static int listen_missing(struct vde_entry *v, struct err *err)
+{
+    for (unsigned vlan = 0; vlan < 4095; vlan++) {
+        struct ipc_listen l = {
+            .kind = IPC_LISTEN_VDE, .vlan = (uint16_t)vlan, .net = v->net};
+        bool wanted = !vlan || has_bit(v->wanted->vlan_groups, vlan);
+        int fd;
+        int r;
+
+        if (!wanted || has_bit(v->have, vlan))
+            continue;
+        fd = vde_listen(v->folder, l.vlan, v->wanted->mode, err);
+        if (fd < 0)
+            return fd;
+        memcpy(l.path, v->folder, strlen(v->folder) + 1);
+        l.id = v->parent->next_listen++;
+        r = vault_put_body(v->parent->vault, IPC_LISTEN, &l, &fd, 1, true);
+        if (r < 0)
+            return err_set(err, r, "cannot be kept: %s", err_text(r));
+    }
+    return 0;
+}
+
+static void open_vde_for(struct parent *p, const struct ipc_message *msg)
+{
+    const struct ipc_open_vde *wanted = &msg->body.open_vde;
+    struct vde_entry v = {.parent = p, .wanted = wanted, .net = wanted->net};
+    struct err err = {0};
+    char folder[108] = "";
+    int r = vde_folder(p->config->start.run_dir, wanted->name, wanted->mode, folder, &err);
+
+    if (!r) {
+        v.folder = folder;
+        vault_each(p->vault, keep_or_close, &v);
+        vde_set_modes(folder, wanted->mode);
+        r = listen_missing(&v, &err);
+    }
+    parent_sync(p);
+    reply(p, CONTROL, msg, r, 0, &err);
+}
+
+void request_close_vde(struct parent *p, uint64_t net)
+{
+    struct vde_entry v = {.parent = p, .net = net};
+
+    vault_each(p->vault, keep_or_close, &v);
+}
+
+struct folder_search {
+    const char *folder;
+    bool found;
+};
+
+static bool is_folder(void *aux, const struct vault_entry *e)
+{
+    struct folder_search *s = aux;
+
+    if (e->type == IPC_LISTEN && e->body->listen.kind == IPC_LISTEN_VDE &&
+        !strcmp(e->body->listen.path, s->folder))
+        s->found = true;
+    return !s->found;
+}
+
+/* The client is asked for by the kernel, not by the switch: the connection says who it is. */
+static int vde_data_for(struct parent *p, const struct ipc_message *msg, char path[108])
+{
+    struct ipc_vde_data req = msg->body.vde_data;
+    struct folder_search search = {.folder = req.folder};
+    struct fd_peer peer;
+    struct stat st;
+    int r;
+
+    vault_each(p->vault, is_folder, &search);
+    if (!search.found || msg->n_fds != 1)
+        return -EINVAL;
+    r = fd_peer_get(msg->fds[0], &peer);
+    if (r < 0)
+        return r;
+    req.uid = peer.uid;
+    if (lstat(req.folder, &st) < 0)
+        return -errno;
+    return vde_data(&req, st.st_mode & 0777, path);
+}
+
+static void open_vde_data(struct parent *p, const struct ipc_message *msg)
+{
+    struct ipc_reply body = {0};
+    char path[108] = "";
+    int fd = vde_data_for(p, msg, path);
+
+    if (fd < 0) {
+        body.code = fd;
+        snprintf(body.why, sizeof body.why, "%s", err_text(fd));
+    } else {
+        snprintf(body.why, sizeof body.why, "%s", path);
+    }
+    child_send(&p->processes[SWITCH].child, IPC_REPLY, msg->head.request, &body, &fd,
+               fd >= 0);
+    fd_close(&fd);
+}
+
+/* --- keys --------------------------------------------------------------------------------- */
+
+static void keys_for(struct parent *p, const struct ipc_message *msg)
+{
+    const struct ipc_keys *asked = &msg->body.keys;
+    struct ipc_self self = {0};
+    struct err err = {0};
+    int r = 0;
+
+    switch ((enum ipc_keys_what)asked->what) {
+    case IPC_KEYS_SHOW:
+        r = keys_show(p->keys, &self, &err);
+        break;
+    case IPC_KEYS_FOUND:
+        r = keys_found(p->keys, &asked->self, wall_now(), &self, &err);
+        break;
+    case IPC_KEYS_JOINED:
+        r = keys_joined(p->keys, &asked->self, wall_now(), &self, &err);
+        break;
+    case IPC_KEYS_DROP_ROOT:
+        r = keys_drop_root(p->keys, &err);
+        if (!r)
+            r = keys_show(p->keys, &self, &err);
+        break;
+    }
+    if (r < 0)
+        reply(p, CONTROL, msg, r, 0, &err);
+    else
+        child_send(&p->processes[CONTROL].child, IPC_SELF, msg->head.request, &self, NULL,
+                   0);
+}
+
+static void sign_for(struct parent *p, const struct ipc_message *msg)
+{
+    struct ipc_signed out = {0};
+    struct err err = {0};
+
+    out.code = keys_sign(p->keys, &msg->body.sign, wall_now(), &out, &err);
+    if (out.code < 0)
+        log_warn("%s not signed: %s", msg->body.sign.name, err.why);
+    child_send(&p->processes[CONTROL].child, IPC_SIGNED, msg->head.request, &out, NULL, 0);
+}
+
+/* --- dispatch ----------------------------------------------------------------------------- */
+
+bool request_from_control(struct parent *p, const struct ipc_message *msg)
+{
+    switch (msg->head.type) {
+    case IPC_OPEN_TAP:
+        open_tap_for(p, msg);
+        return true;
+    case IPC_OPEN_UDP:
+        open_udp_for(p, msg);
+        return true;
+    case IPC_OPEN_VDE:
+        open_vde_for(p, msg);
+        return true;
+    case IPC_KEYS:
+        keys_for(p, msg);
+        return true;
+    case IPC_SIGN:
+        sign_for(p, msg);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool request_from_switch(struct parent *p, const struct ipc_message *msg)
+{
+    struct err none = {0};
+    int mtu;
+
+    switch (msg->head.type) {
+    case IPC_VDE_DATA:
+        open_vde_data(p, msg);
+        return true;
+    case IPC_PATH_MTU:
+        mtu = open_path_mtu(&msg->body.addr);
+        reply(p, SWITCH, msg, mtu < 0 ? mtu : 0, mtu < 0 ? 0 : (uint32_t)mtu, &none);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Both are open to everybody who reaches the run folder: who may what is decided by the
+ * credentials of each connection. They listen from here on, so that nobody is refused while
+ * control starts. */
+static int open_own(struct parent *p, uint32_t id, enum ipc_listen_kind kind, int type,
+                    const char *name, struct err *err)
+{
+    struct ipc_listen body = {.id = id, .kind = (uint8_t)kind};
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", p->config->start.run_dir, name);
+    fd = open_unix(path, type, 0666, err);
+    if (fd < 0)
+        return fd;
+    if (listen(fd, API_BACKLOG) < 0) {
+        int code = err_set(err, -errno, "%s: %s", path, err_text(errno));
+
+        close(fd);
+        return code;
+    }
+    return vault_put_body(p->vault, IPC_LISTEN, &body, &fd, 1, true);
+}
+
+int request_open_own(struct parent *p, struct err *err)
+{
+    int r = open_own(p, LISTEN_API, IPC_LISTEN_API, SOCK_STREAM, "api.sock", err);
+
+    if (!r)
+        r = open_own(p, LISTEN_PLUG, IPC_LISTEN_PLUG, SOCK_SEQPACKET, "plug.sock", err);
+    return r;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The lists. What is refused gives an error rather than death, so that a library that only
+ * tries (OpenSSL looks for a configuration file) goes on without.
+ */
+#include "fabricd/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define N_OF(list) (sizeof(list) / sizeof *(list))
+
+static const int switch_calls[] = {
+    /* Frames, datagrams and messages. */
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendmmsg),
+    /* VDE clients and a new parent come in by sockets that listen already, or are bound. */
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(listen),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    /* The loop. */
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(sched_yield),
+    /* TAP offloads; which ones is up to the driver, a descriptor of another kind refuses. */
+    SCMP_SYS(ioctl),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(dup),
+    SCMP_SYS(fstat),
+    SCMP_SYS(close),
+    SCMP_SYS(close_range),
+    /* Memory; never executable, see below. */
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(mlock),
+    SCMP_SYS(mlock2),
+    SCMP_SYS(munlock),
+    SCMP_SYS(futex),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(getrusage),
+    /* Who we are, and how we end. */
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(uname),
+    SCMP_SYS(prctl),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+};
+
+static const int control_refused[] = {
+    /* Other processes' insides. */
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(perf_event_open),
+    /* The machine. */
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(fsconfig),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(reboot),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(adjtimex),
+    SCMP_SYS(clock_adjtime),
+    SCMP_SYS(sethostname),
+    SCMP_SYS(setdomainname),
+    SCMP_SYS(syslog),
+    SCMP_SYS(acct),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(iopl),
+    SCMP_SYS(ioperm),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(open_by_handle_at),
+    /* Large and rarely needed parts of the kernel. */
+    SCMP_SYS(bpf),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(personality),
+    SCMP_SYS(vmsplice),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+};
+
+int sandbox_common(void)
+{
+    struct rlimit none = {0, 0};
+
+    if (setrlimit(RLIMIT_CORE, &none) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Root keeps its files, and loses everything else. A daemon without root has nothing to lose. */
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
+
+    return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+static int before_filter(void)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    return drop_capabilities();
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* The sanitizers' own runtime needs calls of its own: such a build is for finding faults. */
+static int load(scmp_filter_ctx ctx)
+{
+    (void)ctx;
+    return 0;
+}
+#else
+static int load(scmp_filter_ctx ctx)
+{
+    return seccomp_load(ctx);
+}
+#endif
+
+static int add_all(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int r = seccomp_rule_add(ctx, action, calls[i], 0);
+
+        if (r < 0 && r != -EDOM) /* EDOM: this machine has no such call. */
+            return r;
+    }
+    return 0;
+}
+
+static int add_switch_rules(scmp_filter_ctx ctx)
+{
+    static const int memory[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+    static const int files[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
+                                SCMP_SYS(readlink)};
+    int r = add_all(ctx, SCMP_ACT_ALLOW, switch_calls, N_OF(switch_calls));
+
+    for (size_t i = 0; !r && i < N_OF(memory); i++)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, memory[i], 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    /* fstat() of newer C libraries: of a descriptor, never of a path. */
+    if (!r)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                             SCMP_A3(SCMP_CMP_EQ, 0x1000 /* AT_EMPTY_PATH */));
+    /* To the switch the file system is empty. */
+    if (!r)
+        r = add_all(ctx, SCMP_ACT_ERRNO(ENOENT), files, N_OF(files));
+    return r;
+}
+
+int sandbox_switch(void)
+{
+    scmp_filter_ctx ctx;
+    int r = before_filter();
+
+    if (r < 0)
+        return r;
+    ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!ctx)
+        return -ENOMEM;
+    r = add_switch_rules(ctx);
+    if (!r)
+        r = load(ctx);
+    seccomp_release(ctx);
+    return r;
+}
+
+int sandbox_control(void)
+{
+    scmp_filter_ctx ctx;
+    int r = before_filter();
+
+    if (r < 0)
+        return r;
+    ctx = seccomp_init(SCMP_ACT_ALLOW);
+    if (!ctx)
+        return -ENOMEM;
+    r = add_all(ctx, SCMP_ACT_ERRNO(EPERM), control_refused, N_OF(control_refused));
+    if (!r)
+        r = load(ctx);
+    seccomp_release(ctx);
+    return r;
+}

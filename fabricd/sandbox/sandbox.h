@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What each process gives up before it serves: no_new_privs, core files, capabilities that it
+ * does not need, and, by seccomp, the system calls that it has no use for.
+ */
+#ifndef FABRICD_SANDBOX_SANDBOX_H
+#define FABRICD_SANDBOX_SANDBOX_H
+
+/* For all three processes: no core files, which would hold keys. */
+int sandbox_common(void) __attribute__((warn_unused_result));
+
+/* The switch process: only what a running data path needs. It opens no file, makes no socket and
+ * starts no program. Returns 0 or -errno. */
+int sandbox_switch(void) __attribute__((warn_unused_result));
+
+/* The control process: everything but what no daemon of this kind needs (tracing, mounting,
+ * modules, clocks, keys of the kernel, other processes' memory). Returns 0 or -errno. */
+int sandbox_control(void) __attribute__((warn_unused_result));
+
+#endif
