@@ -5,7 +5,6 @@
  */
 #include "fabricd/dataplane/dataplane.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
