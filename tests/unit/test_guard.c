@@ -200,8 +200,8 @@ static void routers(void **state)
     static const uint8_t later[8] = {58, 0, 0, 8};
     static const uint8_t both[16] = {44, 0, 5, 2, 0, 0, 0, 0, 58, 0, 0, 1};
     static const uint8_t cut[8] = {60, 200};
-    /* Source link-layer addresses, where messages of either size have their options. */
-    static const uint8_t options[16] = {1, 1, 2, 0, 0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 0, 1};
+    /* A source link-layer address and a nonce, where messages of either size have options. */
+    static const uint8_t options[16] = {1, 1, 2, 0, 0, 0, 0, 1, 14, 1};
     struct world *w = *state;
 
     assert_true(icmp6_passes(w, own_local, 133, options, NULL, 0, 58));
