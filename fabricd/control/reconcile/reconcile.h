@@ -76,6 +76,9 @@ bool wanted_peer(const struct control *, const struct view_host *, struct ipc_pe
 bool wanted_vde(const struct control *, const struct view_network *,
                 struct ipc_open_vde *out);
 
+/* uid:N, gid:N, user:U, group:G; names are this machine's. False for one it does not know. */
+bool principal_parse(const char *text, struct ipc_allow *out);
+
 /* "ADDR:PORT", "[ADDR]:PORT". */
 bool ipc_addr_parse(const char *text, struct ipc_addr *out);
 char *ipc_addr_print(const struct ipc_addr *, char *out, size_t size);

@@ -29,8 +29,7 @@ static bool id_of(const char *text, uint32_t *out)
     return true;
 }
 
-/* uid:N, gid:N, user:U, group:G; names are this machine's. False for one it does not know. */
-static bool principal(const char *text, struct ipc_allow *out)
+bool principal_parse(const char *text, struct ipc_allow *out)
 {
     char buffer[4096];
 
@@ -96,7 +95,7 @@ bool wanted_net(const struct control *control, const struct view_network *net,
         const char *text = allow->child[i]->text;
 
         if (text != NULL && out->n_allow < N_OF(out->allow) &&
-            principal(text, &out->allow[out->n_allow]))
+            principal_parse(text, &out->allow[out->n_allow]))
             out->n_allow++;
     }
     return true;

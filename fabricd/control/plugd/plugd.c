@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Connections of the plug server: accepting, bounds, and what becomes of endpoints. Requests are
+ * carried out in plug_request.c. */
+#include "fabricd/control/plugd/plugd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "fabricd/control/plugd/plugd_internal.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/view/view.h"
+#include "proto/base/log.h"
+#include "proto/base/xalloc.h"
+
+#define ANSWER_WAIT (5 * MTIME_SEC)
+#define GRACE       (30 * MTIME_SEC)
+#define PER_USER    (PLUGD_MAX / 4)
+#define ACCEPT_MAX  16 /* Connections taken in one turn of the loop. */
+
+void plug_conn_free(struct plug_conn *conn)
+{
+    struct plugd *plugd = conn->plugd;
+
+    if (conn->submitted) { /* The change's end still comes and frees it. */
+        conn->closed = true;
+        loop_remove(plugd->control->loop, &conn->watch);
+        loop_timer_set(plugd->control->loop, &conn->late, MTIME_NEVER);
+        return;
+    }
+    loop_remove(plugd->control->loop, &conn->watch);
+    loop_timer_set(plugd->control->loop, &conn->late, MTIME_NEVER);
+    fd_close(&conn->sock);
+    fd_close(&conn->tap);
+    list_remove(&conn->link);
+    plugd->n_conns--;
+    free(conn);
+}
+
+static void too_late(struct loop_timer *timer, mtime_t now)
+{
+    (void)now;
+    plug_conn_free(list_entry(timer, struct plug_conn, late));
+}
+
+static void conn_ready(struct loop_watch *watch, uint32_t events)
+{
+    (void)events;
+    plug_request(list_entry(watch, struct plug_conn, watch));
+}
+
+static unsigned conns_of(const struct plugd *plugd, uid_t uid)
+{
+    unsigned n = 0;
+
+    list_for_each (it, &plugd->conns)
+        n += list_entry(it, struct plug_conn, link)->peer.uid == uid;
+    return n;
+}
+
+static void take_conn(struct plugd *plugd, int sock)
+{
+    struct plug_conn *conn = xcalloc(1, sizeof(*conn));
+
+    conn->plugd = plugd;
+    conn->sock = sock;
+    conn->tap = -1;
+    conn->watch.ready = conn_ready;
+    conn->watch.fd = -1;
+    conn->late.expired = too_late;
+    list_append(&plugd->conns, &conn->link);
+    plugd->n_conns++;
+    if (fd_peer_get(sock, &conn->peer) < 0 || plugd->n_conns > PLUGD_MAX ||
+        conns_of(plugd, conn->peer.uid) > PER_USER ||
+        loop_add(plugd->control->loop, &conn->watch, sock, EPOLLIN) < 0) {
+        plug_conn_free(conn);
+        return;
+    }
+    loop_timer_set(plugd->control->loop, &conn->late,
+                   loop_now(plugd->control->loop) + ANSWER_WAIT);
+}
+
+static void accept_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct plugd *plugd = list_entry(watch, struct plugd, watch);
+
+    (void)events;
+    for (int i = 0; i < ACCEPT_MAX; i++) {
+        int sock = accept4(plugd->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (sock < 0)
+            return;
+        take_conn(plugd, sock);
+    }
+}
+
+/* --- endpoints whose program has ended ------------------------------------------------------ */
+
+static void ended(void *aux, struct change_result *result)
+{
+    struct plugd *plugd = aux;
+
+    if (result->status < 400 || result->status == 404)
+        return;
+    log_warn("an endpoint could not be let go: %s", result->err.why);
+    loop_timer_set(plugd->control->loop, &plugd->sweep,
+                   loop_now(plugd->control->loop) + GRACE);
+}
+
+static void end_endpoint(struct plugd *plugd, const struct view_endpoint *ep)
+{
+    struct control *control = plugd->control;
+    struct change *change;
+    struct change_item *item;
+
+    if (!ep->anonymous && !ep->held)
+        return;
+    change = change_new(control_host(control), "run");
+    item = change_add(change, ep->anonymous ? CHANGE_DELETE : CHANGE_LET_GO, "endpoint",
+                      ep->network, ep->name, NULL);
+    item->anonymous = ep->anonymous;
+    item->promote = ep->promote;
+    change_submit(control, change, ended, plugd);
+}
+
+void plugd_port_gone(struct plugd *plugd, const struct ipc_port *port)
+{
+    struct control *control = plugd->control;
+    const struct view_network *net = view_network_by_id(control->view, port->net);
+    const struct view_endpoint *ep;
+
+    if (!port->pinned || net == NULL)
+        return;
+    ep = view_endpoint(control->view, net->name, port->name);
+    if (ep != NULL && strcmp(ep->host, control_host(control)) == 0)
+        end_endpoint(plugd, ep);
+}
+
+/* Level-triggered: whatever endpoint claims to run here and has no port. One at a time, since
+ * each change alters the view. */
+static const struct view_endpoint *find_orphan(const struct control *control)
+{
+    list_for_each (it, &control->view->endpoints) {
+        const struct view_endpoint *ep = list_entry(it, struct view_endpoint, link);
+        const struct view_network *net = view_network(control->view, ep->network);
+
+        if ((ep->held || ep->anonymous) && strcmp(ep->host, control_host(control)) == 0 &&
+            (net == NULL || reconcile_port(control->reconcile, net->id, ep->name) == NULL))
+            return ep;
+    }
+    return NULL;
+}
+
+static void sweep(struct loop_timer *timer, mtime_t now)
+{
+    struct plugd *plugd = list_entry(timer, struct plugd, sweep);
+    struct control *control = plugd->control;
+    size_t most = control->view->n_endpoints;
+    const struct view_endpoint *ep;
+
+    (void)now;
+    while (most-- > 0 && (ep = find_orphan(control)) != NULL) {
+        uint64_t revision = store_revision(control->store);
+
+        end_endpoint(plugd, ep);
+        if (store_revision(control->store) == revision)
+            return; /* Refused, or on its way to the founder: `ended` sees to the rest. */
+    }
+}
+
+void plugd_start(struct plugd *plugd)
+{
+    loop_timer_set(plugd->control->loop, &plugd->sweep,
+                   loop_now(plugd->control->loop) + GRACE);
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+struct plugd *plugd_new(struct control *control, int sock, struct err *err)
+{
+    struct plugd *plugd = xcalloc(1, sizeof(*plugd));
+    int r;
+
+    plugd->control = control;
+    list_init(&plugd->conns);
+    plugd->watch.ready = accept_ready;
+    plugd->sweep.expired = sweep;
+    r = fd_set_nonblock(sock);
+    if (r == 0)
+        r = loop_add(control->loop, &plugd->watch, sock, EPOLLIN);
+    if (r < 0) {
+        err_set(err, r, "the plug socket cannot be watched: %s", err_text(r));
+        fd_close(&sock);
+        free(plugd);
+        return NULL;
+    }
+    return plugd;
+}
+
+void plugd_free(struct plugd *plugd)
+{
+    int sock;
+
+    if (plugd == NULL)
+        return;
+    sock = plugd->watch.fd;
+    loop_timer_set(plugd->control->loop, &plugd->sweep, MTIME_NEVER);
+    loop_remove(plugd->control->loop, &plugd->watch);
+    fd_close(&sock);
+    list_for_each_safe (it, &plugd->conns)
+        plug_conn_free(list_entry(it, struct plug_conn, link));
+    free(plugd);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FABRICD_CONTROL_PLUGD_PLUGD_INTERNAL_H
+#define FABRICD_CONTROL_PLUGD_PLUGD_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "fabricd/control/plugd/plugd.h"
+#include "proto/base/fd.h"
+#include "proto/plug/plug.h"
+
+struct plugd {
+    struct control *control;
+    struct loop_watch watch;
+    struct loop_timer sweep;
+    struct list conns;
+    unsigned n_conns;
+};
+
+struct plug_conn {
+    struct list link;
+    struct plugd *plugd;
+    struct loop_watch watch;
+    struct loop_timer late;
+    struct fd_peer peer;
+    struct plug_request request;
+    int sock;
+    int tap;        /* -1: none */
+    bool submitted; /* A change is on its way; its end frees the connection. */
+    bool closed;    /* The client went while it was. */
+};
+
+/* Reads the request and carries it out; frees the connection in the end. */
+void plug_request(struct plug_conn *);
+
+void plug_conn_free(struct plug_conn *);
+
+#endif
