@@ -18,3 +18,11 @@ wall_t wall_now(void)
     clock_gettime(CLOCK_REALTIME, &ts);
     return (wall_t)ts.tv_sec;
 }
+
+int64_t wall_now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * MTIME_SEC + ts.tv_nsec / 1000;
+}

@@ -28,4 +28,7 @@ mtime_t mtime_now(void);
 /* Wall-clock seconds since 1970. */
 wall_t wall_now(void);
 
+/* The same in microseconds. */
+int64_t wall_now_us(void);
+
 #endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/link/fragment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/cur.h"
+#include "proto/base/xalloc.h"
+#include "proto/wire/bytes.h"
+
+struct slot {
+    bool busy;
+    uint8_t count;
+    uint16_t total;
+    uint16_t piece; /* Size of all pieces but the last. */
+    uint32_t peer, id;
+    uint32_t have; /* Bits of the pieces that are here. */
+    mtime_t born;
+    struct inner inner;
+    uint8_t *data; /* FRAME_HEADROOM + FRAME_SIZE_MAX */
+};
+
+struct fragments {
+    struct slot slots[FRAGMENT_SLOTS];
+};
+
+void fragment_write(const struct fragment_head *h, uint8_t out[DATAGRAM_FRAGMENT])
+{
+    store_be32(out, h->id);
+    out[4] = h->index;
+    out[5] = h->count;
+    store_be16(out + 6, h->total);
+}
+
+struct fragments *fragments_new(void)
+{
+    return xcalloc(1, sizeof(struct fragments));
+}
+
+void fragments_free(struct fragments *fs)
+{
+    if (!fs)
+        return;
+    for (unsigned i = 0; i < FRAGMENT_SLOTS; i++)
+        free(fs->slots[i].data);
+    free(fs);
+}
+
+void fragments_drop_peer(struct fragments *fs, uint32_t peer)
+{
+    for (unsigned i = 0; i < FRAGMENT_SLOTS; i++) {
+        if (fs->slots[i].peer == peer)
+            fs->slots[i].busy = false;
+    }
+}
+
+static struct slot *slot_find(struct fragments *fs, uint32_t peer, uint32_t id, mtime_t now)
+{
+    for (unsigned i = 0; i < FRAGMENT_SLOTS; i++) {
+        struct slot *s = &fs->slots[i];
+
+        if (s->busy && now - s->born > FRAGMENT_LIFE)
+            s->busy = false;
+        if (s->busy && s->peer == peer && s->id == id)
+            return s;
+    }
+    return NULL;
+}
+
+static struct slot *slot_take(struct fragments *fs, uint32_t peer)
+{
+    struct slot *idle = NULL, *oldest = NULL, *own = NULL;
+    unsigned held = 0;
+
+    for (unsigned i = 0; i < FRAGMENT_SLOTS; i++) {
+        struct slot *s = &fs->slots[i];
+
+        if (!s->busy) {
+            idle = s;
+            continue;
+        }
+        if (!oldest || s->born < oldest->born)
+            oldest = s;
+        if (s->peer != peer)
+            continue;
+        held++;
+        if (!own || s->born < own->born)
+            own = s;
+    }
+    if (held >= FRAGMENT_PER_PEER)
+        return own;
+    return idle ? idle : oldest;
+}
+
+/* The size of the pieces but the last that this one implies, or 0 if it contradicts itself. */
+static uint32_t piece_size(const struct fragment_head *h, size_t size)
+{
+    uint32_t piece = (uint32_t)size;
+
+    if (h->count < 2 || h->count > FRAGMENT_COUNT || h->index >= h->count ||
+        h->total < FRAME_SIZE_MIN || h->total > FRAME_SIZE_MAX || size == 0 ||
+        size > h->total)
+        return 0;
+    if (h->index == h->count - 1) {
+        if ((h->total - piece) % (h->count - 1u) != 0)
+            return 0;
+        piece = (h->total - piece) / (h->count - 1u);
+    }
+    if (piece * (h->count - 1u) >= h->total || piece * h->count < h->total)
+        return 0;
+    return piece;
+}
+
+static void slot_begin(struct slot *s, uint32_t peer, const struct fragment_head *h,
+                       uint32_t piece, mtime_t now)
+{
+    uint8_t *data = s->data ? s->data : xcalloc(1, FRAME_HEADROOM + FRAME_SIZE_MAX);
+
+    *s = (struct slot){.busy = true,
+                       .count = h->count,
+                       .total = h->total,
+                       .piece = (uint16_t)piece,
+                       .peer = peer,
+                       .id = h->id,
+                       .born = now,
+                       .data = data};
+}
+
+bool fragments_input(struct fragments *fs, uint32_t peer, const struct inner *inner,
+                     const uint8_t *data, size_t size, mtime_t now, struct frame *frame,
+                     struct inner *head)
+{
+    struct cur in = cur_init(data, size);
+    struct fragment_head h;
+    uint32_t piece, at;
+    struct slot *s;
+
+    h.id = cur_u32(&in);
+    h.index = cur_u8(&in);
+    h.count = cur_u8(&in);
+    h.total = cur_u16(&in);
+    if (in.bad)
+        return false;
+    size = cur_left(&in);
+    piece = piece_size(&h, size);
+    if (piece == 0)
+        return false;
+    s = slot_find(fs, peer, h.id, now);
+    if (!s) {
+        s = slot_take(fs, peer);
+        slot_begin(s, peer, &h, piece, now);
+    }
+    at = (uint32_t)(h.index == h.count - 1 ? h.total - size : h.index * piece);
+    if (s->count != h.count || s->total != h.total || s->piece != piece ||
+        (s->have >> h.index & 1))
+        return false;
+    cur_copy(&in, s->data + FRAME_HEADROOM + at, size);
+    s->have |= (uint32_t)1 << h.index;
+    if (h.index == 0)
+        s->inner = *inner;
+    if (s->have != (uint32_t)(((uint64_t)1 << s->count) - 1))
+        return false;
+    s->busy = false;
+    *head = s->inner;
+    memset(frame, 0, sizeof *frame);
+    frame->data = s->data + FRAME_HEADROOM;
+    frame->size = s->total;
+    return true;
+}

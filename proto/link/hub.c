@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tables of the hub and the way of a sealed datagram through it. */
+#include "proto/link/hub.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/xalloc.h"
+#include "proto/link/hub_internal.h"
+
+#define TABLE_FIRST 64u
+#define TABLE_MAX   8192u /* Four indices for each of all peers, and some. */
+#define ON_SIZE     (65536u / 8)
+
+struct hub *hub_new(const struct hub_ops *ops, void *aux)
+{
+    struct hub *h = xcalloc(1, sizeof *h);
+
+    h->ops = ops;
+    h->aux = aux;
+    list_init(&h->peers);
+    h->table_size = TABLE_FIRST;
+    h->table = xcalloc(h->table_size, sizeof *h->table);
+    h->fragments = fragments_new();
+    h->deadline = MTIME_NEVER;
+    return h;
+}
+
+void hub_free(struct hub *h, mtime_t now)
+{
+    if (!h)
+        return;
+    while (!list_empty(&h->peers)) {
+        struct peer *p = list_entry(list_first(&h->peers), struct peer, link);
+
+        peer_down(p, true, now);
+        hub_peer_free(p);
+    }
+    for (unsigned i = 0; i < h->n_nets; i++)
+        free(h->nets[i].on);
+    free(h->nets);
+    free(h->invites);
+    free(h->table);
+    fragments_free(h->fragments);
+    sodium_memzero(h, sizeof *h);
+    free(h);
+}
+
+uint64_t hub_random64(struct hub *h)
+{
+    uint64_t n = 0;
+
+    while (n == 0)
+        h->ops->random(h->aux, &n, sizeof n);
+    return n;
+}
+
+void hub_soon(struct hub *h, mtime_t due)
+{
+    h->deadline = mtime_min(h->deadline, due);
+}
+
+/* --- indices ----------------------------------------------------------------------------- */
+
+struct hub_index *hub_index_find(const struct hub *h, uint32_t index)
+{
+    struct hub_index *e = &h->table[index & (h->table_size - 1)];
+
+    return index != 0 && e->index == index ? e : NULL;
+}
+
+static void table_grow(struct hub *h)
+{
+    uint32_t size = 2 * h->table_size;
+    struct hub_index *table = xcalloc(size, sizeof *table);
+
+    /* The place is the low bits of the index: an entry moves to one of two places. */
+    for (uint32_t i = 0; i < h->table_size; i++) {
+        if (h->table[i].index)
+            table[h->table[i].index & (size - 1)] = h->table[i];
+    }
+    free(h->table);
+    h->table = table;
+    h->table_size = size;
+}
+
+/* A random index whose place is free. The table is kept at most half full. */
+uint32_t hub_index_new(struct hub *h, struct peer *p, struct session *s)
+{
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < h->table_size; i++)
+        used += h->table[i].index != 0;
+    if (2 * used >= h->table_size && h->table_size < TABLE_MAX)
+        table_grow(h);
+    for (;;) {
+        uint32_t index = (uint32_t)hub_random64(h);
+        struct hub_index *e = &h->table[index & (h->table_size - 1)];
+
+        if (index == 0 || e->index != 0)
+            continue;
+        *e = (struct hub_index){.index = index, .peer = p, .session = s};
+        return index;
+    }
+}
+
+void hub_index_free(struct hub *h, uint32_t index)
+{
+    struct hub_index *e = hub_index_find(h, index);
+
+    if (e)
+        memset(e, 0, sizeof *e);
+}
+
+/* --- peers ------------------------------------------------------------------------------- */
+
+struct peer *hub_find_key(const struct hub *h, enum peer_kind kind, const uint8_t key[32])
+{
+    list_for_each (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (p->kind == kind && sodium_memcmp(p->noise_public, key, 32) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+struct peer *hub_find_host(const struct hub *h, uint16_t host)
+{
+    list_for_each (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (p->kind == PEER_MEMBER && p->host == host)
+            return p;
+    }
+    return NULL;
+}
+
+static bool make_stranger_room(struct hub *h)
+{
+    struct peer *oldest = NULL;
+
+    if (h->n_strangers < HUB_STRANGERS_MAX)
+        return true;
+    list_for_each (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (p->kind != PEER_MEMBER && !p->up && !p->dial &&
+            (!oldest || p->created < oldest->created))
+            oldest = p;
+    }
+    if (!oldest)
+        return false;
+    hub_peer_free(oldest);
+    return true;
+}
+
+struct peer *hub_peer_new(struct hub *h, enum peer_kind kind,
+                          const uint8_t noise_public[32], mtime_t now)
+{
+    struct peer *p;
+
+    if (kind == PEER_MEMBER ? h->n_members >= HUB_PEERS_MAX : !make_stranger_room(h))
+        return NULL;
+    p = xcalloc(1, sizeof *p);
+    p->kind = kind;
+    p->hub = h;
+    p->id = ++h->next_id;
+    memcpy(p->noise_public, noise_public, 32);
+    cookie_keys_init(&p->keys, noise_public);
+    p->created = now;
+    p->hs.due = MTIME_NEVER;
+    list_append(&h->peers, &p->link);
+    *(kind == PEER_MEMBER ? &h->n_members : &h->n_strangers) += 1;
+    peer_begin(p, now);
+    hub_soon(h, now);
+    return p;
+}
+
+/* The peer must be down. */
+void hub_peer_free(struct peer *p)
+{
+    struct hub *h = p->hub;
+
+    h->ops->peer_gone(h->aux, p);
+    handshake_abort(p);
+    peer_session_free(p, &p->current);
+    peer_session_free(p, &p->previous);
+    peer_session_free(p, &p->next);
+    for (unsigned i = 0; i < PEER_STREAM_N; i++)
+        stream_done(&p->streams[i]);
+    channel_done(p);
+    list_remove(&p->link);
+    *(p->kind == PEER_MEMBER ? &h->n_members : &h->n_strangers) -= 1;
+    sodium_memzero(p, sizeof *p);
+    free(p);
+}
+
+void hub_put_peer(struct hub *h, const struct hub_peer_config *c, mtime_t now)
+{
+    struct peer *p = hub_find_host(h, c->host);
+
+    if (p && memcmp(p->noise_public, c->noise_public, 32) != 0) {
+        peer_down(p, true, now);
+        hub_peer_free(p);
+        p = NULL;
+    }
+    if (!p)
+        p = hub_peer_new(h, PEER_MEMBER, c->noise_public, now);
+    if (!p)
+        return;
+    p->host = c->host;
+    p->listed = true;
+    p->dial = c->dial;
+    memcpy(p->name, c->name, sizeof p->name);
+    p->n_addrs = c->n_addrs < PEER_ADDRS_MAX ? c->n_addrs : PEER_ADDRS_MAX;
+    memcpy(p->addrs, c->addrs, sizeof p->addrs);
+    if (!p->up && p->dial) {
+        p->hs.attempts = 0;
+        p->hs.due = now;
+    }
+    hub_soon(h, now);
+}
+
+void hub_delete_peer(struct hub *h, uint16_t host, mtime_t now)
+{
+    struct peer *p = hub_find_host(h, host);
+
+    if (!p)
+        return;
+    peer_down(p, true, now);
+    hub_peer_free(p);
+}
+
+void hub_set_self(struct hub *h, const struct hub_self *self, mtime_t now)
+{
+    if (h->has_self && sodium_memcmp(&h->self, self, sizeof *self) == 0)
+        return;
+    list_for_each_safe (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (p->kind == PEER_MEMBER)
+            peer_down(p, true, now);
+        if (p->kind == PEER_MEMBER && !p->listed)
+            hub_peer_free(p);
+    }
+    h->self = *self;
+    h->has_self = true;
+    cookie_keys_init(&h->self_keys, self->noise_public);
+    hub_soon(h, now);
+}
+
+void hub_join(struct hub *h, uint32_t conn, uint64_t invite, const uint8_t noise_public[32],
+              const struct link_addr *addrs, unsigned n_addrs, mtime_t now)
+{
+    struct peer *p = hub_peer_new(h, PEER_INVITER, noise_public, now);
+
+    if (!p) {
+        h->ops->joining(h->aux, conn, -ENOSPC);
+        return;
+    }
+    p->conn = conn;
+    p->invite = invite;
+    p->dial = true;
+    p->n_addrs = (uint8_t)(n_addrs < PEER_ADDRS_MAX ? n_addrs : PEER_ADDRS_MAX);
+    memcpy(p->addrs, addrs, p->n_addrs * sizeof *addrs);
+    p->hs.due = now;
+}
+
+/* --- networks and invitations ------------------------------------------------------------ */
+
+bool hub_allowed(const struct hub *h, unsigned slot, const struct peer *p)
+{
+    const struct hub_net *net = &h->nets[slot];
+
+    return net->used && p->kind == PEER_MEMBER &&
+           (net->everywhere || (net->on[p->host / 8] >> (p->host % 8) & 1));
+}
+
+static int slot_for(struct hub *h, uint64_t id)
+{
+    int spare = -ENOSPC;
+
+    for (unsigned i = 0; i < h->n_nets; i++) {
+        if (h->nets[i].used && h->nets[i].id == id)
+            return (int)i;
+        if (!h->nets[i].used && spare < 0)
+            spare = (int)i;
+    }
+    if (spare < 0 && h->n_nets < HUB_NETS_MAX) {
+        h->nets = xrealloc(h->nets, (h->n_nets + 1) * sizeof *h->nets);
+        h->nets[h->n_nets] = (struct hub_net){.used = false};
+        spare = (int)h->n_nets++;
+    }
+    return spare;
+}
+
+int hub_put_net(struct hub *h, uint64_t id, bool everywhere, const uint16_t *on,
+                unsigned n_on, mtime_t now)
+{
+    int slot = slot_for(h, id);
+    struct hub_net *net;
+
+    if (slot < 0)
+        return slot;
+    net = &h->nets[slot];
+    net->used = true;
+    net->id = id;
+    net->everywhere = everywhere;
+    free(net->on);
+    net->on = everywhere ? NULL : xcalloc(1, ON_SIZE);
+    for (unsigned i = 0; !everywhere && i < n_on; i++)
+        net->on[on[i] / 8] |= (uint8_t)(1u << (on[i] % 8));
+    channel_net_new(h, (unsigned)slot, now);
+    return slot;
+}
+
+void hub_delete_net(struct hub *h, uint64_t id, mtime_t now)
+{
+    for (unsigned i = 0; i < h->n_nets; i++) {
+        struct hub_net *net = &h->nets[i];
+
+        if (!net->used || net->id != id)
+            continue;
+        channel_net_gone(h, i, now);
+        free(net->on);
+        *net = (struct hub_net){.used = false};
+    }
+}
+
+void hub_put_invite(struct hub *h, uint64_t id, wall_t expires)
+{
+    hub_delete_invite(h, id);
+    if (h->n_invites == HUB_INVITES_MAX) { /* The oldest goes. */
+        memmove(h->invites, h->invites + 1, (h->n_invites - 1) * sizeof *h->invites);
+        h->n_invites--;
+    }
+    h->invites = xrealloc(h->invites, (h->n_invites + 1) * sizeof *h->invites);
+    h->invites[h->n_invites++] = (struct hub_invite){id, expires};
+}
+
+void hub_delete_invite(struct hub *h, uint64_t id)
+{
+    for (unsigned i = 0; i < h->n_invites; i++) {
+        if (h->invites[i].id != id)
+            continue;
+        h->n_invites--;
+        memmove(&h->invites[i], &h->invites[i + 1],
+                (h->n_invites - i) * sizeof *h->invites);
+        return;
+    }
+}
+
+/* --- control streams --------------------------------------------------------------------- */
+
+int hub_stream_send(struct hub *h, uint32_t conn, const void *data, size_t size,
+                    mtime_t now)
+{
+    list_for_each (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+        int r;
+
+        if (p->conn != conn || !p->up)
+            continue;
+        p->last_use = now;
+        r = stream_send(&p->streams[PEER_STREAM_CONTROL], data, size, now);
+        hub_soon(h, peer_deadline(p));
+        return r;
+    }
+    return -ENOTCONN;
+}
+
+void hub_stream_resume(struct hub *h)
+{
+    list_for_each (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (p->up)
+            stream_resume(&p->streams[PEER_STREAM_CONTROL]);
+    }
+}
+
+/* --- datagrams --------------------------------------------------------------------------- */
+
+/* A frame or a piece of one: may this peer send it to us? */
+static bool take_frame(struct hub *h, struct peer *p, const struct inner *in, uint8_t *body,
+                       size_t size, mtime_t now, struct hub_frame *out)
+{
+    unsigned slot = in->channel - 1u;
+    struct frame whole;
+
+    if (p->kind != PEER_MEMBER || in->source != p->host || slot >= p->n_slots ||
+        !p->announced[slot] || !p->out[slot]) {
+        p->counters.rx_refused++;
+        return false;
+    }
+    peer_note_frames(p, now);
+    *out = (struct hub_frame){
+        .peer = p, .slot = slot, .inner = *in, .data = body, .size = size};
+    if (in->type == INNER_FRAME)
+        return true;
+    if (!fragments_input(h->fragments, p->id, in, body, size, now, &whole, &out->inner))
+        return false;
+    if (out->inner.channel != in->channel) { /* Pieces of one frame in two networks. */
+        p->counters.rx_bad++;
+        return false;
+    }
+    out->data = whole.data;
+    out->size = whole.size;
+    out->whole = true;
+    return true;
+}
+
+static bool take_inner(struct hub *h, struct peer *p, uint8_t *plain, size_t size,
+                       mtime_t now, struct hub_frame *out)
+{
+    uint8_t *body = plain + DATAGRAM_INNER;
+    struct inner in;
+
+    inner_read(plain, &in);
+    size -= DATAGRAM_INNER;
+    switch (in.type) {
+    case INNER_FRAME:
+    case INNER_FRAGMENT:
+        return take_frame(h, p, &in, body, size, now, out);
+    case INNER_CONTROL:
+        if (in.channel >= PEER_STREAM_N)
+            break;
+        if (in.channel == PEER_STREAM_CONTROL && size > STREAM_HEAD)
+            p->last_use = now;
+        stream_input(&p->streams[in.channel], body, size, now);
+        hub_soon(h, stream_deadline(&p->streams[in.channel]));
+        return false;
+    case INNER_PROBE:
+        peer_probe_input(p, body, size, now);
+        return false;
+    case INNER_PROBE_REPLY:
+        peer_probe_reply_input(p, body, size, now);
+        return false;
+    case INNER_CLOSE:
+        peer_down(p, false, now);
+        if (p->dial) /* It is going down: leave it the time. */
+            p->hs.due = now + MTIME_SEC;
+        return false;
+    default:
+        break;
+    }
+    p->counters.rx_bad++; /* Of a later version, or reserved. */
+    return false;
+}
+
+static bool take_sealed(struct hub *h, const struct link_addr *from, const uint8_t *data,
+                        size_t size, uint8_t *plain, mtime_t now, struct hub_frame *out)
+{
+    struct hub_index *e;
+    struct session *s;
+    struct outer o;
+    struct peer *p;
+    bool newest = false;
+
+    e = outer_read(data, size, &o) ? hub_index_find(h, o.index) : NULL;
+    if (!e || !e->session) {
+        h->counters.rx_garbage++;
+        return false;
+    }
+    s = e->session;
+    p = e->peer;
+    switch (session_open(s, &o, data, size, plain, &newest)) {
+    case SESSION_BAD:
+        p->counters.rx_bad++;
+        return false;
+    case SESSION_REPLAYED:
+        p->counters.rx_replayed++;
+        return false;
+    case SESSION_OPEN:
+        break;
+    }
+    p->counters.rx_datagrams++;
+    p->counters.rx_bytes += size;
+    if (s == p->next) {
+        p->addr = *from;
+        peer_promote(p, s, now);
+    }
+    peer_heard(p, from, newest, now);
+    return take_inner(h, p, plain, size - DATAGRAM_OUTER - DATAGRAM_TAG, now, out);
+}
+
+bool hub_input(struct hub *h, const struct link_addr *from, const uint8_t *data,
+               size_t size, uint8_t *out, mtime_t now, int64_t wall_us,
+               struct hub_frame *frame)
+{
+    h->wall_us = wall_us;
+    if (size < DATAGRAM_OUTER || !h->has_self) {
+        h->counters.rx_garbage++;
+        return false;
+    }
+    if (data[0] == DATAGRAM_SEALED)
+        return take_sealed(h, from, data, size, out, now, frame);
+    handshake_input(h, from, data, size, now);
+    return false;
+}
+
+uint16_t hub_channel(const struct peer *p, unsigned slot)
+{
+    return slot < p->n_slots ? p->out[slot] : 0;
+}
+
+uint16_t hub_host(const struct hub *h)
+{
+    return h->self.host;
+}
+
+void hub_too_big(struct peer *p, size_t ip_size, mtime_t now)
+{
+    if (path_too_big(&p->path, (uint16_t)(ip_size > UINT16_MAX ? UINT16_MAX : ip_size),
+                     now) &&
+        p->up)
+        p->hub->ops->peer_changed(p->hub->aux, p);
+    hub_soon(p->hub, now);
+}
+
+void hub_path_limit(struct hub *h, const struct link_addr *to, uint32_t mtu, mtime_t now)
+{
+    list_for_each (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (p->up && link_addr_equal(&p->addr, to)) {
+            path_set_limit(&p->path, (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu), now);
+            hub_soon(h, now);
+        }
+    }
+}
+
+/* --- time -------------------------------------------------------------------------------- */
+
+mtime_t hub_deadline(const struct hub *h)
+{
+    return h->deadline;
+}
+
+void hub_run(struct hub *h, mtime_t now, int64_t wall_us)
+{
+    mtime_t late = now - h->deadline;
+
+    h->wall_us = wall_us;
+    if (late < 0)
+        return;
+    /* If this process did not get to run, the others' silence says nothing. */
+    if (late > 200 * MTIME_MS && late < now) {
+        list_for_each (it, &h->peers)
+            list_entry(it, struct peer, link)->quiet_since = now;
+    }
+    h->deadline = MTIME_NEVER;
+    list_for_each_safe (it, &h->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+
+        if (now < peer_deadline(p) || peer_run(p, now))
+            hub_soon(h, peer_deadline(p));
+    }
+}
+
+struct peer *hub_first(const struct hub *h)
+{
+    struct list *first = list_first(&h->peers);
+
+    return first ? list_entry(first, struct peer, link) : NULL;
+}
+
+struct peer *hub_next(const struct hub *h, const struct peer *p)
+{
+    return p->link.next == &h->peers ? NULL : list_entry(p->link.next, struct peer, link);
+}
+
+const struct hub_counters *hub_counters(const struct hub *h)
+{
+    return &h->counters;
+}
