@@ -75,9 +75,10 @@ uint32_t cur_u32(struct cur *c)
 
 uint64_t cur_u64(struct cur *c)
 {
-    uint64_t high = cur_u32(c);
+    struct cur whole = cur_sub(c, 8);
+    uint64_t high = cur_u32(&whole);
 
-    return high << 32 | cur_u32(c);
+    return high << 32 | cur_u32(&whole);
 }
 
 uint16_t cur_u16_ne(struct cur *c)

@@ -210,9 +210,12 @@ void loop_timer_set(struct loop *loop, struct loop_timer *t, mtime_t due)
     heap_up(loop, ++loop->n_timers, t);
 }
 
+/* At most as many as are armed now: one that arms itself anew for the past waits for the next
+ * turn rather than holding up the descriptors. */
 static void run_timers(struct loop *loop)
 {
-    while (loop->n_timers && loop->heap[1]->due <= loop->now) {
+    for (uint32_t budget = loop->n_timers;
+         budget && loop->n_timers && loop->heap[1]->due <= loop->now; budget--) {
         struct loop_timer *t = loop->heap[1];
 
         heap_remove(loop, t);
