@@ -140,8 +140,8 @@ int testparent_open_tap(const char *ifname)
     return fd;
 }
 
-void testparent_ring(const struct testparent *t, uint32_t id, uint64_t net, const char *name,
-                     struct testring *ring)
+void testparent_ring(const struct testparent *t, uint32_t id, uint64_t net,
+                     const char *name, struct testring *ring)
 {
     struct ipc_port port = {
         .id = id, .kind = IPC_PORT_RING, .net = net, .caps = FRAME_CAP_ALL};
