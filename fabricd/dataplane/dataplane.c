@@ -153,6 +153,7 @@ static void start(struct dataplane *dp, struct ipc_message *msg)
     int adoption = take_fd(msg, 1);
 
     dp->pids = msg->body.start.pids;
+    dp->group = msg->body.start.group;
     set_control(dp, take_fd(msg, 0));
     if (adoption >= 0)
         dp_adopt_listen(dp, adoption);

@@ -53,6 +53,7 @@ struct dataplane {
     struct vault *vault;
     struct link *link;
     struct ipc_pids pids;
+    gid_t group; /* `ioth`; 0 = none. */
     struct outbox parent, control;
     struct loop_watch adoption; /* The listening RUN/switch.sock. */
     struct list nets, ports, gone;

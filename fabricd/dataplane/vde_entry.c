@@ -62,12 +62,15 @@ static void client_free(struct client *c)
 
 /* --- who may ------------------------------------------------------------------------------ */
 
-static bool is_allowed(const struct ipc_net *net, const struct fd_peer *peer)
+static bool is_allowed(const struct dp_net *net, const struct fd_peer *peer)
 {
-    if (peer->uid == 0 || peer->uid == geteuid())
+    gid_t group = net->dp->group;
+
+    if (peer->uid == 0 || peer->uid == geteuid() ||
+        (group && fd_peer_in_group(peer, group)))
         return true;
-    for (unsigned i = 0; i < net->n_allow; i++) {
-        const struct ipc_allow *allow = &net->allow[i];
+    for (unsigned i = 0; i < net->config.n_allow; i++) {
+        const struct ipc_allow *allow = &net->config.allow[i];
 
         if (allow->is_group ? fd_peer_in_group(peer, allow->id) : peer->uid == allow->id)
             return true;
@@ -81,7 +84,7 @@ static bool is_open_to(struct dataplane *dp, const struct ipc_listen *entry,
 {
     const struct dp_net *net = dp_net_find(dp, entry->net);
 
-    return net && is_allowed(&net->config, peer) &&
+    return net && is_allowed(net, peer) &&
            (net->config.vlan_aware == (entry->vlan != 0));
 }
 

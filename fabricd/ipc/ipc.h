@@ -229,6 +229,8 @@ struct ipc_pids {
 
 struct ipc_start {
     struct ipc_pids pids;
+    uint32_t
+        group; /* Id of the group `ioth`, whose members may do all; 0 = there is none. */
     char host[IPC_NAME_SIZE]; /* --name */
     char run_dir[108];
     char state_dir[256];

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,7 @@ static void send_start(struct parent *p, unsigned which, const int *fds, unsigne
     struct ipc_start start = p->config->start;
 
     start.pids = pids_now(p);
+    start.group = p->group;
     start.adopted = which == CONTROL && !p->cold;
     child_send(&p->processes[which].child, IPC_START, 0, &start, fds, n_fds);
 }
@@ -385,6 +387,14 @@ static int watch_signals(struct parent *p, struct err *err)
     return r < 0 ? err_set(err, r, "epoll: %s", err_text(r)) : 0;
 }
 
+/* Looked up once, here: the switch can open no file. */
+static uint32_t group_ioth(void)
+{
+    const struct group *gr = getgrnam("ioth");
+
+    return gr ? gr->gr_gid : 0;
+}
+
 static int begin(struct parent *p, struct err *err)
 {
     int r = take_lock(p, err);
@@ -418,6 +428,7 @@ static void parent_init(struct parent *p, const struct parent_config *config)
 {
     *p = (struct parent){.config = config, .lock = -1, .spare = -1};
     p->next_listen = LISTEN_FIRST_VDE;
+    p->group = group_ioth();
     p->signals.fd = -1;
     p->stop_late.expired = stop_is_late;
     p->loop = loop_new();

@@ -36,6 +36,7 @@ struct parent {
     struct loop_watch signals;
     struct loop_timer stop_late;
     uint32_t next_listen;
+    uint32_t group;
 };
 
 /* --- parent.c ---------------------------------------------------------------------------- */
