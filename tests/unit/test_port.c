@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The drivers of VDE, ring and capture ports, with both sides in this process. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fabricd/port/capture.h"
+#include "fabricd/port/frameq.h"
+#include "fabricd/port/port.h"
+#include "libioth/plug/ringmap.h"
+#include "proto/plug/plug.h"
+#include "tests/unit/frames.h"
+#include "tests/unit/switch_ports.h"
+
+#define TURNS_MAX 4000
+
+static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 1};
+static const uint8_t mac_b[6] = {2, 0, 0, 0, 0, 2};
+static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+struct world {
+    struct loop *loop;
+    struct port_env env;
+    struct switch_ *sw;
+    struct fake_port fake; /* In the switch as well. */
+    unsigned n_gone;
+};
+
+static void count_gone(void *aux, struct port *port)
+{
+    struct world *w = aux;
+
+    (void)port;
+    w->n_gone++;
+}
+
+static int setup(void **state)
+{
+    static struct world w;
+    const struct switch_config config = {.mtu = 9216};
+
+    memset(&w, 0, sizeof w);
+    w.loop = loop_new();
+    w.sw = switch_new(&config);
+    if (!w.loop || !w.sw || port_env_init(&w.env, w.loop) < 0)
+        return -1;
+    w.env.gone = count_gone;
+    w.env.aux = &w;
+    fake_port_init(&w.fake, 99, 0, false);
+    switch_add_port(w.sw, &w.fake.sw);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+
+    switch_remove_port(&w->fake.sw);
+    fake_port_clear(&w->fake);
+    fake_frames_drop();
+    switch_free(w->sw);
+    port_env_done(&w->env);
+    loop_free(w->loop);
+    return 0;
+}
+
+static struct port *add(struct world *w, uint32_t id, enum ipc_port_kind kind,
+                        const int *fds, unsigned n_fds)
+{
+    struct ipc_port config = {.id = id, .kind = (uint8_t)kind, .caps = FRAME_CAP_ALL};
+    struct port *port = NULL;
+
+    assert_int_equal(port_new(&w->env, &config, fds, n_fds, &port), 0);
+    switch_add_port(w->sw, &port->sw);
+    return port;
+}
+
+/* Turns the loop until `*count` has reached `want`. */
+static void run_until(struct world *w, const unsigned *count, unsigned want)
+{
+    for (int i = 0; i < TURNS_MAX && *count < want; i++)
+        loop_turn(w->loop, mtime_now() + MTIME_MS);
+    assert_int_equal(*count, want);
+}
+
+static void run_idle(struct world *w)
+{
+    for (int i = 0; i < 20; i++)
+        loop_turn(w->loop, 0);
+}
+
+static void from_fake(struct world *w, struct frame f)
+{
+    switch_input(&w->fake.sw, &f, 1, 0);
+}
+
+/* --- the queue ----------------------------------------------------------------------------- */
+
+static void check_oldest(struct frameq *q, const uint32_t *sizes, uint32_t first,
+                         unsigned n)
+{
+    struct frame *frames[8];
+    unsigned got = frameq_peek(q, frames, 8);
+
+    assert_int_equal(got, n < 8 ? n : 8);
+    for (unsigned i = 0; i < got; i++) {
+        assert_int_equal(frames[i]->size, sizes[(first + i) % 1024]);
+        assert_int_equal(frames[i]->data[0], (uint8_t)(first + i));
+        assert_int_equal(frames[i]->data[frames[i]->size - 1], (uint8_t)(first + i));
+    }
+}
+
+static void queue_keeps_order(void **state)
+{
+    static uint8_t bytes[FRAME_SIZE_MAX];
+    static uint32_t sizes[1024];
+    struct frameq q;
+    uint64_t seed = 5;
+    uint32_t first = 0, next = 0, refused = 0;
+
+    (void)state;
+    assert_int_equal(frameq_init(&q, 128 * 1024), 0);
+    for (unsigned i = 0; i < 100000; i++) {
+        uint32_t r = frames_random(&seed);
+
+        if (r % 9 < (i / 5000 % 2 ? 4u : 8u)) {
+            struct frame f = {.data = bytes, .size = 14 + (r >> 8) % (FRAME_SIZE_MAX - 14)};
+
+            memset(bytes, (int)(uint8_t)next, f.size);
+            if (!frameq_put(&q, &f)) {
+                refused++;
+                /* Only a queue that is at least half full may refuse. */
+                assert_true(q.n >= 5);
+                continue;
+            }
+            sizes[next++ % 1024] = f.size;
+        } else if (q.n) {
+            unsigned n = 1 + (r >> 8) % (q.n < 8 ? q.n : 8);
+
+            frameq_drop(&q, n);
+            first += n;
+        }
+        assert_int_equal(q.n, next - first);
+        check_oldest(&q, sizes, first, q.n);
+    }
+    assert_true(refused > 100);
+    frameq_done(&q);
+}
+
+/* --- VDE ----------------------------------------------------------------------------------- */
+
+static void make_datagram_pair(int pair[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+}
+
+static void vde_both_ways(void **state)
+{
+    struct world *w = *state;
+    struct port *port;
+    struct frame f = fake_frame(all, mac_a, 9000, 1);
+    uint8_t got[FRAME_SIZE_MAX];
+    int pair[2];
+
+    make_datagram_pair(pair);
+    port = add(w, 1, IPC_PORT_VDE, pair, 1);
+    assert_int_equal(send(pair[1], f.data, f.size, 0), f.size);
+    assert_int_equal(send(pair[1], f.data, 14, 0), 14);
+    assert_int_equal(send(pair[1], f.data, 13, 0), 13); /* Malformed. */
+    assert_int_equal(send(pair[1], f.data, 0, 0), 0);   /* An old client's good-bye. */
+    run_until(w, &w->fake.n, 2);
+    assert_int_equal(w->fake.got[0].meta.size, 9000);
+    assert_memory_equal(w->fake.got[0].bytes, f.data, 9000);
+    assert_int_equal(port->sw.counters.rx_frames, 3);
+    assert_int_equal(port->sw.counters.rx_drops[SWPORT_DROP_MALFORMED], 1);
+    from_fake(w, fake_frame(mac_a, mac_b, 9234, 2));
+    assert_int_equal(recv(pair[1], got, sizeof got, 0), 9234);
+    assert_int_equal(port->sw.counters.tx_frames, 1);
+    assert_int_equal(w->n_gone, 0);
+    port_free(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* A client that does not read gets what fits the queue when it reads again, in order. */
+static void vde_slow_client(void **state)
+{
+    struct world *w = *state;
+    struct port *port;
+    uint8_t got[FRAME_SIZE_MAX];
+    int pair[2];
+    uint32_t serial, want = 0;
+    unsigned n = 0;
+
+    make_datagram_pair(pair);
+    port = add(w, 1, IPC_PORT_VDE, pair, 1);
+    for (uint32_t i = 0; i < 500; i++) {
+        from_fake(w, fake_frame(all, mac_b, 1514, i));
+        fake_frames_drop();
+    }
+    assert_true(port->sw.counters.tx_drops[SWPORT_DROP_FULL] > 0);
+    for (int idle = 0; idle < 50;) {
+        if (recv(pair[1], got, sizeof got, 0) < 0) {
+            loop_turn(w->loop, 0);
+            idle++;
+            continue;
+        }
+        memcpy(&serial, got + 14, sizeof serial);
+        assert_int_equal(serial, want++);
+        idle = 0;
+        n++;
+    }
+    assert_int_equal(n, port->sw.counters.tx_frames);
+    assert_int_equal(n + port->sw.counters.tx_drops[SWPORT_DROP_FULL], 500);
+    port_free(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void vde_coalesces(void **state)
+{
+    static const uint8_t payload[1000] = {7};
+    struct world *w = *state;
+    struct port *port;
+    uint8_t bytes[1200];
+    int pair[2];
+
+    make_datagram_pair(pair);
+    port = add(w, 1, IPC_PORT_VDE, pair, 1);
+    /* The destination must be known, and known to take superframes. */
+    memset(bytes, 0, sizeof bytes);
+    frames_build(&(struct frames_spec){.size = 0}, bytes);
+    from_fake(w, fake_frame(all, bytes, 60, 0));
+    for (uint32_t i = 0; i < 11; i++) {
+        const struct frames_spec spec = {
+            .payload = payload, .size = 1000, .seq = i * 1000, .flags = 0x10, .df = true};
+        uint32_t size = frames_build(&spec, bytes);
+
+        assert_int_equal(send(pair[1], bytes, size, 0), size);
+        if (i == 0)
+            run_until(w, &w->fake.n, 1);
+    }
+    run_until(w, &w->fake.n, 2);
+    assert_int_equal(w->fake.got[1].meta.gso, FRAME_GSO_TCP4);
+    assert_int_equal(w->fake.got[1].meta.gso_size, 1000);
+    assert_int_equal(w->fake.got[1].meta.size, 54 + 10000);
+    port_free(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* --- rings --------------------------------------------------------------------------------- */
+
+struct client {
+    int fds[3]; /* As the daemon's port wants them. */
+    struct ringmap map;
+    struct port *port;
+};
+
+static void client_plug(struct world *w, struct client *c, uint32_t id)
+{
+    c->fds[0] = ringmap_create(RING_SIZE_MIN);
+    c->fds[1] = eventfd(0, EFD_NONBLOCK);
+    c->fds[2] = eventfd(0, EFD_NONBLOCK);
+    memset(&c->map, 0, sizeof c->map);
+    assert_int_equal(ringmap_attach(&c->map, c->fds[0], RINGMAP_CLIENT), 0);
+    c->port = add(w, id, IPC_PORT_RING, c->fds, 3);
+}
+
+static void client_unplug(struct client *c)
+{
+    port_free(c->port);
+    ringmap_done(&c->map);
+    for (unsigned i = 0; i < 3; i++)
+        close(c->fds[i]);
+}
+
+static void client_ring(const struct client *c)
+{
+    assert_int_equal(eventfd_write(c->fds[1], 1), 0);
+}
+
+static void client_send(struct client *c, struct frame f)
+{
+    assert_int_equal(ring_put(&c->map.tx, &f), 0);
+    if (ring_publish(&c->map.tx))
+        client_ring(c);
+}
+
+/* Takes everything that is there; returns how many, and the serial of the first. */
+static unsigned client_read(struct client *c, uint32_t *serial)
+{
+    struct frame frames[FRAME_BURST];
+    unsigned total = 0;
+    int n;
+
+    while ((n = ring_peek(&c->map.rx, frames, FRAME_BURST)) > 0) {
+        if (!total)
+            memcpy(serial, frames[0].data + 14, sizeof *serial);
+        total += (unsigned)n;
+    }
+    assert_int_equal(n, 0);
+    if (ring_release(&c->map.rx))
+        client_ring(c);
+    return total;
+}
+
+static void ring_both_ways(void **state)
+{
+    struct world *w = *state;
+    struct client c;
+    uint32_t serial;
+
+    client_plug(w, &c, 1);
+    client_send(&c, fake_frame(all, mac_a, 60, 5));
+    run_until(w, &w->fake.n, 1);
+    assert_int_equal(fake_serial(&w->fake.got[0]), 5);
+    from_fake(w, fake_frame(mac_a, mac_b, 60, 6));
+    assert_int_equal(client_read(&c, &serial), 1);
+    assert_int_equal(serial, 6);
+    client_unplug(&c);
+}
+
+/* What was put into a ring before the daemon was there is not lost. */
+static void ring_goes_on(void **state)
+{
+    struct world *w = *state;
+    struct client c;
+
+    client_plug(w, &c, 1);
+    run_idle(w);
+    port_free(c.port);
+    client_send(&c, fake_frame(all, mac_a, 60, 5));
+    c.port = add(w, 1, IPC_PORT_RING, c.fds, 3);
+    run_until(w, &w->fake.n, 1);
+    client_unplug(&c);
+}
+
+static void ring_drops_the_malformed_only(void **state)
+{
+    struct world *w = *state;
+    struct client c;
+    struct frame bad = fake_frame(all, mac_a, 60, 2);
+
+    bad.gso = FRAME_GSO_TCP4;
+    bad.gso_size = 9;
+    bad.hdr_size = 200;
+    client_plug(w, &c, 1);
+    run_idle(w);
+    for (uint32_t i = 0; i < 5; i++) {
+        struct frame f = i % 2 ? bad : fake_frame(all, mac_a, 60, i);
+
+        assert_int_equal(ring_put(&c.map.tx, &f), 0);
+    }
+    (void)ring_publish(&c.map.tx);
+    client_ring(&c);
+    run_until(w, &w->fake.n, 3);
+    assert_int_equal(fake_serial(&w->fake.got[2]), 4);
+    assert_int_equal(c.port->sw.counters.rx_drops[SWPORT_DROP_MALFORMED], 2);
+    client_unplug(&c);
+}
+
+static void ring_that_lies_goes(void **state)
+{
+    struct world *w = *state;
+    struct client c;
+
+    client_plug(w, &c, 1);
+    run_idle(w);
+    atomic_store(&c.map.control->dir[RING_TO_DAEMON].head, 12345u);
+    client_ring(&c);
+    run_until(w, &w->n_gone, 1);
+    run_idle(w);
+    assert_int_equal(w->n_gone, 1);
+    client_unplug(&c);
+}
+
+/* Two rings: a sender is held back while the other's is full, and loses nothing if the reader
+ * comes within the time. */
+static void ring_sender_waits(void **state)
+{
+    struct world *w = *state;
+    struct client a, b;
+    unsigned sent = 0, got = 0;
+    uint32_t serial;
+
+    client_plug(w, &a, 1);
+    client_plug(w, &b, 2);
+    client_send(&b, fake_frame(all, mac_b, 60, 0));
+    run_until(w, &w->fake.n, 1);
+    (void)client_read(&a, &serial);
+    for (unsigned i = 0; i < 3000; i++) {
+        struct frame f = fake_frame(mac_b, mac_a, 1514, sent);
+
+        if (ring_put(&a.map.tx, &f) == 0)
+            sent++;
+        if (ring_publish(&a.map.tx) || i % 100 == 0)
+            client_ring(&a);
+        if (i % 10 == 0)
+            loop_turn(w->loop, 0);
+        if (i % 400 == 0)
+            got += client_read(&b, &serial);
+        fake_frames_drop();
+    }
+    for (int i = 0; i < TURNS_MAX && got < sent; i++) {
+        got += client_read(&b, &serial);
+        loop_turn(w->loop, mtime_now() + MTIME_MS);
+    }
+    assert_true(sent > 400);
+    assert_int_equal(got + b.port->sw.counters.tx_drops[SWPORT_DROP_FULL], sent);
+    client_unplug(&a);
+    client_unplug(&b);
+}
+
+/* A reader that is dead costs its sender 2 ms once, not others their traffic. */
+static void ring_dead_reader(void **state)
+{
+    struct world *w = *state;
+    struct client a, b;
+    uint32_t serial;
+    mtime_t start;
+    unsigned sent = 0;
+
+    client_plug(w, &a, 1);
+    client_plug(w, &b, 2);
+    client_send(&b, fake_frame(all, mac_b, 60, 0));
+    run_until(w, &w->fake.n, 1);
+    fake_port_clear(&w->fake);
+    (void)client_read(&a, &serial);
+    start = mtime_now();
+    while (b.port->sw.counters.tx_drops[SWPORT_DROP_FULL] == 0 &&
+           mtime_now() - start < MTIME_SEC) {
+        struct frame f = fake_frame(mac_b, mac_a, 1514, sent);
+
+        if (ring_put(&a.map.tx, &f) == 0)
+            sent++;
+        if (ring_publish(&a.map.tx))
+            client_ring(&a);
+        loop_turn(w->loop, 0);
+        fake_frames_drop();
+    }
+    assert_true(mtime_now() - start >= 2 * MTIME_MS);
+    /* From now on it goes on at once. */
+    run_idle(w);
+    assert_int_equal(
+        ring_put(&a.map.tx,
+                 &(struct frame){.data = fake_frame(all, mac_a, 60, 77).data, .size = 60}),
+        0);
+    (void)ring_publish(&a.map.tx);
+    client_ring(&a);
+    run_until(w, &w->fake.n, 1);
+    assert_int_equal(fake_serial(&w->fake.got[0]), 77);
+    /* The reader is back: nothing is dropped any more. */
+    (void)client_read(&b, &serial);
+    client_send(&a, fake_frame(mac_b, mac_a, 60, 78));
+    run_idle(w);
+    assert_int_equal(client_read(&b, &serial), 1);
+    assert_int_equal(serial, 78);
+    client_unplug(&b);
+    client_unplug(&a);
+}
+
+/* --- captures ------------------------------------------------------------------------------ */
+
+static void captures_are_cut_and_filtered(void **state)
+{
+    struct list captures;
+    struct ipc_port config = {.snap = 20, .watch = "web"};
+    struct capture c;
+    struct swport in = {.id = 7, .name = "web"}, other = {.id = 8, .name = "db"};
+    struct frame f = fake_frame(all, mac_a, 60, 5);
+    uint8_t bytes[1000];
+    struct plug_captured head;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    list_init(&captures);
+    capture_init(&c, &config, pair[0]);
+    list_append(&captures, &c.link);
+    f.tci = 10;
+    capture_frames(&captures, &other, &f, 1);
+    capture_frames(&captures, &in, &f, 1);
+    assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), (int)sizeof head + 20);
+    memcpy(&head, bytes, sizeof head);
+    assert_int_equal(head.port_id, 7);
+    assert_string_equal(head.port, "web");
+    assert_int_equal(head.frame_size, 60);
+    assert_int_equal(head.size, 20);
+    assert_int_equal(head.tci, 10);
+    assert_memory_equal(bytes + sizeof head, f.data, 20);
+    assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), -1);
+    for (unsigned i = 0; i < 5000; i++)
+        capture_frames(&captures, &in, &f, 1);
+    assert_true(c.counters.tx_drops[SWPORT_DROP_FULL] > 0);
+    assert_int_equal(c.counters.tx_frames + c.counters.tx_drops[SWPORT_DROP_FULL], 5001);
+    fake_frames_drop();
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void wrong_descriptors_are_refused(void **state)
+{
+    struct world *w = *state;
+    struct ipc_port config = {.id = 1, .kind = IPC_PORT_TAP};
+    struct port *port = NULL;
+    int pair[2];
+
+    make_datagram_pair(pair);
+    assert_int_equal(port_new(&w->env, &config, pair, 1, &port), -EINVAL);
+    assert_int_equal(port_new(&w->env, &config, pair, 0, &port), -EINVAL);
+    config.kind = IPC_PORT_RING;
+    assert_int_equal(port_new(&w->env, &config, pair, 2, &port), -EINVAL);
+    assert_true(port_new(&w->env, &config, (int[]){pair[0], pair[0], pair[1]}, 3, &port) <
+                0);
+    assert_null(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(queue_keeps_order),
+        TEST(vde_both_ways),
+        TEST(vde_slow_client),
+        TEST(vde_coalesces),
+        TEST(ring_both_ways),
+        TEST(ring_goes_on),
+        TEST(ring_drops_the_malformed_only),
+        TEST(ring_that_lies_goes),
+        TEST(ring_sender_waits),
+        TEST(ring_dead_reader),
+        cmocka_unit_test(captures_are_cut_and_filtered),
+        TEST(wrong_descriptors_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
