@@ -11,6 +11,7 @@
 #include "ctl/commands.h"
 #include "ctl/launch.h"
 #include "ctl/output.h"
+#include "ioth_version.h"
 #include "libioth/plug/locate.h"
 #include "proto/base/fd.h"
 
@@ -104,7 +105,7 @@ int cmd_version(struct ctl *ctl, const struct args *args)
     struct locate where;
     struct node *status = NULL, *out = node_map();
     (void)args;
-    node_set_text(out, "iothctl", VERSION_TEXT);
+    node_set_text(out, "iothctl", IOTH_VERSION_TEXT);
     if (ctl_locate(ctl, &where) == 0 && where.running &&
         api_get(ctl, "/v1/status", &status) == 0)
         node_set_text(out, "fabricd", node_get_text(status, "version", "unknown"));

@@ -60,7 +60,7 @@ int cmd_completion(struct ctl *ctl, const struct args *args)
          "    done");
     fputs("    globals=\"", stdout);
     print_options(global_options);
-    fputs("\"\n    case \"${plain[0]} ${plain[1]}\" in\n    \" \") words=\"", stdout);
+    fputs("\"\n    case \"${plain[0]-} ${plain[1]-}\" in\n    \" \") words=\"", stdout);
     print_nouns();
     puts("\" ;;");
     for (const struct command *c = commands; c->noun; c++) {

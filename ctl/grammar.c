@@ -64,6 +64,29 @@ static int next_word(int argc, char **argv, int i, const struct option_row *glob
     return i < argc ? i : argc;
 }
 
+/* In front of the noun only global options may stand, since no others are known there. */
+static int check_front(char **argv, int end, const struct option_row *global,
+                       struct err *err)
+{
+    for (int i = 1; i < end; i += takes_next(global, argv[i]) ? 2 : 1) {
+        const char *name = argv[i] + 2;
+        size_t size = strcspn(name, "=");
+        if (argv[i][1] != '-' || row_by_name(global, name, size))
+            continue;
+        struct words words = {0};
+        for (const struct option_row *o = global; o->name; o++)
+            if (!o->later)
+                words_add_option(&words, o->name);
+        char *bad = xasprintf("--%.*s", (int)size, name), *near = words_near(&words, bad);
+        int r = err_set(err, -EINVAL, "unknown option %s (%s)", bad, near);
+        free(bad);
+        free(near);
+        words_done(&words);
+        return r;
+    }
+    return 0;
+}
+
 static bool asks_help(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -115,8 +138,9 @@ static int find_command(int argc, char **argv, const struct command *commands,
     bool known = false;
     *verb_at = argc;
     *noun_at = next_word(argc, argv, 1, global);
-    if (*noun_at == argc)
-        return 0;
+    int r = check_front(argv, *noun_at, global, err);
+    if (r || *noun_at == argc)
+        return r;
     out->noun = argv[*noun_at];
     int at = next_word(argc, argv, *noun_at + 1, global);
     const char *verb = at < argc ? argv[at] : NULL;

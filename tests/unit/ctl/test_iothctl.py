@@ -1,0 +1,536 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""iothctl against a fake daemon: what it asks, what it prints, how it ends.
+
+usage: test_iothctl.py IOTHCTL [unittest options]
+"""
+
+import json
+import os
+import socketserver
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from fake_daemon import FakeDaemon, Problem
+
+IOTHCTL = None
+
+
+class Result:
+    def __init__(self, done):
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="ioth-ctl-")
+        self.addCleanup(self.dir.cleanup)
+        os.mkdir(self.path("run"), 0o700)
+        self.env = dict(PATH=os.environ["PATH"], HOME=self.dir.name, LANG="C.UTF-8",
+                        IOTH_RUN_DIR=self.path("run"), IOTH_STATE_DIR=self.path("state"),
+                        ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "detect_leaks=1"))
+
+    def path(self, name):
+        return os.path.join(self.dir.name, name)
+
+    def ctl(self, *args, stdin=None, **env):
+        return Result(subprocess.run([IOTHCTL, *args], input=stdin, capture_output=True, text=True,
+                                     timeout=30, env=dict(self.env, **env)))
+
+    def check(self, code, *args, **more):
+        r = self.ctl(*args, **more)
+        self.assertEqual(r.code, code, f"{args}: {r.out}{r.err}")
+        return r
+
+
+class WithDaemon(Base):
+    def setUp(self):
+        super().setUp()
+        self.daemon = FakeDaemon(self.path("run/api.sock"))
+        self.addCleanup(self.daemon.close)
+        self.daemon.actions[("GET", "/v1/status")] = lambda q, b: (
+            200, dict(version="9.9", host="alpha", fabric="campus", problems=["disk is full"]))
+
+    def last(self):
+        return self.daemon.requests[-1]
+
+    def hosts(self):
+        self.daemon.put("hosts", "alpha", founder=True, status=dict(state="self"))
+        self.daemon.put("hosts", "beta", status=dict(
+            state="up", address="198.51.100.2:4655", rtt_us=1234, cipher="AES-256-GCM", mtu=1472))
+        self.daemon.put("hosts", "gamma", status=dict(state="down"))
+        self.daemon.put("links", "alpha-beta", between=["alpha", "beta"], status=dict(state="up"))
+        self.daemon.put("links", "alpha-gamma", between=["alpha", "gamma"],
+                        status=dict(state="down"))
+
+
+class Usage(Base):
+    """Wrong usage never reaches a daemon: there is none here, and --no-start is not given."""
+
+    def one_line(self, code, *args):
+        r = self.check(code, *args)
+        self.assertEqual(r.out, "")
+        self.assertEqual(r.err.count("\n"), 1, r.err)
+        self.assertTrue(r.err.startswith("iothctl: "), r.err)
+        return r.err
+
+    def test_nearest_word(self):
+        for line, near in [(["nett"], "net?"), (["net", "craete", "x"], "create?"),
+                           (["net", "create", "x", "--vlna", "3"], "--vlan?"),
+                           (["-o", "jsn", "net", "ls"], "json?"),
+                           (["--sokcet", "x", "net", "ls"], "--socket?")]:
+            self.assertIn("did you mean " + near, self.one_line(2, *line))
+
+    def test_wrong_usage(self):
+        for line in (["net"], ["net", "create"], ["net", "create", "a", "b"],
+                     ["net", "create", "Big"], ["net", "create", "x", "--vlan", "4095"],
+                     ["net", "create", "x", "--vlan", "1", "--vlan", "1=y"],
+                     ["net", "create", "x", "--mtu", "1000"], ["net", "set", "x", "novalue"],
+                     ["net", "create", "x", "--local=yes"], ["net", "create", "x", "--ipv4"],
+                     ["port", "add", "x"], ["port", "add", "x", "--vde", "--tap", "t"],
+                     ["port", "show", "x"], ["port", "rm", "x"], ["net", "ls", "--", "x"],
+                     ["apply"], ["completion", "tcsh"], ["fabric", "key", "move", "f"]):
+            with self.subTest(line):
+                self.one_line(2, "--no-start", *line)
+
+    def test_refused_by_name(self):
+        for line in (["router", "ls"], ["service", "create", "x"], ["store", "show"],
+                     ["token", "ls"], ["import", "netplan", "f"], ["history"],
+                     ["rollback", "3"], ["host", "revoke", "b"], ["doctor"], ["events"],
+                     ["link", "set", "b", "--delay", "10ms"], ["link", "set", "b", "--cost", "3"],
+                     ["port", "add", "x", "--raw", "eth0"], ["port", "add", "x", "--stream", "s"],
+                     ["port", "add", "x", "--vde", "--trunk", "1"],
+                     ["port", "add", "x", "--vde", "--transparent"],
+                     ["net", "create", "x", "--forwarding", "tree"],
+                     ["net", "create", "x", "--forwarding", "mesh"],
+                     ["net", "create", "x", "--stp", "rstp"], ["--host", "b", "net", "ls"],
+                     ["apply", "--confirm", "60s", "-f", "x"]):
+            with self.subTest(line):
+                self.assertIn("not built yet", self.one_line(1, *line))
+
+    def test_run_is_ours(self):
+        self.one_line(125, "run", "--net", "x")
+        self.one_line(125, "run", "--net", "x", "true")
+        self.one_line(125, "run", "--nte", "x", "--", "true")
+        self.one_line(125, "run", "--net", "x", "--stack", "lwip", "--", "true")
+
+    def test_help(self):
+        out = self.check(0, "--help").out
+        for noun in ("net create", "host join", "topology", "daemon start"):
+            self.assertIn(noun, out)
+        self.assertNotIn("router", out)
+        self.assertIn("--vlan ID", self.check(0, "net", "create", "-h").out)
+        self.assertIn("net rm", self.check(0, "help", "net").out)
+        self.assertEqual(self.ctl().code, 2)
+
+    def test_completion(self):
+        script = self.check(0, "completion", "bash").out
+        probe = script + '\nCOMP_WORDS=(iothctl net cr); COMP_CWORD=2; _iothctl; echo "${COMPREPLY[@]}"' \
+                         '\nCOMP_WORDS=(iothctl net create x --vl); COMP_CWORD=4; _iothctl; echo "${COMPREPLY[@]}"' \
+                         '\nCOMP_WORDS=(iothctl topol); COMP_CWORD=1; _iothctl; echo "${COMPREPLY[@]}"\n'
+        r = subprocess.run(["bash", "-u"], input=probe, capture_output=True, text=True)
+        self.assertEqual(r.stderr, "")
+        self.assertEqual(r.stdout.split(), ["create", "--vlan", "topology"])
+
+
+class Unreachable(Base):
+    def test_no_start(self):
+        r = self.check(4, "--no-start", "net", "ls")
+        self.assertIn("hint: iothctl daemon start", r.err)
+        self.check(4, "--socket", self.path("none.sock"), "net", "ls")
+        self.check(4, "net", "ls", IOTH_SOCKET=self.path("none.sock"))
+
+    def test_path_too_long(self):
+        r = self.check(4, "--socket", "/tmp/" + "x" * 120, "net", "ls")
+        self.assertIn("too long", r.err)
+
+    def test_not_http(self):
+        class Rude(socketserver.BaseRequestHandler):
+            def handle(self):
+                self.request.recv(1)
+                self.request.sendall(b"hello\r\n")
+
+        with socketserver.UnixStreamServer(self.path("run/api.sock"), Rude) as server:
+            server.handle_error = lambda request, address: None  # The first probe just hangs up.
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            self.check(4, "net", "ls")
+            server.shutdown()
+
+    def copy(self):
+        """iothctl alone in a folder: it finds the fabricd that the test puts beside it."""
+        os.mkdir(self.path("alone"))
+        subprocess.run(["cp", IOTHCTL, self.path("alone/iothctl")], check=True)
+        return self.path("alone/iothctl")
+
+    def test_starts_a_daemon(self):
+        program = self.copy()
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(self.path("alone/fabricd"), "w", encoding="utf-8") as f:
+            f.write(f"""#!{sys.executable}
+import os, sys, time
+sys.path.insert(0, {here!r})
+from fake_daemon import FakeDaemon
+print("up", flush=True)
+d = FakeDaemon({self.path("run/api.sock")!r})
+d.actions[("POST", "/v1/daemon/stop")] = lambda q, b: (os.unlink({self.path("run/api.sock")!r}), (204,))[1]
+open({self.path("pid")!r}, "w").write(str(os.getpid()))
+assert os.getsid(0) == os.getpid() and os.getcwd() == "/"
+for _ in range(600):
+    if not os.path.exists({self.path("run/api.sock")!r}):
+        sys.exit(0)
+    time.sleep(0.05)
+""")
+        os.chmod(self.path("alone/fabricd"), 0o755)
+        done = subprocess.run([program, "net", "ls"], capture_output=True, text=True, env=self.env,
+                              timeout=30)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("starting", done.stderr)
+        self.assertIn("up", self.check(0, "daemon", "log").out)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("state/fabricd.log")).st_mode), 0o600)
+        self.assertIn("already", self.check(0, "daemon", "start").err)
+        self.check(0, "daemon", "stop")
+        self.check(4, "--no-start", "net", "ls")
+        self.assertIn("no daemon", self.check(0, "daemon", "stop").err)
+
+    def test_daemon_that_dies(self):
+        program = self.copy()
+        with open(self.path("alone/fabricd"), "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\necho 'no room for me' >&2\nexit 1\n")
+        os.chmod(self.path("alone/fabricd"), 0o755)
+        done = subprocess.run([program, "net", "ls"], capture_output=True, text=True, env=self.env,
+                              timeout=30)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("no room for me", done.stderr)
+        self.assertIn("hint: iothctl daemon log", done.stderr)
+
+    def test_no_fabricd(self):
+        done = subprocess.run([self.copy(), "net", "ls"], capture_output=True, text=True,
+                              env=dict(self.env, PATH="/nowhere"), timeout=30)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("fabricd", done.stderr)
+
+
+class Nets(WithDaemon):
+    def test_create(self):
+        r = self.check(0, "net", "create", "lan1")
+        self.assertEqual(r.out, "lan1  10.64.0.0/24  fd00:0:0:1::/64\n")
+        method, path, body, headers = self.last()
+        self.assertEqual((method, path, body), ("PUT", "/v1/networks/lan1", {}))
+        self.assertEqual(headers["If-None-Match"], "*")
+        r = self.check(1, "net", "create", "lan1")
+        self.assertEqual(r.err, "iothctl: net create lan1 failed: lan1 exists already\n"
+                                "hint: iothctl net show lan1\n")
+        self.assertEqual(self.check(0, "-q", "net", "create", "lan2").out, "")
+
+    def test_create_options(self):
+        self.check(0, "net", "create", "x", "--vlan", "10=staff", "--vlan", "20", "--mtu", "9000",
+                   "--local", "--allow", "uid:5", "--allow", "group:dev", "--on", "alpha,beta",
+                   "--forwarding", "direct", "--stp", "off", "--ipv6", "none")
+        self.assertEqual(self.last()[2], dict(
+            vlans={"10": {"name": "staff"}, "20": {}}, mtu=9000, local=True,
+            allow=["uid:5", "group:dev"], on=["alpha", "beta"], forwarding="direct", stp="off",
+            ipv6="none"))
+        self.check(0, "net", "create", "y", "--on", "all")
+        self.assertEqual(self.last()[2], {"on": "all"})
+
+    def test_globals_anywhere(self):
+        for line in (["-o", "json", "net", "ls"], ["net", "-o", "json", "ls"],
+                     ["net", "ls", "-ojson"], ["net", "ls", "--output=json"],
+                     ["--socket", self.path("run/api.sock"), "net", "ls", "--output", "json"]):
+            self.assertEqual(json.loads(self.check(0, *line).out), [])
+
+    def test_ls(self):
+        self.daemon.put("networks", "lan1", ipv4="10.64.0.0/24", ipv6="fd00::/64",
+                        status=dict(hosts=["alpha", "beta"], degraded=["alpha-gamma"], ports=3))
+        self.daemon.put("networks", "office", vlans={"10": {"name": "staff"}, "20": {}}, local=True,
+                        status=dict(hosts=["alpha"], ports=12))
+        self.assertEqual(self.check(0, "net", "ls").out.splitlines(), [
+            "NAME    IPV4          IPV6       VLANS         PORTS  HOSTS        STATE",
+            "lan1    10.64.0.0/24  fd00::/64  -                 3  alpha, beta  degraded: alpha-gamma",
+            "office  -             -          10 staff, 20     12  local        ok"])
+        listed = json.loads(self.check(0, "net", "ls", "-o", "json").out)
+        self.assertEqual([n["name"] for n in listed], ["lan1", "office"])
+        self.assertEqual(listed[0]["kind"], "network")
+
+    def test_show(self):
+        self.daemon.put("networks", "lan1", ipv4="10.64.0.0/24", status=dict(ports=3))
+        out = self.check(0, "net", "show", "lan1").out
+        self.assertIn("ipv4:          10.64.0.0/24\n", out)
+        self.assertIn("status.ports:  3\n", out)
+        self.assertEqual(self.daemon.objects["networks"]["lan1"]["ipv4"],
+                         json.loads(self.check(0, "net", "show", "lan1", "-o", "json").out)["ipv4"])
+        self.assertIn("name: lan1", self.check(0, "net", "show", "lan1", "-o", "yaml").out)
+
+    def test_missing(self):
+        r = self.check(3, "net", "show", "nosuch")
+        self.assertEqual(r.err, "iothctl: net show nosuch failed: there is no network nosuch\n")
+        self.check(3, "net", "show", "../hosts")
+        self.check(3, "net", "show", "")
+        self.check(3, "port", "show", "a/b")
+        self.check(3, "port", "ls", "nosuch")
+
+    def test_set(self):
+        self.daemon.put("networks", "x", mtu=1500, vlans={"10": {"name": "a"}}, on=["alpha"])
+        self.check(0, "net", "set", "x", "mtu=9000", "vlans.10.name=staff", "vlans.20={}", "on=",
+                   "allow=[uid:5, gid:6]")
+        self.assertEqual(self.last()[2], dict(mtu=9000, vlans={"10": {"name": "staff"}, "20": {}},
+                                              on=None, allow=["uid:5", "gid:6"]))
+        r = self.check(2, "net", "set", "x", "nonsense=1")
+        self.assertIn("nonsense: unknown key, did you mean none?", r.err)
+
+    def test_rm(self):
+        self.daemon.put("networks", "a")
+        self.daemon.put("networks", "c")
+        r = self.check(3, "net", "rm", "a", "b", "c")
+        self.assertEqual(r.err, "iothctl: net rm b failed: there is no network b\n")
+        self.assertEqual(self.daemon.objects["networks"], {})
+
+    def test_one_connection(self):
+        self.hosts()
+        self.check(0, "topology")
+        self.assertEqual(len(self.daemon.connections), 1)
+
+    def test_hostile_texts(self):
+        self.daemon.put("networks", "x", ipv4="\x1b[31mred\n\u202e")
+        for form in ("ls", "show"):
+            out = self.check(0, "net", form, *(["x"] if form == "show" else [])).out
+            self.assertNotIn("\x1b", out)
+
+    def test_no_colour(self):
+        self.daemon.put("networks", "x")
+        self.assertNotIn("\x1b", self.check(0, "net", "ls").out)
+        for env, colour in (({}, True), ({"NO_COLOR": "1"}, False)):
+            main, other = os.openpty()
+            subprocess.run([IOTHCTL, "net", "ls"], stdout=other, env=dict(self.env, TERM="xterm", **env),
+                           check=True, timeout=30)
+            os.close(other)
+            self.assertEqual(b"\x1b[" in os.read(main, 65536), colour)
+            os.close(main)
+
+
+class Others(WithDaemon):
+    def test_port_add(self):
+        self.check(0, "port", "add", "lan1", "--tap", "Office_0", "--access", "10", "--rate", "10M")
+        self.assertEqual(self.last()[:3], ("PUT", "/v1/ports/lan1/office-0",
+                                           dict(tap="Office_0", access=10, rate="10M")))
+        self.assertEqual(self.check(0, "port", "add", "lan1", "--vde").out, "lan1/vde1\n")
+        self.assertEqual(self.check(0, "port", "add", "lan1", "--vde").out, "lan1/vde2\n")
+        self.assertEqual(self.check(0, "port", "add", "lan1", "gate", "--vde").out, "lan1/gate\n")
+        self.daemon.put("networks", "lan1")
+        self.daemon.put("ports", "lan2/x")
+        self.assertEqual(len(self.check(0, "port", "ls", "lan1").out.splitlines()), 5)
+        self.check(0, "port", "rm", "lan1/gate")
+
+    def test_endpoints(self):
+        self.daemon.put("endpoints", "lan1/web", vlan=10, mac="02:00:00:00:00:01", host="alpha",
+                        addresses=["10.64.0.2/24", "fd00::2/64"], status=dict(state="up"))
+        out = self.check(0, "endpoint", "ls").out.splitlines()
+        self.assertEqual(out[1].split(), ["lan1/web", "10", "10.64.0.2/24,", "fd00::2/64",
+                                          "02:00:00:00:00:01", "alpha", "up"])
+        self.check(0, "endpoint", "rm", "lan1/web")
+
+    def test_hosts_and_links(self):
+        self.hosts()
+        self.assertEqual(self.check(0, "host", "ls").out.splitlines()[2].split(),
+                         ["beta", "up", "198.51.100.2:4655", "1.2", "ms", "AES-256-GCM", "1472",
+                          "member"])
+        self.assertEqual(self.check(0, "link", "ls").out.splitlines()[1].split()[:5],
+                         ["alpha-beta", "up", "1.2", "ms", "AES-256-GCM"])
+        self.check(0, "link", "show", "beta")
+        self.assertEqual(self.last()[1], "/v1/links/alpha-beta")
+        self.check(0, "link", "add", "delta", "198.51.100.9:4655")
+        self.assertEqual(self.last()[:3], ("PUT", "/v1/links/alpha-delta", dict(
+            between=["alpha", "delta"], address="198.51.100.9:4655")))
+        self.check(0, "link", "rm", "delta")
+        self.check(3, "link", "rm", "delta")
+
+    def test_invite_and_join(self):
+        self.daemon.actions[("POST", "/v1/hosts/invite")] = lambda q, b: (
+            200, dict(token="ioth1.SECRET", expires="1h", asked=b))
+        self.assertEqual(self.check(0, "host", "invite", "--expires", "2h").out, "ioth1.SECRET\n")
+        self.assertEqual(self.last()[2], {"expires": "2h"})
+        self.daemon.actions[("POST", "/v1/hosts/join")] = lambda q, b: (200, dict(name="campus"))
+        self.assertEqual(self.check(0, "host", "join", "ioth1.SECRET", "--discard").out,
+                         "joined the fabric campus\n")
+        self.assertEqual(self.last()[2], dict(token="ioth1.SECRET", discard=True))
+
+        def used(query, body):
+            raise Problem(409, "the token was used already", hint="iothctl host invite")
+        self.daemon.actions[("POST", "/v1/hosts/join")] = used
+        r = self.check(1, "host", "join", "ioth1.SECRET")
+        self.assertEqual(r.err, "iothctl: host join failed: the token was used already\n"
+                                "hint: iothctl host invite\n")
+
+    def test_fabric(self):
+        self.daemon.actions[("GET", "/v1/fabric")] = lambda q, b: (200, dict(name="campus", id="12"))
+        self.assertEqual(self.check(0, "fabric", "show").out, "name:  campus\nid:    12\n")
+        self.daemon.actions[("POST", "/v1/fabric/rename")] = lambda q, b: (200, b)
+        self.check(0, "fabric", "rename", "other")
+        self.assertEqual(self.last()[2], {"name": "other"})
+
+    def test_key(self):
+        dropped = []
+        self.daemon.actions[("POST", "/v1/fabric/key/drop")] = lambda q, b: (
+            dropped.append(1), os.unlink(self.path("state/keys/root.key")), (204,))[2]
+        os.makedirs(self.path("state/keys"))
+        with open(self.path("state/keys/root.key"), "w", encoding="ascii") as f:
+            f.write("ioth root key 1 AAAA\n")
+        self.check(0, "fabric", "key", "export", self.path("k"))
+        self.assertEqual(dropped, [1])
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("k")).st_mode), 0o600)
+        self.check(3, "fabric", "key", "export", self.path("k2"))
+        self.check(0, "fabric", "key", "import", self.path("k"))
+        with open(self.path("state/keys/root.key"), encoding="ascii") as f:
+            self.assertEqual(f.read(), "ioth root key 1 AAAA\n")
+        self.check(1, "fabric", "key", "export", self.path("k"))  # Overwrites nothing.
+        self.check(2, "fabric", "key", "import", __file__)
+
+    def test_status(self):
+        self.hosts()
+        self.daemon.put("networks", "lan1", status=dict(hosts=["alpha", "beta"], ports=2,
+                                                        degraded=["alpha-gamma"]))
+        out = self.check(0, "status").out
+        for text in ("host:      alpha", "fabric:    campus", "hosts up:  2 of 3", "AES-256-GCM",
+                     "degraded: alpha-gamma", "disk is full"):
+            self.assertIn(text, out)
+        self.assertEqual(json.loads(self.check(0, "status", "-o", "json").out)["host"], "alpha")
+
+    def test_watch(self):
+        self.hosts()
+        p = subprocess.Popen([IOTHCTL, "status", "--watch"], env=self.env, stdout=subprocess.PIPE)
+        end = time.monotonic() + 20
+        while sum(r[1] == "/v1/status" for r in self.daemon.requests) < 2:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        p.terminate()
+        p.communicate(timeout=10)
+
+    def test_version(self):
+        self.assertRegex(self.check(0, "version").out, r"^iothctl \S+\nfabricd 9\.9\n$")
+        self.assertRegex(self.check(0, "--version").out, r"^iothctl \S+\nfabricd 9\.9\n$")
+
+    def test_problem_without_json(self):
+        self.daemon.actions[("GET", "/v1/networks")] = lambda q, b: (500, b"<html>", "text/html")
+        self.assertIn("status 500", self.check(1, "net", "ls").err)
+        self.daemon.actions[("GET", "/v1/networks")] = lambda q, b: (200, b"{broken", "application/json")
+        self.assertIn("not JSON", self.check(1, "net", "ls").err)
+
+    def test_topology(self):
+        self.hosts()
+        self.daemon.put("networks", "lan1", ipv4="10.64.0.0/24",
+                        status=dict(hosts=["alpha", "beta"], degraded=["alpha-gamma"]))
+        self.daemon.put("endpoints", "lan1/web", addresses=["10.64.0.2/24"], host="alpha",
+                        status=dict(state="up"))
+        self.daemon.put("ports", "lan1/web", status=dict(state="up", kind="tap", host="alpha"))
+        self.daemon.put("ports", "lan1/gate", host="beta", status=dict(state="up", kind="vde"))
+        self.assertEqual(self.check(0, "topology").out, """fabric campus
+┌─ alpha (this host) ────────────┐
+│ lan1  10.64.0.0/24             ├──┐      alpha-beta: up, 1.2 ms, AES-256-GCM
+│ └─ web  10.64.0.2/24  up       ├┈┈┼┈┈┐   alpha-gamma: down
+└────────────────────────────────┘  │  ┊
+┌─ beta (up, 198.51.100.2:4655) ─┐  │  ┊
+│ lan1  10.64.0.0/24             ├──┘  ┊
+│ └─ gate  vde  up               │     ┊
+└────────────────────────────────┘     ┊
+┌─ gamma (down) ─────────────────┐     ┊
+│ no networks                    ├┈┈┈┈┈┘
+└────────────────────────────────┘
+degraded: lan1: alpha-gamma
+""")
+        ascii_only = self.check(0, "topology", LANG="C").out
+        self.assertTrue(ascii_only.isascii())
+        self.assertIn("subgraph cluster_0", self.check(0, "topology", "-o", "dot").out)
+        svg = self.check(0, "topology", "-o", "svg").out
+        self.assertTrue(svg.startswith("<svg ") and svg.endswith("</svg>\n"))
+        drawn = json.loads(self.check(0, "-o", "json", "topology").out)
+        self.assertEqual([h["name"] for h in drawn["hosts"]], ["alpha", "beta", "gamma"])
+        self.assertEqual(drawn["links"][1], dict(name="alpha-gamma", between=["alpha", "gamma"],
+                                                 up=False))
+
+
+class Files(WithDaemon):
+    GOOD = "version: 1\nnetworks:\n  lan1: {}\n"
+
+    def plan(self, *steps):
+        self.daemon.actions[("POST", "/v1/apply")] = lambda q, b: (
+            200, dict(steps=list(steps), applied="dry_run" not in q))
+
+    def test_apply(self):
+        self.plan(dict(verb="create", kind="network", name="lan1"),
+                  dict(verb="update", kind="port", network="lan1", name="p", impact="flap",
+                       what="access: 10 -> 20"))
+        r = self.check(0, "apply", "-f", "-", stdin=self.GOOD)
+        self.assertEqual(r.out, "create  network lan1\nupdate  port lan1/p: access: 10 -> 20 (flap)\n")
+        method, path, body, headers = self.last()
+        self.assertEqual((method, path, body), ("POST", "/v1/apply", self.GOOD))
+        self.assertEqual(headers["Content-Type"], "application/yaml")
+        self.check(0, "apply", "-f", "-", "--prune", "--dry-run", stdin=self.GOOD)
+        self.assertEqual(self.last()[1], "/v1/apply?dry_run=1&prune=1")
+        self.check(0, "apply", "-f", "-", "--prune", stdin=self.GOOD)
+        self.assertEqual(self.last()[1], "/v1/apply?prune=1")
+
+    def test_diff(self):
+        self.plan()
+        self.assertEqual(self.check(0, "diff", "-f", "-", stdin=self.GOOD).out, "")
+        self.assertEqual(self.last()[1], "/v1/apply?dry_run=1")
+        self.plan(dict(verb="delete", kind="network", name="lan1"))
+        self.assertEqual(self.check(1, "diff", "-f", "-", stdin=self.GOOD).out,
+                         "delete  network lan1\n")
+        self.check(2, "diff", "-f", self.path("nosuch"))
+        self.check(4, "--socket", self.path("none"), "diff", "-f", "-", stdin=self.GOOD)
+
+        def refuse(query, body):
+            raise Problem(403, "not yours")
+        self.daemon.actions[("POST", "/v1/apply")] = refuse
+        self.check(2, "diff", "-f", "-", stdin=self.GOOD)
+
+    def test_errors_have_places(self):
+        def refuse(query, body):
+            raise Problem(422, "the file is wrong", errors=[
+                dict(pointer="/networks/lan1", detail="is wrong (allowed: not that)"),
+                dict(pointer="/hosts/x", detail="is absent", line=7, column=9)])
+        self.daemon.actions[("POST", "/v1/apply")] = refuse
+        with open(self.path("f.yaml"), "w", encoding="utf-8") as f:
+            f.write(self.GOOD)
+        file = self.path("f.yaml")
+        r = self.check(2, "apply", "-f", file)
+        self.assertEqual(r.err.splitlines()[1], f"{file}:7:9: hosts.x: is absent")
+        self.assertRegex(r.err.splitlines()[0],
+                         r":3:\d+: networks\.lan1: is wrong \(allowed: not that\)$")
+
+    def test_syntax_is_ours(self):
+        before = len(self.daemon.requests)
+        r = self.check(2, "apply", "-f", "-", stdin="version: 1\nnetworks: [")
+        self.assertTrue(r.err.startswith("<stdin>:"), r.err)
+        self.assertEqual(len(self.daemon.requests), before)
+
+    def test_validate(self):
+        self.check(0, "validate", "-f", "-", stdin=self.GOOD)
+        r = self.check(2, "validate", "-f", "-", stdin="version: 1\nnetworks:\n  lan1: {mtuu: 3}\n"
+                                                       "routers:\n  r: {}\n")
+        self.assertRegex(r.err.splitlines()[0], r"^<stdin>:3:\d+: networks\.lan1\.mtuu: .*mtu")
+        self.assertIn("routers are not built yet", r.err)
+        self.assertEqual(len(self.daemon.requests), 0)
+
+    def test_export(self):
+        self.daemon.actions[("GET", "/v1/export")] = lambda q, b: (
+            200, b"version: 1\n", "application/yaml")
+        self.assertEqual(self.check(0, "export").out, "version: 1\n")
+        self.assertEqual(self.last()[3]["Accept"], "application/yaml")
+        self.check(0, "export", "-o", "json")
+        self.assertEqual(self.last()[3]["Accept"], "application/json")
+
+    def test_too_big(self):
+        with open(self.path("big"), "w", encoding="ascii") as f:
+            f.write("#" * (1 << 20) + "\n")
+        self.assertIn("1 MiB", self.check(2, "apply", "-f", self.path("big")).err)
+
+
+if __name__ == "__main__":
+    IOTHCTL = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
