@@ -183,6 +183,11 @@ static void test_plain(void **state)
     assert_int_equal(segment_init(&s, &f, 1380, 0), -EBADMSG);
     f.flags = FRAME_CSUM_VALID;
     assert_int_equal(segment_init(&s, &f, 1380, 0), 0);
+    f.flags = 0;
+    big[f.size - 1] ^= 1;
+    assert_int_equal(segment_init(&s, &f, 1380, 0), 0);
+    big[22]--; /* TTL, and with it the header checksum. */
+    assert_int_equal(segment_init(&s, &f, 1380, 0), -EBADMSG);
 }
 
 static void test_urgent(void **state)
@@ -387,6 +392,46 @@ static void test_superframes_merge(void **state)
     assert_int_equal(frame_check(&frames[0]), 0);
 }
 
+/* What would not come apart again as it was: a superframe of smaller segments in a run. */
+static void test_other_sizes_stay_apart(void **state)
+{
+    struct frames_spec a = {.flags = ACK, .df = true, .payload = payload, .size = 2000};
+    struct frames_spec b = {.flags = ACK, .df = true, .payload = payload, .seq = 2000};
+    struct frame frames[2];
+
+    (void)state;
+    for (unsigned gso_size = 500; gso_size <= 1500; gso_size += 500) {
+        b.size = 3 * gso_size;
+        frames[0] = super(&a, 1000);
+        memcpy(scratch, big, frames[0].size);
+        frames[0].data = scratch;
+        frames[1] = super(&b, (uint16_t)gso_size);
+        memcpy(scratch + 5000, big, frames[1].size);
+        frames[1].data = scratch + 5000;
+        assert_int_equal(coalesce(frames, 2), gso_size == 1000 ? 1 : 2);
+    }
+}
+
+/* Timestamps that differ, and an urgent pointer without its flag. */
+static void test_other_options_stay_apart(void **state)
+{
+    struct frames_spec spec = {.flags = ACK,
+                               .df = true,
+                               .payload = payload,
+                               .size = 2000,
+                               .options = timestamps,
+                               .options_size = 12};
+    struct frame frames[FRAME_BURST];
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(cut(&spec, 1000, 0, frames), 2);
+        frames[1].data[i == 0 ? 53 : 65] ^= i < 2;
+        fix(&frames[1]);
+        assert_int_equal(coalesce(frames, 2), i < 2 ? 2 : 1);
+    }
+}
+
 static void test_padding(void **state)
 {
     struct frame frames[2];
@@ -459,6 +504,8 @@ int main(void)
         cmocka_unit_test(test_not_merged),
         cmocka_unit_test(test_short_one_ends_a_run),
         cmocka_unit_test(test_superframes_merge),
+        cmocka_unit_test(test_other_sizes_stay_apart),
+        cmocka_unit_test(test_other_options_stay_apart),
         cmocka_unit_test(test_padding),
         cmocka_unit_test(test_limit_of_64k),
         cmocka_unit_test(test_not_in_order_of_address),
