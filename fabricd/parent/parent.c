@@ -259,11 +259,23 @@ static void end_if_all_gone(struct parent *p)
         loop_stop(p->loop);
 }
 
+/* Where all three were told at once to end (a service manager does), a child may be the first. */
+static bool told_to_end(void)
+{
+    sigset_t set;
+
+    return sigpending(&set) == 0 &&
+           (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT) ||
+            sigismember(&set, SIGHUP));
+}
+
 static void process_gone(struct child *c, const char *how)
 {
     struct process *self = c->aux;
     struct parent *p = self->parent;
 
+    if (told_to_end())
+        parent_stop(p);
     fd_close(&p->spare); /* Whatever it was to be joined with is starting anew as well. */
     if (p->stopping) {
         end_if_all_gone(p);

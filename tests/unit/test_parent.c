@@ -281,6 +281,17 @@ static const char *wait_for(const char *text)
     return NULL;
 }
 
+/* Reads to the end; NULL if no line has `text`. */
+static const char *wait_for_nothing(const char *text)
+{
+    ssize_t n;
+
+    while ((n = read(lines, seen + seen_size, sizeof seen - 1 - seen_size)) > 0)
+        seen_size += (size_t)n;
+    seen[seen_size] = '\0';
+    return strstr(seen + mark, text);
+}
+
 #define EXPECT(text) assert_non_null(wait_for(text))
 
 static pid_t number_after(const char *text)
@@ -536,6 +547,24 @@ static void test_stop_leaves_nothing(void **state)
     assert_int_equal(stat(path, &st), -1);
 }
 
+/* As a service manager does it. */
+static void test_all_are_told_at_once(void **state)
+{
+    int status;
+
+    (void)state;
+    kill(parent_pid, SIGSTOP);
+    kill(switch_pid, SIGTERM);
+    kill(control_pid, SIGTERM);
+    set_mark();
+    kill(parent_pid, SIGTERM);
+    kill(parent_pid, SIGCONT);
+    assert_true(waitpid(parent_pid, &status, 0) == parent_pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(wait_gone(switch_pid) && wait_gone(control_pid));
+    assert_null(wait_for_nothing("start"));
+}
+
 static void test_a_stopped_process_does_not_hold_up_the_end(void **state)
 {
     mtime_t begin = mtime_now();
@@ -561,6 +590,7 @@ int main(void)
         T(test_parent_and_switch_killed),
         T(test_second_parent_is_refused),
         T(test_stop_leaves_nothing),
+        T(test_all_are_told_at_once),
         T(test_a_stopped_process_does_not_hold_up_the_end),
     };
 
