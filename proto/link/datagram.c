@@ -37,7 +37,7 @@ void inner_write(const struct inner *in, uint8_t out[DATAGRAM_INNER])
     store_be16(out + 8, in->tci);
     store_be16(out + 10, in->csum_start);
     store_be16(out + 12, in->csum_ofs);
-    store_be16(out + 14, 0);
+    store_be16(out + 14, in->gso_size);
 }
 
 void inner_read(const uint8_t in[DATAGRAM_INNER], struct inner *out)
@@ -50,4 +50,5 @@ void inner_read(const uint8_t in[DATAGRAM_INNER], struct inner *out)
     out->tci = load_be16(in + 8);
     out->csum_start = load_be16(in + 10);
     out->csum_ofs = load_be16(in + 12);
+    out->gso_size = load_be16(in + 14);
 }

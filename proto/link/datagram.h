@@ -6,7 +6,7 @@
  *     type 8, zero 24, receiver's index 32, lane 8, counter 56
  * and under the seal an inner header of 16 bytes, then what its type says, then the tag:
  *     type 8, flags 8, channel 16, source host 16, hops 8, zero 8,
- *     VLAN tag (TCI) 16, checksum start 16, checksum offset 16, zero 16
+ *     VLAN tag (TCI) 16, checksum start 16, checksum offset 16, segment size 16
  * Both are multiples of the cipher's block, so that what follows is sealed at full speed.
  */
 #ifndef PROTO_LINK_DATAGRAM_H
@@ -70,6 +70,7 @@ struct inner {
     uint16_t tci;
     uint16_t csum_start;
     uint16_t csum_ofs;
+    uint16_t gso_size; /* TCP payload per segment where the frame holds several; else 0. */
 };
 
 struct outer {

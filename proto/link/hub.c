@@ -512,6 +512,11 @@ uint16_t hub_host(const struct hub *h)
     return h->self.host;
 }
 
+uint64_t hub_net_id(const struct hub *h, unsigned slot)
+{
+    return slot < h->n_nets ? h->nets[slot].id : 0;
+}
+
 void hub_too_big(struct peer *p, size_t ip_size, mtime_t now)
 {
     if (path_too_big(&p->path, (uint16_t)(ip_size > UINT16_MAX ? UINT16_MAX : ip_size),

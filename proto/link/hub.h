@@ -123,9 +123,10 @@ bool hub_input(struct hub *, const struct link_addr *from, const uint8_t *data, 
                uint8_t *out, mtime_t now, int64_t wall_us, struct hub_frame *frame)
     __attribute__((warn_unused_result));
 
-/* The inner header's template for frames to this peer's network; channel 0 = it takes none. */
+/* By which channel the peer wants the network's frames; 0 = it takes none. */
 uint16_t hub_channel(const struct peer *, unsigned slot);
 uint16_t hub_host(const struct hub *);
+uint64_t hub_net_id(const struct hub *, unsigned slot);
 
 /* The kernel refused a datagram of this IP size to that peer. */
 void hub_too_big(struct peer *, size_t ip_size, mtime_t now);
