@@ -12,7 +12,12 @@
 static void set_buffer(int fd, int forced, int plain)
 {
     int size = BUFFER_SIZE;
+    int now = 0;
+    socklen_t now_size = sizeof now;
 
+    /* The parent, who has the privilege where anybody has, may have done it. */
+    if (getsockopt(fd, SOL_SOCKET, plain, &now, &now_size) == 0 && now >= BUFFER_SIZE)
+        return;
     /* More than the machine's limit needs a privilege; the limit will do without. */
     if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, plain, &size, sizeof size);

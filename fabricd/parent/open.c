@@ -17,6 +17,7 @@
 
 #include "proto/base/fd.h"
 
+#define UDP_BUFFER (8 << 20)
 #define SOCK_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int tun_missing(int code, struct err *err)
@@ -82,6 +83,15 @@ static socklen_t to_sockaddr(const struct ipc_addr *a, uint16_t port,
     return sizeof six;
 }
 
+/* Here and not where it is used: going over the machine's limit takes a privilege. */
+static void widen_udp(int fd)
+{
+    int size = UDP_BUFFER;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+}
+
 static int udp_socket(const struct ipc_addr *addr)
 {
     int off = 0, on = 1;
@@ -89,6 +99,7 @@ static int udp_socket(const struct ipc_addr *addr)
 
     if (fd < 0)
         return -errno;
+    widen_udp(fd);
     if (addr->family != 4) {
         int *only = addr->family == 6 ? &on : &off;
 
