@@ -153,11 +153,12 @@ static bool drain(struct child *c, unsigned most)
 
         if (r == -EAGAIN)
             return true;
-        if (r <= 0) {
-            if (r < 0)
-                log_warn("%s: bad message: %s", c->name, err_text(r));
-            return false;
+        if (r == -EPROTO || r == -EMSGSIZE) { /* Or no descriptors are left to take it. */
+            log_warn("%s: a message is dropped: %s", c->name, err_text(r));
+            continue;
         }
+        if (r <= 0)
+            return false;
         c->ops->message(c, &msg);
         explicit_bzero(&msg, sizeof msg.head + msg.head.size);
         if (!c->running || !list_empty(&c->queue))

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,6 +28,7 @@
 #define STOP_WAIT   (600 * MTIME_MS)
 #define RESTART_MIN (50 * MTIME_MS)
 #define RESTART_MAX (10 * MTIME_SEC)
+#define MAX_FILES   65536 /* Enough for VAULT_MAX ports. */
 #define STEADY_AFTER                                                                       \
     (10 * MTIME_SEC) /* A process that ran this long starts again at once. */
 
@@ -399,6 +401,17 @@ static int watch_signals(struct parent *p, struct err *err)
     return r < 0 ? err_set(err, r, "epoll: %s", err_text(r)) : 0;
 }
 
+/* Every port takes two to four descriptors, here and in the switch. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Looked up once, here: the switch can open no file. */
 static uint32_t group_ioth(void)
 {
@@ -415,6 +428,7 @@ static int begin(struct parent *p, struct err *err)
         r = sandbox_common();
     if (r < 0)
         return r;
+    raise_limit();
     p->keys = keys_open(p->config->start.state_dir, err);
     if (!p->keys)
         return -EIO;
