@@ -57,10 +57,8 @@ static void read_headers(struct segmenter *s, const struct frame *f)
 
     if (s->pk.l3 == PACKET_L3_IP4)
         s->ip_id = load_be16(l3 + 4);
-    if (s->pk.l4 == PACKET_L4_UDP) {
-        s->zero_csum = !(f->flags & FRAME_NEEDS_CSUM) && load_be16(l4 + UDP_CSUM) == 0;
+    if (s->pk.l4 == PACKET_L4_UDP)
         return;
-    }
     s->seq = load_be32(l4 + TCP_SEQ);
     s->tcp_flags = l4[TCP_FLAGS];
     s->urgent = s->tcp_flags & PACKET_TCP_URG ? load_be16(l4 + TCP_URGENT) : 0;
@@ -145,8 +143,6 @@ static void patch_csum(struct segmenter *s, uint32_t size)
     uint64_t sum = checksum_pseudo(s->header, &s->pk, l4_header + size);
     uint16_t folded;
 
-    if (s->zero_csum)
-        return;
     if (s->open_csum) {
         store_be16(field, checksum_fold(sum));
         return;
@@ -199,14 +195,14 @@ unsigned segment_fill(struct segmenter *s, uint8_t *scratch, size_t room,
             break;
         memcpy(data, seg.header, seg.hdr_size);
         memcpy(data + seg.hdr_size, seg.payload, seg.payload_size);
-        frames[n++] = (struct frame){
-            .data = data,
-            .size = (uint32_t)size,
-            .tci = s->tci,
-            .hdr_size = seg.hdr_size,
-            .csum_start = s->open_csum ? seg.csum_start : 0,
-            .csum_ofs = s->open_csum ? seg.csum_ofs : 0,
-            .flags = s->open_csum && !s->zero_csum ? FRAME_NEEDS_CSUM : FRAME_CSUM_VALID};
+        frames[n++] =
+            (struct frame){.data = data,
+                           .size = (uint32_t)size,
+                           .tci = s->tci,
+                           .hdr_size = seg.hdr_size,
+                           .csum_start = s->open_csum ? seg.csum_start : 0,
+                           .csum_ofs = s->open_csum ? seg.csum_ofs : 0,
+                           .flags = s->open_csum ? FRAME_NEEDS_CSUM : FRAME_CSUM_VALID};
         at += FRAME_HEADROOM + size;
         at += -at & (SCRATCH_ALIGN - 1);
         if (at > room)

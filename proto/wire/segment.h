@@ -43,7 +43,6 @@ struct segmenter {
     uint32_t seq;
     uint8_t tcp_flags;
     bool open_csum;
-    bool zero_csum; /* UDP without a checksum stays so. */
     uint8_t header[SEGMENT_HDR_MAX];
 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "proto/wire/checksum.h"
+#include "proto/wire/checksum.c" /* For what runs on processors without AVX2. */
 #include "tests/unit/frames.h"
 
 static void test_against_naive_sum(void **state)
@@ -27,6 +27,21 @@ static void test_against_naive_sum(void **state)
                      frames_sum(data, 65535, 0));
     memset(data, 0xff, sizeof data);
     assert_int_equal(checksum_fold(checksum_add(0, data, 65536)), 0xffff);
+}
+
+static void test_baseline_is_the_same(void **state)
+{
+    uint8_t data[1024];
+    uint64_t seed = 4;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)frames_random(&seed);
+    for (size_t size = 64; size <= sizeof data; size += 64) {
+        assert_int_equal(checksum_fold(sum_baseline(data, size)),
+                         frames_sum(data, size, 0));
+        assert_int_equal(checksum_fold(sum_lines(data, size)), frames_sum(data, size, 0));
+    }
 }
 
 static void test_pieces_add_up(void **state)
@@ -148,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_naive_sum),
+        cmocka_unit_test(test_baseline_is_the_same),
         cmocka_unit_test(test_pieces_add_up),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_udp_zero),

@@ -284,6 +284,34 @@ static void test_claims_others(void **state)
     assert_false(claims[0].has_mac);
     bytes[12] = 0x12;
     assert_int_equal(packet_claims(bytes, size, claims), 0);
+    spec.ip6 = true;
+    size = frames_build(&spec, bytes);
+    assert_int_equal(packet_claims(bytes, size, claims), 1);
+    assert_int_equal(claims[0].family, 6);
+    assert_int_equal(claims[0].addr[0], 0xfd);
+}
+
+static void test_contradictions(void **state)
+{
+    static const struct {
+        uint8_t at, value;
+        bool ip6;
+    } cases[] = {{14, 0x65, false}, {14, 0x44, false}, {14, 0x40, false}, {17, 19, false},
+                 {16, 1, false},    {46, 0x40, false}, {46, 0xf0, false}, {14, 0x45, true},
+                 {18, 1, true},     {66, 0x40, true}};
+    static uint8_t bytes[FRAME_SUPER_MAX + 1];
+    struct packet pk;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct frames_spec spec = {.ip6 = cases[i].ip6, .payload = payload, .size = 16};
+        uint32_t size = frames_build(&spec, bytes);
+
+        assert_int_equal(packet_parse(bytes, size, &pk), 0);
+        bytes[cases[i].at] = cases[i].value;
+        assert_int_equal(packet_parse(bytes, size, &pk), -EBADMSG);
+    }
+    assert_int_equal(packet_parse(bytes, sizeof bytes, &pk), -EBADMSG);
 }
 
 static struct frame superframe(uint8_t *bytes, bool ip6, bool udp, uint32_t size)
@@ -380,6 +408,32 @@ static void test_metadata_plain(void **state)
     assert_int_equal(frame_check(&f), -EBADMSG);
 }
 
+static void test_vnet_types(void **state)
+{
+    static uint8_t bytes[FRAME_SUPER_MAX];
+    uint8_t hdr[VNET_HDR_SIZE] = {2, 0x80}, again[VNET_HDR_SIZE];
+    struct frame f = {.data = bytes, .size = 60};
+
+    (void)state;
+    assert_int_equal(vnet_decode(hdr, &f), 0);
+    assert_int_equal(f.flags & FRAME_CSUM_VALID, FRAME_CSUM_VALID);
+    vnet_encode(&f, again);
+    assert_int_equal(again[0], 2);
+    assert_int_equal(again[1], 0);
+    hdr[1] = 3; /* Fragmentation offload, obsolete. */
+    assert_int_equal(vnet_decode(hdr, &f), -EBADMSG);
+    hdr[1] = 0x20;
+    assert_int_equal(vnet_decode(hdr, &f), -EBADMSG);
+    f = superframe(bytes, false, false, 3000);
+    f.flags |= FRAME_GSO_ECN;
+    assert_int_equal(frame_check(&f), 0);
+    vnet_encode(&f, hdr);
+    assert_int_equal(hdr[1], 0x81);
+    f = (struct frame){.data = bytes, .size = f.size};
+    assert_int_equal(vnet_decode(hdr, &f), 0);
+    assert_int_equal(f.flags, FRAME_NEEDS_CSUM | FRAME_GSO_ECN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +448,8 @@ int main(void)
         cmocka_unit_test(test_claims_others),
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_metadata_plain),
+        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_vnet_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

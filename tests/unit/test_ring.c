@@ -169,7 +169,7 @@ static void test_full_and_wrap(void **state)
     assert_false(ring_ready(&daemon_side.rx));
     assert_false(ring_publish(&client.tx));
     assert_true(ring_ready(&daemon_side.rx));
-    assert_int_equal(ring_peek(&daemon_side.rx, got, FRAME_BURST), FRAME_BURST);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, FRAME_BURST + 1), FRAME_BURST);
     assert_int_equal(ring_put(&client.tx, &f), -ENOBUFS); /* Not released yet. */
     assert_false(ring_release(&daemon_side.rx));
     assert_int_equal(ring_room(&client.tx, 64), FRAME_BURST);
@@ -238,11 +238,14 @@ static void test_head_lies(void **state)
 {
     static const uint32_t lies[] = {1, 63, 65, SIZE + 64, 0xffffffc0u, 0x80000000u};
     struct frame got[4];
+    size_t used;
 
     (void)state;
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         set(&client.control->dir[RING_TO_DAEMON].head, lies[i]);
         assert_int_equal(ring_peek(&daemon_side.rx, got, 4), -EPROTO);
+        assert_int_equal(ring_get(&daemon_side.rx, bytes, sizeof bytes, &used, got, 4),
+                         -EPROTO);
     }
     /* A head that is possible over memory that is all zero: empty frames, and no harm. */
     set(&client.control->dir[RING_TO_DAEMON].head, SIZE);

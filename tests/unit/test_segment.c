@@ -139,6 +139,7 @@ static void test_cut(void **state)
 static void test_refusals(void **state)
 {
     static const uint8_t md5[20] = {1, 1, 19, 18}, ao[16] = {29, 16}, broken[4] = {8, 1};
+    static const uint8_t end[4] = {0, 19, 18, 0}; /* What is behind the end is padding. */
     static const struct {
         const uint8_t *options;
         uint8_t size, flags;
@@ -157,12 +158,77 @@ static void test_refusals(void **state)
         assert_int_equal(segment_init(&s, &f, 0, 0), 0);
         assert_int_equal(segment_init(&s, &f, 900, 0), -EINVAL);
     }
+    spec = (struct frames_spec){
+        .flags = ACK, .options = end, .options_size = 4, .payload = payload, .size = 3000};
+    f = super(&spec, 1000);
+    assert_int_equal(segment_init(&s, &f, 900, 0), 0);
     spec = (struct frames_spec){.udp = true, .payload = payload, .size = 3000};
     f = super(&spec, 1000);
     assert_int_equal(segment_init(&s, &f, 900, 0), -EINVAL);
     f.gso = FRAME_GSO_NONE;
     assert_int_equal(segment_init(&s, &f, 0, 0), -EINVAL);
     assert_int_equal(segment_init(&s, &f, 1000, 0), -EINVAL);
+}
+
+static void test_long_headers(void **state)
+{
+    struct frames_spec spec = {.ip6 = true, .flags = ACK, .payload = payload, .size = 3000};
+    struct frame f = super(&spec, 1000);
+    struct segmenter s;
+
+    (void)state;
+    /* 128 bytes of destination options between IPv6 and TCP. */
+    memmove(big + 54 + 128, big + 54, f.size - 54);
+    memset(big + 54, 0, 128);
+    big[54] = 6;
+    big[55] = 15;
+    big[20] = 60;
+    f.size += 128;
+    store_be16(big + 18, (uint16_t)(f.size - 54));
+    f.csum_start = (uint16_t)(f.csum_start + 128);
+    assert_int_equal(frame_check(&f), 0);
+    assert_int_equal(f.hdr_size, 74 + 128);
+    assert_int_equal(segment_init(&s, &f, 0, 0), -E2BIG);
+}
+
+/* A datagram whose checksum comes out as 0 says 0xffff instead. */
+static void test_udp_zero(void **state)
+{
+    static uint8_t zeros[2000];
+    struct frames_spec spec = {.udp = true, .payload = zeros, .size = 2000};
+    struct frame f, out[2];
+    struct segmenter s;
+    uint8_t one[1100];
+
+    (void)state;
+    spec.size = 1000;
+    (void)!frames_build(&spec, one);
+    memcpy(zeros, one + 40,
+           2); /* The checksum itself, so that the rest adds up to nothing. */
+    spec.size = 2000;
+    f = super(&spec, 1000);
+    assert_int_equal(segment_init(&s, &f, 0, 0), 0);
+    assert_int_equal(segment_fill(&s, scratch, sizeof scratch, out, 2, NULL), 2);
+    assert_int_equal(load_be16(out[0].data + 40), 0xffff);
+    assert_true(frames_checksums_right(out[0].data, out[0].size));
+}
+
+static void test_room_that_is_used(void **state)
+{
+    struct frames_spec spec = {.flags = ACK, .payload = payload, .size = 1900};
+    struct frame f = super(&spec, 1000), out[3];
+    struct segmenter s;
+    size_t used = 0;
+
+    (void)state;
+    assert_int_equal(segment_init(&s, &f, 0, 0), 0);
+    assert_int_equal(segment_fill(&s, scratch, FRAME_HEADROOM + 1053, out, 3, &used), 0);
+    assert_int_equal(used, 0);
+    assert_int_equal(segment_fill(&s, scratch, FRAME_HEADROOM + 1054, out, 3, &used), 1);
+    assert_int_equal(used, FRAME_HEADROOM + 1054);
+    assert_int_equal(segment_fill(&s, scratch, sizeof scratch, out, 3, &used), 1);
+    assert_in_range(used, FRAME_HEADROOM + 954, FRAME_HEADROOM + 954 + 15);
+    assert_int_equal(segment_fill(&s, scratch, sizeof scratch, out, 3, &used), 0);
 }
 
 /* A plain frame of a large inner MTU is cut for a link, but not if that hid damage. */
@@ -348,6 +414,22 @@ static void test_not_merged(void **state)
     check_not_merged(change_psh, false, 2);
 }
 
+static void test_others_pass_between(void **state)
+{
+    struct frames_spec spec = {.flags = ACK, .df = true, .payload = payload, .size = 2000};
+    struct frames_spec udp = {.udp = true, .payload = payload, .size = 10};
+    struct frame frames[FRAME_BURST];
+
+    (void)state;
+    assert_int_equal(cut(&spec, 1000, 0, frames), 2);
+    frames[2] = frames[1];
+    frames[1] = (struct frame){.data = scratch + 30000};
+    frames[1].size = frames_build(&udp, frames[1].data);
+    assert_int_equal(coalesce(frames, 3), 3);
+    frames[1].size = 20; /* Not even whole. */
+    assert_int_equal(coalesce(frames, 3), 3);
+}
+
 static void test_short_one_ends_a_run(void **state)
 {
     struct frames_spec spec = {.flags = ACK, .df = true, .payload = payload, .size = 2500};
@@ -498,10 +580,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_long_headers),
+        cmocka_unit_test(test_udp_zero),
+        cmocka_unit_test(test_room_that_is_used),
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_urgent),
         cmocka_unit_test(test_merge_is_the_inverse),
         cmocka_unit_test(test_not_merged),
+        cmocka_unit_test(test_others_pass_between),
         cmocka_unit_test(test_short_one_ends_a_run),
         cmocka_unit_test(test_superframes_merge),
         cmocka_unit_test(test_other_sizes_stay_apart),
