@@ -300,6 +300,7 @@ int ipc_send(int sock, enum ipc_type type, uint32_t request, const void *body,
         void *out;
     } base = {.in = body};
     size_t size;
+    int r;
 
     if (!k || n_fds > IPC_MAX_FDS || (!body && k->size))
         return -EINVAL;
@@ -315,7 +316,9 @@ int ipc_send(int sock, enum ipc_type type, uint32_t request, const void *body,
     head.request = request;
     parts[0] = (struct iovec){.iov_base = &head, .iov_len = sizeof head};
     parts[1] = (struct iovec){.iov_base = base.out, .iov_len = size};
-    return fd_sendv(sock, parts, size ? 2 : 1, fds, n_fds);
+    r = fd_sendv(sock, parts, size ? 2 : 1, fds, n_fds);
+    /* Too many descriptors are on their way: as good as full, until the other side takes some. */
+    return r == -ETOOMANYREFS ? -EAGAIN : r;
 }
 
 static ssize_t receive(int sock, struct ipc_message *msg)

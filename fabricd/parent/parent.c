@@ -58,6 +58,8 @@ bool parent_sync(struct parent *p)
         child_wait(c);
         return false;
     }
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+        log_error("the switch cannot be told of a change: %s", err_text(r));
     if (r == 0 && p->replaying) {
         p->replaying = false;
         child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
