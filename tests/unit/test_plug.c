@@ -101,7 +101,9 @@ static void echo(struct ringmap *m, int conn, int bell_in, int bell_out)
                 sched_yield();
             }
         }
-        if (ring_publish(&m->tx) | ring_release(&m->rx))
+        if (ring_publish(&m->tx))
+            (void)!eventfd_write(bell_out, 1);
+        if (ring_release(&m->rx))
             (void)!eventfd_write(bell_out, 1);
     }
 }
