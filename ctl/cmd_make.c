@@ -169,7 +169,9 @@ static char *name_from(const char *text)
 static int free_vde_name(struct ctl *ctl, const char *network, char **name)
 {
     struct node *answer;
-    int r = api_get(ctl, "/v1/ports", &answer);
+    char *path = http_path("/v1/ports?network=%s", network);
+    int r = api_get(ctl, path, &answer);
+    free(path);
     if (r)
         return r;
     const struct node *items = api_items(answer);
@@ -177,8 +179,7 @@ static int free_vde_name(struct ctl *ctl, const char *network, char **name)
         bool taken = false;
         *name = xasprintf("vde%u", n);
         for (size_t i = 0; i < items->n; i++)
-            taken |= strcmp(node_get_text(items->child[i], "name", ""), *name) == 0 &&
-                     strcmp(node_get_text(items->child[i], "network", ""), network) == 0;
+            taken |= strcmp(node_get_text(items->child[i], "name", ""), *name) == 0;
         if (!taken)
             break;
         free(*name);

@@ -60,9 +60,8 @@ static void count_cell(struct table *t, const struct node *port, const char *key
         table_cell(t, TINT_NONE, NULL);
 }
 
-static void row_net(struct table *t, const struct node *n, const struct node *hosts)
+static void row_net(struct table *t, const struct node *n)
 {
-    (void)hosts;
     char *vlans = vlans_brief(n), *pairs = node_brief(object_node(n, "status", "degraded"));
     table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
     brief_cell(t, n, NULL, "ipv4");
@@ -81,9 +80,8 @@ static void row_net(struct table *t, const struct node *n, const struct node *ho
     free(pairs);
 }
 
-static void row_port(struct table *t, const struct node *n, const struct node *hosts)
+static void row_port(struct table *t, const struct node *n)
 {
-    (void)hosts;
     const struct node *host = object_node(n, "status", "host");
     table_format(t, TINT_NONE, "%s/%s", node_get_text(n, "network", "?"),
                  node_get_text(n, "name", "?"));
@@ -96,9 +94,8 @@ static void row_port(struct table *t, const struct node *n, const struct node *h
     brief_cell(t, n, "status", "owner");
 }
 
-static void row_endpoint(struct table *t, const struct node *n, const struct node *hosts)
+static void row_endpoint(struct table *t, const struct node *n)
 {
-    (void)hosts;
     table_format(t, TINT_NONE, "%s/%s", node_get_text(n, "network", "?"),
                  node_get_text(n, "name", "?"));
     brief_cell(t, n, NULL, "vlan");
@@ -108,9 +105,8 @@ static void row_endpoint(struct table *t, const struct node *n, const struct nod
     state_cell(t, n);
 }
 
-static void row_host(struct table *t, const struct node *n, const struct node *hosts)
+static void row_host(struct table *t, const struct node *n)
 {
-    (void)hosts;
     const struct node *seen = object_node(n, "status", "address");
     table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
     state_cell(t, n);
@@ -121,42 +117,21 @@ static void row_host(struct table *t, const struct node *n, const struct node *h
     table_cell(t, TINT_NONE, node_get_bool(n, "founder", false) ? "founder" : "member");
 }
 
-/* The host at the other end of a link, by its name among the `hosts`; NULL if unknown. */
-static const struct node *far_host(const struct node *link, const struct node *hosts)
+static void row_link(struct table *t, const struct node *n)
 {
-    const struct node *ends = node_get(link, "between");
-    for (size_t i = 0; hosts && i < hosts->n; i++) {
-        const struct node *h = hosts->child[i];
-        const char *state = object_text(h, "status", "state");
-        const char *name = node_get_text(h, "name", "");
-        if (!state || strcmp(state, "self") == 0)
-            continue;
-        for (size_t e = 0; ends && ends->kind == NODE_LIST && e < ends->n; e++)
-            if (ends->child[e]->kind == NODE_TEXT &&
-                strcmp(ends->child[e]->text, name) == 0)
-                return h;
-    }
-    return NULL;
-}
-
-static void row_link(struct table *t, const struct node *n, const struct node *hosts)
-{
-    const struct node *far = far_host(n, hosts);
-    bool own = object_node(n, "status", "cipher") || !far;
-    const struct node *from = own ? n : far;
+    const struct node *seen = object_node(n, "status", "address");
     table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
     state_cell(t, n);
-    us_cell(t, object_node(from, "status", "rtt_us"));
-    brief_cell(t, from, "status", "cipher");
-    brief_cell(t, from, "status", "mtu");
-    brief_cell(t, object_node(from, "status", "address") ? from : n,
-               object_node(from, "status", "address") ? "status" : NULL, "address");
+    us_cell(t, object_node(n, "status", "rtt_us"));
+    brief_cell(t, n, "status", "cipher");
+    brief_cell(t, n, "status", "mtu");
+    brief_cell(t, n, seen ? "status" : NULL, "address");
 }
 
 static const struct layout {
     const char *noun;
     const char *columns;
-    void (*row)(struct table *, const struct node *object, const struct node *hosts);
+    void (*row)(struct table *, const struct node *object);
 } layouts[] = {
     {"net", "NAME IPV4 IPV6 VLANS >PORTS HOSTS STATE", row_net},
     {"port", "PORT KIND STATE HOST VLAN >IN >OUT OWNER", row_port},
@@ -173,67 +148,27 @@ static const struct layout *layout_of(const char *noun)
     return &layouts[i];
 }
 
-/* Drops the items of other networks. */
-static void keep_network(struct node *answer, const char *network)
-{
-    struct node *items = answer->kind == NODE_MAP ? node_get(answer, "items") : answer;
-    size_t kept = 0;
-    for (size_t i = 0; items && items->kind == NODE_LIST && i < items->n; i++) {
-        if (strcmp(node_get_text(items->child[i], "network", ""), network) == 0)
-            items->child[kept++] = items->child[i];
-        else
-            node_free(items->child[i]);
-    }
-    if (items && items->kind == NODE_LIST)
-        items->n = kept;
-}
-
-/* The list; with the network in args, which must exist, only what is in it. */
-static int get_list(struct ctl *ctl, const struct args *args, struct node **answer)
-{
-    const char *noun = args->command->noun;
-    const char *network = args->n_words > 0 ? args->words[0] : NULL;
-    char *path;
-    int r = 0;
-    if (network) {
-        struct node *net;
-        r = object_path(ctl, "net", network, &path);
-        if (r)
-            return r;
-        r = api_get(ctl, path, &net);
-        free(path);
-        if (r)
-            return r;
-        node_free(net);
-    }
-    path = http_path("/v1/%s", object_plural(noun));
-    r = api_get(ctl, path, answer);
-    free(path);
-    if (!r && network)
-        keep_network(*answer, network);
-    return r;
-}
-
 int cmd_ls(struct ctl *ctl, const struct args *args)
 {
     const char *noun = args->command->noun;
     const struct layout *layout = layout_of(noun);
-    struct node *answer, *hosts = NULL;
-    int r = get_list(ctl, args, &answer);
+    struct node *answer;
+    char *path = args->n_words > 0
+                     ? http_path("/v1/%s?network=%s", object_plural(noun), args->words[0])
+                     : http_path("/v1/%s", object_plural(noun));
+    int r = api_get(ctl, path, &answer);
+    free(path);
     if (r)
         return r;
     const struct node *items = api_items(answer);
     if (!output_list(ctl, object_kind(noun), items)) {
-        if (layout->row == row_link && items->n > 0)
-            r = api_get(ctl, "/v1/hosts", &hosts);
         struct table *t = table_new(layout->columns);
         for (size_t i = 0; i < items->n; i++)
-            layout->row(t, items->child[i], hosts ? api_items(hosts) : NULL);
+            layout->row(t, items->child[i]);
         table_print(t, stdout, ctl->colour);
     }
-    node_free(hosts);
     node_free(answer);
-    return r;
+    return CTL_DONE;
 }
 
 /* Every key of an object on a line of its own, those of maps by dotted names. */

@@ -136,6 +136,11 @@ static const struct option_row log_options[] = {
     END
 };
 
+static const struct option_row help_options[] = {
+    {.name = "manual", .help = "Print the manual page"},
+    END
+};
+
 #define ANY 250 /* Names that one command takes. */
 #define LATER(NOUN, WHY) {.noun = NOUN, .flags = COMMAND_HIDDEN, .max = ANY, .usage = "", .help = "", .later = WHY}
 
@@ -190,7 +195,7 @@ const struct command commands[] = {
     {"daemon", "log", 0, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
 
     {"version", NULL, 0, 0, 0, "", NULL, cmd_version, "Show the versions of iothctl and the daemon", NULL},
-    {"help", NULL, 0, 0, 2, "[NOUN]", NULL, cmd_help, "Show help", NULL},
+    {"help", NULL, 0, 0, 2, "[NOUN]", help_options, cmd_help, "Show help", NULL},
     {"completion", NULL, 0, 1, 1, "bash", NULL, cmd_completion, "Print the completion script of a shell", NULL},
 
     LATER("router", "routers are not built yet"),

@@ -78,6 +78,10 @@ void help_print(FILE *out, const char *noun, const struct command *command)
 
 int cmd_help(struct ctl *ctl, const struct args *args)
 {
+    if (args_has(args, "manual")) {
+        manual_print(stdout);
+        return CTL_DONE;
+    }
     const char *noun = args->n_words > 0 ? args->words[0] : NULL;
     const char *verb = args->n_words > 1 ? args->words[1] : NULL;
     const struct command *found = NULL;

@@ -10,4 +10,7 @@ struct command;
 /* Of a command; else of a noun; else (both NULL) of iothctl. */
 void help_print(FILE *out, const char *noun, const struct command *);
 
+/* iothctl(1), as man(7) wants it: docs/man/iothctl.1. */
+void manual_print(FILE *out);
+
 #endif

@@ -5,7 +5,9 @@ shows the answers. It refuses requests that the API would refuse, and keeps a re
 import copy
 import http.server
 import json
+import socket
 import socketserver
+import struct
 import threading
 from urllib.parse import parse_qs, urlsplit
 
@@ -107,7 +109,11 @@ class FakeDaemon:
         plural, name = parts[1], "/".join(parts[2:])
         table = self.objects[plural]
         if not name:
-            return 200, {"items": list(table.values())}
+            wanted = query.get("network", [None])[0]
+            if wanted is not None and wanted not in self.objects["networks"]:
+                raise Problem(404, f"there is no network {wanted}")
+            return 200, {"items": [o for o in table.values()
+                                   if wanted is None or o["network"] == wanted]}
         if method == "PUT":
             if name in table and headers.get("If-None-Match") == "*":
                 raise Problem(409, f"{name} exists already", hint=f"iothctl net show {name}")
@@ -130,3 +136,32 @@ class FakeDaemon:
                         dict(pointer="/nonsense", detail="unknown key, did you mean none?")])
             table[name] = merge(table[name], body)
         return 200, table[name]
+
+
+class FakePlug:
+    """RUN/plug.sock for a capture: answers one request and sends frames until it is closed."""
+
+    def __init__(self, path, frames, code=0, why=""):
+        self.frames, self.code, self.why = frames, code, why
+        self.request = None
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(path)
+        self.socket.listen(1)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        connection, _address = self.socket.accept()
+        with connection:
+            self.request = connection.recv(2048)
+            why = self.why.encode()
+            connection.send(struct.pack("=IHiH", 0x696F7052, 1, self.code, len(why)) + why
+                            + struct.pack("=HHHI6sB", 0, 0, 0, 1500, b"", 0) + bytes(18) * 2)
+            for port, tci, data, whole in self.frames:
+                connection.send(struct.pack("=QIIIHH64s", 1700000000123456789, 2, whole,
+                                            len(data), tci, 0, port.encode()) + data)
+            connection.recv(1)  # Until the other side hangs up.
+
+    def close(self):
+        self.socket.close()
+        self.thread.join(10)

@@ -7,6 +7,8 @@ usage: test_iothctl.py IOTHCTL [unittest options]
 
 import json
 import os
+import shutil
+import signal
 import socketserver
 import stat
 import subprocess
@@ -16,7 +18,7 @@ import threading
 import time
 import unittest
 
-from fake_daemon import FakeDaemon, Problem
+from fake_daemon import FakeDaemon, FakePlug, Problem
 
 IOTHCTL = None
 
@@ -64,7 +66,8 @@ class WithDaemon(Base):
         self.daemon.put("hosts", "beta", status=dict(
             state="up", address="198.51.100.2:4655", rtt_us=1234, cipher="AES-256-GCM", mtu=1472))
         self.daemon.put("hosts", "gamma", status=dict(state="down"))
-        self.daemon.put("links", "alpha-beta", between=["alpha", "beta"], status=dict(state="up"))
+        self.daemon.put("links", "alpha-beta", between=["alpha", "beta"], status=dict(
+            state="up", address="198.51.100.2:4655", rtt_us=1234, cipher="AES-256-GCM", mtu=1472))
         self.daemon.put("links", "alpha-gamma", between=["alpha", "gamma"],
                         status=dict(state="down"))
 
@@ -127,6 +130,12 @@ class Usage(Base):
         self.assertIn("--vlan ID", self.check(0, "net", "create", "-h").out)
         self.assertIn("net rm", self.check(0, "help", "net").out)
         self.assertEqual(self.ctl().code, 2)
+
+    def test_manual(self):
+        """docs/man/iothctl.1 is what the table says; `iothctl help --manual` makes it."""
+        root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
+        with open(os.path.join(root, "docs/man/iothctl.1"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), self.check(0, "help", "--manual").out)
 
     def test_completion(self):
         script = self.check(0, "completion", "bash").out
@@ -315,13 +324,14 @@ class Nets(WithDaemon):
 
 class Others(WithDaemon):
     def test_port_add(self):
+        self.check(3, "port", "add", "lan1", "--vde")
+        self.daemon.put("networks", "lan1")
         self.check(0, "port", "add", "lan1", "--tap", "Office_0", "--access", "10", "--rate", "10M")
         self.assertEqual(self.last()[:3], ("PUT", "/v1/ports/lan1/office-0",
                                            dict(tap="Office_0", access=10, rate="10M")))
         self.assertEqual(self.check(0, "port", "add", "lan1", "--vde").out, "lan1/vde1\n")
         self.assertEqual(self.check(0, "port", "add", "lan1", "--vde").out, "lan1/vde2\n")
         self.assertEqual(self.check(0, "port", "add", "lan1", "gate", "--vde").out, "lan1/gate\n")
-        self.daemon.put("networks", "lan1")
         self.daemon.put("ports", "lan2/x")
         self.assertEqual(len(self.check(0, "port", "ls", "lan1").out.splitlines()), 5)
         self.check(0, "port", "rm", "lan1/gate")
@@ -451,6 +461,67 @@ degraded: lan1: alpha-gamma
         self.assertEqual([h["name"] for h in drawn["hosts"]], ["alpha", "beta", "gamma"])
         self.assertEqual(drawn["links"][1], dict(name="alpha-gamma", between=["alpha", "gamma"],
                                                  up=False))
+
+
+class Capture(WithDaemon):
+    ARP = bytes.fromhex("ffffffffffff 020000000001 0806 0001080006040001 020000000001 0a400001"
+                        "000000000000 0a400002")
+    OTHER = bytes.fromhex("020000000001 020000000002 88b5") + bytes(46)
+
+    def plug(self, *frames, **more):
+        plug = FakePlug(self.path("run/plug.sock"), frames, **more)
+        self.addCleanup(plug.close)
+        return plug
+
+    def test_lines(self):
+        plug = self.plug(("web", 0, self.ARP, len(self.ARP)), ("office0", 10, self.ARP, 42))
+        r = self.check(0, "capture", "lan1/web", "-c", "2")
+        self.assertIn(b"lan1", plug.request)
+        self.assertIn(b"web", plug.request)
+        lines = r.out.splitlines()
+        self.assertRegex(lines[0], r"^\d\d:\d\d:\d\d\.123456 web: 02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff, "
+                                   r"ARP, who has 10\.64\.0\.2, tell 10\.64\.0\.1$")
+        self.assertIn("office0: ", lines[1])
+        self.assertIn(", vlan 10, ARP", lines[1])
+        self.assertEqual(r.err, "2 frames\n")
+
+    def test_filter(self):
+        self.plug(("a", 0, self.OTHER, 60), ("b", 0, self.ARP, 42))
+        r = self.check(0, "capture", "lan1", "arp", "and", "ether", "src", "2:0:0:0:0:1", "-c", "1")
+        self.assertEqual(len(r.out.splitlines()), 1)
+        self.assertIn(" b: ", r.out)
+        self.assertIn("filter", self.check(2, "capture", "lan1", "no such filter").err)
+
+    def test_file(self):
+        self.plug(("web", 0, self.ARP, 42), ("office0", 10, self.OTHER, 90), ("web", 0, self.ARP, 42))
+        self.check(0, "capture", "lan1", "-w", self.path("x.pcapng"), "-c", "3")
+        if not shutil.which("tshark"):
+            self.skipTest("tshark is not installed")
+        done = subprocess.run(
+            ["tshark", "-r", self.path("x.pcapng"), "-T", "fields", "-e", "frame.interface_name",
+             "-e", "frame.time_epoch", "-e", "frame.len", "-e", "frame.cap_len", "-e", "vlan.id"],
+            capture_output=True, text=True, check=True)
+        self.assertEqual([line.split() for line in done.stdout.splitlines()], [
+            ["web", "1700000000.123456789", "42", "42"],
+            ["office0", "1700000000.123456789", "94", "64", "10"],
+            ["web", "1700000000.123456789", "42", "42"]])
+
+    def test_interrupted(self):
+        self.plug(("web", 0, self.ARP, 42))
+        p = subprocess.Popen([IOTHCTL, "capture", "lan1", "-w", self.path("x.pcapng")],
+                             env=self.env, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 20
+        while not os.path.exists(self.path("x.pcapng")) or os.path.getsize(self.path("x.pcapng")) < 150:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.communicate(timeout=10)[1], "1 frame\n")
+        self.assertEqual(p.returncode, 0)
+
+    def test_refused(self):
+        self.plug(code=-2, why="there is no network lan1")
+        r = self.check(3, "capture", "lan1")
+        self.assertEqual(r.err, "iothctl: capture lan1 failed: there is no network lan1\n")
 
 
 class Files(WithDaemon):
