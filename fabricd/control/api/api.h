@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The API. api_http.c takes HTTP apart (libmicrohttpd on the loop); what follows knows requests
+ * and answers only: the route table (routes.c) finds the row, checks who may, and calls its
+ * handler, which answers exactly once, at once or later. So tests and fuzzers call
+ * api_dispatch() without a socket.
+ */
+#ifndef FABRICD_CONTROL_API_API_H
+#define FABRICD_CONTROL_API_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fabricd/control/change/change.h"
+#include "fabricd/control/context.h"
+#include "proto/base/err.h"
+#include "proto/base/fd.h"
+#include "proto/model/node.h"
+
+#define API_MAX_BODY  (1024u * 1024u)
+#define API_MAX_PARTS 6u
+#define API_MAX_QUERY 8u
+
+struct api_request;
+
+struct api_answer {
+    int status;
+    const char *type;  /* Content-Type; static */
+    const char *allow; /* Of a 405; static, or NULL */
+    char *body;        /* Or NULL; freed by whoever receives the answer. */
+    size_t size;
+};
+
+struct api_request {
+    struct control *control;
+    char *method;
+    char *path; /* Decoded; taken to pieces by api_dispatch(). */
+    struct {
+        char *key, *value;
+    } query[API_MAX_QUERY];
+    unsigned n_query;
+    char *accept, *content_type, *if_match, *if_none_match; /* Or NULL. */
+    char *body;
+    size_t size;
+    struct fd_peer peer;
+
+    /* The router's. */
+    const char *parts[API_MAX_PARTS]; /* Of the path, after /v1. */
+    unsigned n_parts;
+    bool full; /* The peer may all. */
+
+    /* Takes the answer's body. */
+    void (*answered)(struct api_request *, const struct api_answer *);
+    void *aux;
+};
+
+/* Takes the listening socket. NULL and err on failure. */
+struct api *api_new(struct control *, int sock, struct err *err);
+void api_free(struct api *);
+
+/* Routes and carries out; ends in one call of request->answered, perhaps before it returns. */
+void api_dispatch(struct api_request *);
+
+/* --- for handlers: each of them ends the request ------------------------------------------- */
+
+/* Takes the tree; YAML or JSON as the client would have it. */
+void api_answer_node(struct api_request *, int status, struct node *);
+/* Takes the text; its type is static. */
+void api_answer_text(struct api_request *, int status, const char *type, char *text);
+void api_answer_empty(struct api_request *, int status);
+void api_problem(struct api_request *, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void api_problem_err(struct api_request *, int status, const struct err *,
+                     const struct diags *);
+/* What became of a change: its value, nothing (204), or the problem. */
+void api_answer_result(struct api_request *, struct change_result *);
+
+/* The body as a tree, the caller's; NULL when it has been answered with a problem. An empty body
+ * is an empty map. */
+struct node *api_body(struct api_request *);
+
+/* The value of a query parameter, or NULL. A flag is set by "1", "true" and nothing. */
+const char *api_query(const struct api_request *, const char *key);
+bool api_query_flag(const struct api_request *, const char *key);
+
+bool api_wants_yaml(const struct api_request *);
+
+#endif

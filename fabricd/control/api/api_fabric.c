@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fabric itself and its membership. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/api/routes.h"
+#include "fabricd/control/identity/identity.h"
+
+#define INVITE_DEFAULT 3600
+
+static struct node *fabric_node(const struct control *control)
+{
+    struct node *fabric = node_map(), *status = node_map();
+    char *name = identity_fabric_name(control);
+    char id[17];
+
+    snprintf(id, sizeof(id), "%016" PRIx64, control->id.self.fabric);
+    if (name != NULL)
+        node_set_text(fabric, "name", name);
+    else
+        node_set(fabric, "name", node_new(NODE_NULL));
+    node_set_text(fabric, "id", id);
+    list_for_each (it, &control->view->hosts) {
+        const struct view_host *host = list_entry(it, struct view_host, link);
+        if (node_get_bool(host->body, "founder", false))
+            node_set_text(fabric, "founder", host->name);
+    }
+    node_set_text(fabric, "host", control_host(control));
+    node_set_int(status, "hosts", (int64_t)control->view->n_hosts);
+    node_set_int(status, "revision", (int64_t)store_revision(control->store));
+    node_set(fabric, "status", status);
+    free(name);
+    return fabric;
+}
+
+void api_fabric(struct api_request *rq)
+{
+    api_answer_node(rq, 200, fabric_node(rq->control));
+}
+
+static void answer_fabric(void *aux, struct change_result *result)
+{
+    struct api_request *rq = aux;
+
+    if (result->status >= 400)
+        api_answer_result(rq, result);
+    else
+        api_answer_node(rq, 200, fabric_node(rq->control));
+}
+
+static void answer_change(void *aux, struct change_result *result)
+{
+    api_answer_result(aux, result);
+}
+
+void api_fabric_rename(struct api_request *rq)
+{
+    struct node *body = api_body(rq);
+    struct change *change;
+
+    if (body == NULL)
+        return;
+    change = change_new(control_host(rq->control), "cli");
+    change_add(change, CHANGE_RENAME, NULL, NULL, node_get_text(body, "name", ""), NULL);
+    node_free(body);
+    change_submit(rq->control, change, answer_fabric, rq);
+}
+
+static void key_dropped(void *aux, struct ipc_message *reply)
+{
+    struct api_request *rq = aux;
+
+    if (reply == NULL)
+        api_problem(rq, 503, "the daemon's parent process is away");
+    else if (reply->head.type == IPC_REPLY && reply->body.reply.code < 0)
+        api_problem(rq, 409, "%s", reply->body.reply.why);
+    else
+        api_answer_empty(rq, 204);
+}
+
+void api_key_drop(struct api_request *rq)
+{
+    struct ipc_keys keys = {.what = IPC_KEYS_DROP_ROOT};
+
+    chan_ask(&rq->control->parent, IPC_KEYS, &keys, 0, key_dropped, rq);
+}
+
+/* False: answered, since this host has no membership to speak of. */
+static bool have_member(struct api_request *rq)
+{
+    if (rq->control->member_ops != NULL)
+        return true;
+    api_problem(rq, 503, "the daemon is still starting");
+    return false;
+}
+
+/* The body's keys must be known ones: a mistake is not to be passed over. */
+static bool only_keys(struct api_request *rq, const struct node *body,
+                      const char *const *keys)
+{
+    for (size_t i = 0; i < body->n; i++) {
+        size_t k = 0;
+
+        while (keys[k] != NULL && strcmp(keys[k], body->key[i]) != 0)
+            k++;
+        if (keys[k] == NULL) {
+            api_problem(rq, 400, "unknown key %.64s", body->key[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+void api_invite(struct api_request *rq)
+{
+    static const char *const keys[] = {"name", "expires", NULL};
+    struct node *body = api_body(rq);
+    const struct node *expires;
+    int64_t ms = INVITE_DEFAULT * 1000;
+    const char *name;
+
+    if (body == NULL)
+        return;
+    name = node_get_text(body, "name", NULL);
+    expires = node_get(body, "expires");
+    if (expires != NULL && expires->kind == NODE_INT)
+        ms = expires->integer < INT32_MAX ? expires->integer * 1000 : 0;
+    if (!only_keys(rq, body, keys))
+        ;
+    else if (name != NULL && !schema_name_ok(name))
+        api_problem(rq, 400, "\"%.80s\" is no valid name of a host", name);
+    else if (expires != NULL && expires->kind == NODE_TEXT &&
+             !schema_parse_time(expires->text, &ms))
+        api_problem(rq, 400, "\"%.80s\" is no time (1h, 30m, 90s)", expires->text);
+    else if (ms < 1000 || ms > INT64_C(366) * 86400 * 1000)
+        api_problem(rq, 400, "an invitation lasts between a second and a year");
+    else if (have_member(rq))
+        rq->control->member_ops->invite(rq->control, name, ms / 1000, answer_change, rq);
+    node_free(body);
+}
+
+void api_join(struct api_request *rq)
+{
+    static const char *const keys[] = {"token", "discard", NULL};
+    struct node *body = api_body(rq);
+    const char *token;
+
+    if (body == NULL)
+        return;
+    token = node_get_text(body, "token", "");
+    if (!only_keys(rq, body, keys))
+        ;
+    else if (token[0] == '\0')
+        api_problem(rq, 400, "a token is wanted");
+    else if (have_member(rq))
+        rq->control->member_ops->join(
+            rq->control, token, node_get_bool(body, "discard", false), answer_fabric, rq);
+    node_free(body);
+}
+
+void api_leave(struct api_request *rq)
+{
+    if (have_member(rq))
+        rq->control->member_ops->leave(rq->control, answer_fabric, rq);
+}

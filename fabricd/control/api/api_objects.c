@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The objects of the model: list, get, put, patch, delete. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/api/routes.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "proto/base/xalloc.h"
+
+static const struct kind *kind_of(const struct api_request *rq)
+{
+    return schema_kind(rq->parts[1]);
+}
+
+static const char *network_of(const struct api_request *rq)
+{
+    return rq->n_parts == 4 ? rq->parts[2] : NULL;
+}
+
+static const char *name_of(const struct api_request *rq)
+{
+    return rq->parts[rq->n_parts - 1];
+}
+
+static void not_found(struct api_request *rq)
+{
+    const struct kind *kind = kind_of(rq);
+    struct err err = {.why = ""};
+    const char *network = network_of(rq);
+
+    snprintf(err.why, sizeof(err.why), "there is no %s %s%s%s", kind->name,
+             network != NULL ? network : "", network != NULL ? "/" : "", name_of(rq));
+    snprintf(err.hint, sizeof(err.hint), "iothctl %s ls",
+             strcmp(kind->name, "network") == 0 ? "net" : kind->name);
+    api_problem_err(rq, 404, &err, NULL);
+}
+
+static void answer_list(void *aux, const struct stats *stats)
+{
+    struct api_request *rq = aux;
+    struct node *answer = node_map();
+
+    node_set(answer, "items", shape_all(rq, kind_of(rq), api_query(rq, "network"), stats));
+    api_answer_node(rq, 200, answer);
+}
+
+static void answer_one(void *aux, const struct stats *stats)
+{
+    struct api_request *rq = aux;
+    struct node *one = shape_one(rq, kind_of(rq), network_of(rq), name_of(rq), stats);
+
+    if (one != NULL)
+        api_answer_node(rq, 200, one);
+    else
+        not_found(rq);
+}
+
+static void with_stats(struct api_request *rq, observe_stats_fn *answer)
+{
+    static const struct stats none = {.complete = true};
+    const struct kind *kind = kind_of(rq);
+    uint32_t needs = shape_needs(kind);
+
+    if (!rq->full && !kind->in_network && strcmp(kind->name, "network") != 0)
+        api_problem(rq, 403, "only the daemon's owner, root and group ioth may see that");
+    else if (needs != 0)
+        observe_stats(rq->control->observe, 0, needs, answer, rq);
+    else
+        answer(rq, &none);
+}
+
+void api_list(struct api_request *rq)
+{
+    const char *network = api_query(rq, "network");
+
+    if (network != NULL &&
+        (view_network(rq->control->view, network) == NULL || !shape_visible(rq, network))) {
+        api_problem(rq, 404, "there is no network %s", network);
+        return;
+    }
+    with_stats(rq, answer_list);
+}
+
+void api_get(struct api_request *rq)
+{
+    with_stats(rq, answer_one);
+}
+
+/* --- changes ------------------------------------------------------------------------------- */
+
+/* The answer waits until the data path has followed. */
+struct waiting {
+    struct api_request *rq;
+    struct change_result result;
+};
+
+static void settled(void *aux)
+{
+    struct waiting *waiting = aux;
+
+    api_answer_result(waiting->rq, &waiting->result);
+    change_result_done(&waiting->result);
+    free(waiting);
+}
+
+static void changed(void *aux, struct change_result *result)
+{
+    struct api_request *rq = aux;
+    struct waiting *waiting;
+
+    if (result->status >= 400) {
+        api_answer_result(rq, result);
+        return;
+    }
+    waiting = xcalloc(1, sizeof(*waiting));
+    waiting->rq = rq;
+    change_result_init(&waiting->result);
+    waiting->result.status = result->status;
+    waiting->result.value = result->value;
+    result->value = NULL;
+    reconcile_settle(rq->control->reconcile, settled, waiting);
+}
+
+/* If-Match: "REVISION" (or without quotes), "*" = it exists. False: answered. */
+static bool take_conditions(struct api_request *rq, struct change_item *item)
+{
+    const char *match = rq->if_match;
+    char *end;
+
+    item->create_only = rq->if_none_match != NULL && strcmp(rq->if_none_match, "*") == 0;
+    if (match == NULL)
+        return true;
+    if (strcmp(match, "*") == 0) {
+        item->update_only = true;
+        return true;
+    }
+    match += match[0] == '"';
+    item->if_revision = strtoull(match, &end, 10);
+    if (end == match || (*end != '\0' && strcmp(end, "\"") != 0) ||
+        item->if_revision == 0) {
+        api_problem(rq, 400, "If-Match wants a revision in quotes");
+        return false;
+    }
+    item->update_only = true;
+    return true;
+}
+
+/* A body that was read with GET comes back with what names the object: it must agree. */
+static bool name_agrees(struct api_request *rq, const struct node *body)
+{
+    const char *name = node_get_text(body, "name", name_of(rq));
+    const char *network = node_get_text(body, "network", network_of(rq));
+
+    if (strcmp(name, name_of(rq)) != 0) {
+        api_problem(rq, 400, "the body is of %s, the path of %s", name, name_of(rq));
+        return false;
+    }
+    if (network != NULL && network_of(rq) != NULL && strcmp(network, network_of(rq)) != 0) {
+        api_problem(rq, 400, "the body is of network %s, the path of %s", network,
+                    network_of(rq));
+        return false;
+    }
+    return true;
+}
+
+static void submit(struct api_request *rq, enum change_verb verb)
+{
+    struct node *body = NULL;
+    struct change *change;
+    struct change_item *item;
+
+    if (verb != CHANGE_DELETE) {
+        body = api_body(rq);
+        if (body == NULL)
+            return;
+        if (!name_agrees(rq, body)) {
+            node_free(body);
+            return;
+        }
+    }
+    change = change_new(control_host(rq->control), "cli");
+    item = change_add(change, verb, kind_of(rq)->name, network_of(rq), name_of(rq), body);
+    if (take_conditions(rq, item))
+        change_submit(rq->control, change, changed, rq);
+    else
+        change_free(change);
+}
+
+void api_put(struct api_request *rq)
+{
+    submit(rq, CHANGE_PUT);
+}
+
+void api_patch(struct api_request *rq)
+{
+    submit(rq, CHANGE_PATCH);
+}
+
+void api_delete(struct api_request *rq)
+{
+    submit(rq, CHANGE_DELETE);
+}

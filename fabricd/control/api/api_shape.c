@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Objects as the API shows them: what the store has, and what is. Ports and links are more than
+ * what was declared: those that are there are shown too. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/api/routes.h"
+#include "fabricd/control/change/work.h"
+#include "fabricd/control/perm/perm.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/switch/switch.h"
+#include "proto/base/xalloc.h"
+
+struct shape {
+    struct api_request *rq;
+    const struct kind *kind;
+    const struct stats *stats;
+    const char *network; /* Only of this one; NULL = all. */
+    const char *name;    /* Only this one; NULL = all. */
+    struct node *list;
+};
+
+uint32_t shape_needs(const struct kind *kind)
+{
+    if (strcmp(kind->name, "network") == 0)
+        return IPC_STATS_PORTS | IPC_STATS_FDB;
+    if (strcmp(kind->name, "port") == 0)
+        return IPC_STATS_PORTS;
+    if (strcmp(kind->name, "host") == 0 || strcmp(kind->name, "link") == 0)
+        return IPC_STATS_LINKS;
+    return 0;
+}
+
+bool shape_visible(const struct api_request *rq, const char *network)
+{
+    const struct view_network *net;
+
+    if (rq->full)
+        return true;
+    net = network != NULL ? view_network(rq->control->view, network) : NULL;
+    return net != NULL && perm_network(&rq->peer, net);
+}
+
+static bool is_wanted(const struct shape *shape, const char *network, const char *name)
+{
+    return (shape->network == NULL || strcmp(shape->network, network) == 0) &&
+           (shape->name == NULL || strcmp(shape->name, name) == 0);
+}
+
+/* --- networks ------------------------------------------------------------------------------ */
+
+static bool host_is_up(const struct control *control, const struct view_host *host)
+{
+    const struct ipc_peer_state *peer;
+
+    if (host->number == control->id.self.host)
+        return true;
+    peer = observe_peer(control->observe, host->number);
+    return peer != NULL && peer->up != 0;
+}
+
+struct node *shape_degraded(const struct control *control, const struct view_network *net)
+{
+    struct node *pairs = node_list();
+    const char *here = control_host(control);
+
+    if (net->scope == STORE_LOCAL || !view_network_on(net, here))
+        return pairs;
+    list_for_each (it, &control->view->hosts) {
+        const struct view_host *host = list_entry(it, struct view_host, link);
+        bool first = strcmp(host->name, here) < 0;
+        char *pair;
+
+        if (host->number == 0 || !view_network_on(net, host->name) ||
+            host_is_up(control, host))
+            continue;
+        pair = xasprintf("%s-%s", first ? host->name : here, first ? here : host->name);
+        node_append(pairs, node_text(pair));
+        free(pair);
+    }
+    return pairs;
+}
+
+static struct node *network_status(const struct shape *shape,
+                                   const struct view_network *net)
+{
+    const struct control *control = shape->rq->control;
+    struct node *status = node_map(), *hosts = node_list();
+    int64_t ports = 0, macs = 0;
+
+    if (net->scope == STORE_LOCAL) {
+        node_append(hosts, node_text(control_host(control)));
+    } else {
+        list_for_each (it, &control->view->hosts) {
+            const struct view_host *host = list_entry(it, struct view_host, link);
+            if (host->number != 0 && view_network_on(net, host->name))
+                node_append(hosts, node_text(host->name));
+        }
+    }
+    for (size_t i = 0; i < shape->stats->n_ports; i++)
+        ports += shape->stats->ports[i].net == net->id && shape->stats->ports[i].kind != 0;
+    for (size_t i = 0; i < shape->stats->n_macs; i++)
+        macs += shape->stats->macs[i].net == net->id;
+    node_set(status, "hosts", hosts);
+    node_set(status, "degraded", shape_degraded(control, net));
+    node_set_int(status, "ports", ports);
+    node_set_int(status, "macs", macs);
+    return status;
+}
+
+/* --- ports --------------------------------------------------------------------------------- */
+
+static const char *port_kind(uint8_t kind)
+{
+    static const char *const names[] = {"link", "tap", "ring", "vde", "capture"};
+
+    return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
+}
+
+static struct node *port_counters(const struct ipc_stats_port *stats)
+{
+    struct node *counters = node_map(), *drops = node_map();
+
+    node_set_int(counters, "rx_frames", (int64_t)stats->rx_frames);
+    node_set_int(counters, "rx_bytes", (int64_t)stats->rx_bytes);
+    node_set_int(counters, "tx_frames", (int64_t)stats->tx_frames);
+    node_set_int(counters, "tx_bytes", (int64_t)stats->tx_bytes);
+    for (unsigned i = 0; i < SWPORT_DROP_N; i++) {
+        uint64_t n = stats->rx_drops[i] + stats->tx_drops[i];
+        if (n > 0)
+            node_set_int(drops, swport_drop_name((enum swport_drop)i), (int64_t)n);
+    }
+    node_set(counters, "drops", drops);
+    return counters;
+}
+
+/* A port that is there on this host. */
+static struct node *live_status(const struct shape *shape, const struct ipc_port *port)
+{
+    const struct ipc_stats_port *stats = stats_port(shape->stats, port->id);
+    struct node *status = node_map(), *owner = node_map();
+
+    node_set_text(status, "state", "up");
+    node_set_text(status, "kind", port_kind(port->kind));
+    node_set_text(status, "host", control_host(shape->rq->control));
+    node_set_int(owner, "uid", port->owner_uid);
+    if (port->owner_pid != 0)
+        node_set_int(owner, "pid", port->owner_pid);
+    node_set(status, "owner", owner);
+    if (port->kind == IPC_PORT_TAP && port->path[0] != '\0')
+        node_set_text(status, "interface", port->path);
+    if (stats != NULL)
+        node_set(status, "counters", port_counters(stats));
+    return status;
+}
+
+static struct node *declared_status(const struct shape *shape, const struct view_port *port)
+{
+    struct control *control = shape->rq->control;
+    const struct view_network *net = view_network(control->view, port->network);
+    const char *host = node_get_text(port->body, "host", "");
+    const struct ipc_port *live =
+        net != NULL ? reconcile_port(control->reconcile, net->id, port->name) : NULL;
+    const char *problem;
+    struct node *status;
+
+    if (live != NULL)
+        return live_status(shape, live);
+    status = node_map();
+    problem = reconcile_problem(control->reconcile, port->network, port->name);
+    if (strcmp(host, control_host(control)) != 0)
+        node_set_text(status, "state", "unknown"); /* The other host knows. */
+    else
+        node_set_text(status, "state", problem != NULL ? "down" : "pending");
+    node_set_text(status, "kind", "tap");
+    node_set_text(status, "host", host);
+    if (problem != NULL)
+        node_set_text(status, "problem", problem);
+    return status;
+}
+
+static void add_shown(struct shape *shape, struct node *object, struct node *status)
+{
+    node_set(object, "status", status);
+    node_append(shape->list, object);
+}
+
+static struct node *bare_port(const char *network, const char *name, uint16_t vlan)
+{
+    struct node *body = node_map();
+
+    if (vlan != 0)
+        node_set_int(body, "access", vlan);
+    return object_shown(body, network, name, 0);
+}
+
+static bool add_live_port(void *aux, const struct ipc_port *port)
+{
+    struct shape *shape = aux;
+    struct control *control = shape->rq->control;
+    const struct view_network *net = view_network_by_id(control->view, port->net);
+
+    if (net == NULL || !shape_visible(shape->rq, net->name) ||
+        !is_wanted(shape, net->name, port->name) ||
+        view_port(control->view, net->name, port->name) != NULL)
+        return true;
+    add_shown(shape, bare_port(net->name, port->name, port->vlan),
+              live_status(shape, port));
+    return true;
+}
+
+static void add_link_ports(struct shape *shape)
+{
+    struct control *control = shape->rq->control;
+
+    for (size_t i = 0; i < shape->stats->n_ports; i++) {
+        const struct ipc_stats_port *stats = &shape->stats->ports[i];
+        const struct view_network *net = view_network_by_id(control->view, stats->net);
+        const struct view_host *peer = view_host_by_number(control->view, stats->host);
+        struct node *status;
+        char *name;
+
+        if (stats->kind != 0 || net == NULL || !shape->rq->full)
+            continue;
+        name = xasprintf("link-%s", peer != NULL ? peer->name : stats->name);
+        if (is_wanted(shape, net->name, name)) {
+            status = node_map();
+            node_set_text(status, "state", "up");
+            node_set_text(status, "kind", "link");
+            node_set_text(status, "host", control_host(control));
+            node_set(status, "counters", port_counters(stats));
+            add_shown(shape, bare_port(net->name, name, 0), status);
+        }
+        free(name);
+    }
+}
+
+static void add_ports(struct shape *shape)
+{
+    struct control *control = shape->rq->control;
+
+    list_for_each (it, &control->view->ports) {
+        const struct view_port *port = list_entry(it, struct view_port, link);
+
+        if (is_wanted(shape, port->network, port->name) &&
+            shape_visible(shape->rq, port->network))
+            add_shown(shape,
+                      object_shown(node_copy(port->body), port->network, port->name,
+                                   port->revision),
+                      declared_status(shape, port));
+    }
+    reconcile_each_port(control->reconcile, add_live_port, shape);
+    add_link_ports(shape);
+}
+
+/* --- endpoints ----------------------------------------------------------------------------- */
+
+static struct node *endpoint_body(const struct control *control,
+                                  const struct view_endpoint *ep)
+{
+    struct store_object object;
+    struct diags diags;
+    struct node *body = NULL;
+
+    diags_init(&diags);
+    if (store_get(control->store, ep->scope, "endpoint", ep->network, ep->name, &object) ==
+        0) {
+        body = node_from_json(object.body, strlen(object.body), NULL, &diags);
+        store_object_done(&object);
+    }
+    diags_done(&diags);
+    return body != NULL ? body : node_map();
+}
+
+static struct node *endpoint_status(const struct control *control,
+                                    const struct view_endpoint *ep)
+{
+    const struct view_network *net = view_network(control->view, ep->network);
+    const struct ipc_port *port =
+        net != NULL ? reconcile_port(control->reconcile, net->id, ep->name) : NULL;
+    bool here = strcmp(ep->host, control_host(control)) == 0;
+    struct node *status = node_map();
+
+    node_set_text(status, "state", (here ? port != NULL : ep->held) ? "up" : "down");
+    if (here && port != NULL)
+        node_set_int(status, "pid", port->node_pid != 0 ? port->node_pid : port->owner_pid);
+    return status;
+}
+
+static void add_endpoint(struct shape *shape, const struct view_endpoint *ep)
+{
+    const struct control *control = shape->rq->control;
+    struct node *object;
+
+    if (!is_wanted(shape, ep->network, ep->name) || !shape_visible(shape->rq, ep->network))
+        return;
+    object = object_shown(endpoint_body(control, ep), ep->network, ep->name, ep->revision);
+    node_set_bool(object, "anonymous", ep->anonymous);
+    add_shown(shape, object, endpoint_status(control, ep));
+}
+
+static void add_endpoints(struct shape *shape)
+{
+    struct view *view = shape->rq->control->view;
+
+    if (shape->name != NULL && shape->network != NULL) {
+        const struct view_endpoint *ep = view_endpoint(view, shape->network, shape->name);
+        if (ep != NULL)
+            add_endpoint(shape, ep);
+        return;
+    }
+    list_for_each (it, &view->endpoints)
+        add_endpoint(shape, list_entry(it, struct view_endpoint, link));
+}
+
+/* --- hosts and links ----------------------------------------------------------------------- */
+
+static void set_peer_state(struct node *status, const struct ipc_peer_state *peer)
+{
+    char text[80];
+
+    if (peer == NULL || peer->up == 0) {
+        node_set_text(status, "state", "down");
+        return;
+    }
+    node_set_text(status, "state", "up");
+    if (ipc_addr_print(&peer->addr, text, sizeof(text))[0] != '\0')
+        node_set_text(status, "address", text);
+    node_set_int(status, "rtt_us", peer->rtt_us);
+    node_set_int(status, "mtu", peer->mtu);
+    node_set_text(status, "cipher", peer->cipher);
+}
+
+static struct node *host_status(const struct control *control, const struct view_host *host)
+{
+    struct node *status = node_map();
+    struct ipc_addr udp;
+    char text[80];
+
+    if (host->number == 0) {
+        node_set_text(status, "state", "pending");
+    } else if (host->number == control->id.self.host) {
+        node_set_text(status, "state", "self");
+        if (reconcile_udp(control->reconcile, &udp) &&
+            ipc_addr_print(&udp, text, sizeof(text))[0] != '\0')
+            node_set_text(status, "address", text);
+    } else {
+        set_peer_state(status, observe_peer(control->observe, host->number));
+    }
+    return status;
+}
+
+static void add_hosts(struct shape *shape)
+{
+    const struct control *control = shape->rq->control;
+
+    list_for_each (it, &control->view->hosts) {
+        const struct view_host *host = list_entry(it, struct view_host, link);
+
+        if (is_wanted(shape, "", host->name))
+            add_shown(shape,
+                      object_shown(node_copy(host->body), "", host->name, host->revision),
+                      host_status(control, host));
+    }
+}
+
+static char *link_name(const char *a, const char *b)
+{
+    return strcmp(a, b) < 0 ? xasprintf("%s-%s", a, b) : xasprintf("%s-%s", b, a);
+}
+
+static struct node *link_status(const struct shape *shape, const struct view_host *peer)
+{
+    const struct ipc_stats_link *link = stats_link(shape->stats, peer->number);
+    struct node *status = node_map();
+
+    set_peer_state(status, observe_peer(shape->rq->control->observe, peer->number));
+    if (link == NULL)
+        return status;
+    node_set_int(status, "rx_datagrams", (int64_t)link->rx_datagrams);
+    node_set_int(status, "rx_bytes", (int64_t)link->rx_bytes);
+    node_set_int(status, "tx_datagrams", (int64_t)link->tx_datagrams);
+    node_set_int(status, "tx_bytes", (int64_t)link->tx_bytes);
+    node_set_int(status, "rx_bad", (int64_t)link->rx_bad);
+    node_set_int(status, "rx_replayed", (int64_t)link->rx_replayed);
+    node_set_int(status, "rx_refused", (int64_t)link->rx_refused);
+    node_set_int(status, "handshakes", (int64_t)link->handshakes);
+    return status;
+}
+
+/* The declared link of a pair, by whatever name; the caller's. */
+struct declared {
+    const char *a, *b;
+    struct node *body;
+    uint64_t revision;
+};
+
+static int find_declared(void *aux, const struct store_object *object)
+{
+    struct declared *d = aux;
+    struct diags diags;
+    struct node *body;
+    const struct node *between;
+
+    diags_init(&diags);
+    body = node_from_json(object->body, strlen(object->body), NULL, &diags);
+    diags_done(&diags);
+    between = body != NULL ? node_get(body, "between") : NULL;
+    if (between != NULL && between->kind == NODE_LIST && between->n == 2) {
+        const char *x = between->child[0]->text, *y = between->child[1]->text;
+        if ((strcmp(x, d->a) == 0 && strcmp(y, d->b) == 0) ||
+            (strcmp(x, d->b) == 0 && strcmp(y, d->a) == 0)) {
+            d->body = body;
+            d->revision = object->revision;
+            return 1;
+        }
+    }
+    node_free(body);
+    return 0;
+}
+
+static void add_links(struct shape *shape)
+{
+    struct control *control = shape->rq->control;
+    const char *here = control_host(control);
+
+    list_for_each (it, &control->view->hosts) {
+        const struct view_host *peer = list_entry(it, struct view_host, link);
+        struct declared d = {.a = here, .b = peer->name};
+        struct node *between;
+        char *name;
+
+        if (peer->number == control->id.self.host || peer->number == 0)
+            continue;
+        name = link_name(here, peer->name);
+        if (is_wanted(shape, "", name)) {
+            if (store_each(control->store, STORE_FABRIC, "link", "", find_declared, &d) <
+                    0 ||
+                d.body == NULL) {
+                d.body = node_map();
+                between = node_list();
+                node_append(between,
+                            node_text(strcmp(here, peer->name) < 0 ? here : peer->name));
+                node_append(between,
+                            node_text(strcmp(here, peer->name) < 0 ? peer->name : here));
+                node_set(d.body, "between", between);
+            }
+            add_shown(shape, object_shown(d.body, "", name, d.revision),
+                      link_status(shape, peer));
+        }
+        free(name);
+    }
+}
+
+/* --- all ----------------------------------------------------------------------------------- */
+
+static void add_networks(struct shape *shape)
+{
+    list_for_each (it, &shape->rq->control->view->networks) {
+        const struct view_network *net = list_entry(it, struct view_network, link);
+
+        if (is_wanted(shape, "", net->name) && shape_visible(shape->rq, net->name))
+            add_shown(shape,
+                      object_shown(node_copy(net->body), "", net->name, net->revision),
+                      network_status(shape, net));
+    }
+}
+
+static struct node *shape_list(struct shape *shape)
+{
+    static const struct {
+        const char *kind;
+        void (*add)(struct shape *);
+    } adders[] = {
+        {"network", add_networks}, {"port", add_ports}, {"endpoint", add_endpoints},
+        {"host", add_hosts},       {"link", add_links},
+    };
+
+    shape->list = node_list();
+    for (size_t i = 0; i < sizeof(adders) / sizeof(adders[0]); i++) {
+        if (strcmp(shape->kind->name, adders[i].kind) == 0)
+            adders[i].add(shape);
+    }
+    return shape->list;
+}
+
+struct node *shape_all(struct api_request *rq, const struct kind *kind, const char *network,
+                       const struct stats *stats)
+{
+    struct shape shape = {.rq = rq, .kind = kind, .stats = stats, .network = network};
+
+    return shape_list(&shape);
+}
+
+struct node *shape_one(struct api_request *rq, const struct kind *kind, const char *network,
+                       const char *name, const struct stats *stats)
+{
+    struct shape shape = {
+        .rq = rq, .kind = kind, .stats = stats, .network = network, .name = name};
+    struct node *list = shape_list(&shape);
+    struct node *one = list->n > 0 ? node_copy(list->child[0]) : NULL;
+
+    node_free(list);
+    return one;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fabricd/control/api/routes.h"
+#include "fabricd/control/identity/identity.h"
+#include "fabricd/control/perm/perm.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "ioth_version.h"
+#include "proto/base/xalloc.h"
+#include "proto/wire/mac.h"
+
+static void add_problem(void *aux, const char *what, const char *why)
+{
+    char *text = xasprintf("%s: %s", what, why);
+
+    node_append(aux, node_text(text));
+    free(text);
+}
+
+static struct node *problems(const struct control *control)
+{
+    struct node *list = node_list();
+
+    reconcile_each_problem(control->reconcile, add_problem, list);
+    if (!chan_up(&control->switch_))
+        node_append(list, node_text("the switch process is away"));
+    if (!chan_up(&control->parent))
+        node_append(list, node_text("the parent process is away: start fabricd again"));
+    list_for_each (it, &control->view->networks) {
+        const struct view_network *net = list_entry(it, struct view_network, link);
+        struct node *pairs = shape_degraded(control, net);
+
+        for (size_t i = 0; i < pairs->n; i++) {
+            char *text = xasprintf("network %s: no link works between %s", net->name,
+                                   pairs->child[i]->text);
+            node_append(list, node_text(text));
+            free(text);
+        }
+        if (net->scope == STORE_LOCAL &&
+            view_network_in(control->view, STORE_FABRIC, net->name) != NULL) {
+            char *text =
+                xasprintf("the local network %s is hidden by one of the fabric", net->name);
+            node_append(list, node_text(text));
+            free(text);
+        }
+        node_free(pairs);
+    }
+    return list;
+}
+
+static bool count_port(void *aux, const struct ipc_port *port)
+{
+    int64_t *n = aux;
+
+    (void)port;
+    ++*n;
+    return true;
+}
+
+static struct node *counts(const struct control *control)
+{
+    struct node *map = node_map();
+    int64_t ports = 0;
+
+    reconcile_each_port(control->reconcile, count_port, &ports);
+    node_set_int(map, "networks", (int64_t)control->view->n_networks);
+    node_set_int(map, "hosts", (int64_t)control->view->n_hosts);
+    node_set_int(map, "endpoints", (int64_t)control->view->n_endpoints);
+    node_set_int(map, "ports", ports);
+    return map;
+}
+
+static struct node *peers(const struct control *control)
+{
+    struct node *list = node_list();
+
+    list_for_each (it, &control->view->hosts) {
+        const struct view_host *host = list_entry(it, struct view_host, link);
+        const struct ipc_peer_state *state = observe_peer(control->observe, host->number);
+        struct node *peer;
+
+        if (host->number == 0 || host->number == control->id.self.host)
+            continue;
+        peer = node_map();
+        node_set_text(peer, "host", host->name);
+        node_set_text(peer, "state", state != NULL && state->up != 0 ? "up" : "down");
+        if (state != NULL && state->up != 0) {
+            node_set_int(peer, "rtt_us", state->rtt_us);
+            node_set_text(peer, "cipher", state->cipher);
+        }
+        node_append(list, peer);
+    }
+    return list;
+}
+
+void api_status(struct api_request *rq)
+{
+    const struct control *control = rq->control;
+    struct node *status = node_map(), *pids = node_map();
+    char *fabric = identity_fabric_name(control);
+
+    node_set_text(status, "version", IOTH_VERSION_TEXT);
+    node_set_text(status, "host", control_host(control));
+    if (rq->full) {
+        if (fabric != NULL)
+            node_set_text(status, "fabric", fabric);
+        else
+            node_set(status, "fabric", node_new(NODE_NULL));
+        node_set_int(pids, "parent", control->parent_pid);
+        node_set_int(pids, "switch", control->switch_pid);
+        node_set_int(pids, "control", getpid());
+        node_set(status, "pids", pids);
+        node_set_text(status, "run_dir", control->start.run_dir);
+        node_set_text(status, "state_dir", control->start.state_dir);
+        node_set(status, "counts", counts(control));
+        node_set(status, "peers", peers(control));
+        node_set(status, "problems", problems(control));
+    } else {
+        node_free(pids);
+    }
+    free(fabric);
+    api_answer_node(rq, 200, status);
+}
+
+/* --- MACs ---------------------------------------------------------------------------------- */
+
+static struct node *mac_node(const struct control *control, const struct view_network *net,
+                             const struct ipc_mac *mac, const struct stats *stats)
+{
+    const struct ipc_port *port = reconcile_port_by_id(control->reconcile, mac->port);
+    const struct view_endpoint *ep =
+        view_endpoint_by_mac(control->view, net->name, mac->mac);
+    struct node *node = node_map();
+    char text[MAC_TEXT_SIZE];
+
+    mac_format(mac->mac, text);
+    node_set_text(node, "mac", text);
+    node_set_text(node, "network", net->name);
+    if (mac->vlan != 0)
+        node_set_int(node, "vlan", mac->vlan);
+    for (size_t i = 0; port == NULL && i < stats->n_ports; i++) {
+        const struct view_host *peer;
+
+        if (stats->ports[i].id != mac->port)
+            continue;
+        peer = view_host_by_number(control->view, stats->ports[i].host);
+        if (peer != NULL)
+            node_set_text(node, "host", peer->name);
+    }
+    if (port != NULL) {
+        node_set_text(node, "host", control_host(control));
+        node_set_text(node, "port", port->name);
+    }
+    if (ep != NULL)
+        node_set_text(node, "endpoint", ep->name);
+    node_set_int(node, "age_ms", mac->age_ms);
+    return node;
+}
+
+static void answer_macs(void *aux, const struct stats *stats)
+{
+    struct api_request *rq = aux;
+    struct node *answer = node_map(), *items = node_list();
+    const char *network = api_query(rq, "network");
+
+    for (size_t i = 0; i < stats->n_macs; i++) {
+        const struct view_network *net =
+            view_network_by_id(rq->control->view, stats->macs[i].net);
+        if (net != NULL && (network == NULL || strcmp(net->name, network) == 0))
+            node_append(items, mac_node(rq->control, net, &stats->macs[i].mac, stats));
+    }
+    node_set(answer, "items", items);
+    api_answer_node(rq, 200, answer);
+}
+
+void api_macs(struct api_request *rq)
+{
+    const char *network = api_query(rq, "network");
+    const struct view_network *net =
+        network != NULL ? view_network(rq->control->view, network) : NULL;
+
+    if (network != NULL && net == NULL)
+        api_problem(rq, 404, "there is no network %s", network);
+    else
+        observe_stats(rq->control->observe, net != NULL ? net->id : 0,
+                      IPC_STATS_PORTS | IPC_STATS_FDB, answer_macs, rq);
+}
+
+/* --- the rest ------------------------------------------------------------------------------ */
+
+void api_stop(struct api_request *rq)
+{
+    struct node *answer = node_map();
+
+    if (!chan_up(&rq->control->parent)) {
+        node_free(answer);
+        api_problem(rq, 503, "the daemon's parent process is away");
+        return;
+    }
+    node_set_bool(answer, "stopping", true);
+    api_answer_node(rq, 202, answer);
+    chan_send(&rq->control->parent, IPC_STOP, NULL, NULL, 0);
+}
+
+/* The kinds come from the schema, the actions from the route table. */
+static void add_actions(struct node *paths)
+{
+    for (const struct route *route = routes; route->method != NULL; route++) {
+        struct node *path, *operation, *responses, *ok;
+        char method[8];
+
+        if (route->later != NULL || strstr(route->path, "KIND") != NULL)
+            continue;
+        path = node_get(paths, route->path);
+        if (path == NULL) {
+            node_set(paths, route->path, node_map());
+            path = node_get(paths, route->path);
+        }
+        for (size_t i = 0; i <= strlen(route->method); i++)
+            method[i] = (char)(route->method[i] | (route->method[i] != '\0' ? 32 : 0));
+        if (node_get(path, method) != NULL)
+            continue;
+        operation = node_map();
+        responses = node_map();
+        ok = node_map();
+        node_set_text(ok, "description", "Done");
+        node_set(responses, "200", ok);
+        node_set_text(operation, "summary", route->help);
+        node_set(operation, "responses", responses);
+        node_set(path, method, operation);
+    }
+}
+
+void api_openapi(struct api_request *rq)
+{
+    struct node *document = schema_openapi(IOTH_VERSION_TEXT);
+    struct node *paths = node_get(document, "paths");
+
+    if (paths == NULL) {
+        node_set(document, "paths", node_map());
+        paths = node_get(document, "paths");
+    }
+    add_actions(paths);
+    free(rq->accept); /* Always JSON: the path says so. */
+    rq->accept = NULL;
+    api_answer_node(rq, 200, document);
+}

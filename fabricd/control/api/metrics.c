@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Counters in Prometheus's text format. Names of ours hold nothing that a label would have to
+ * escape; what others choose (ciphers, versions) neither. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/api/routes.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/switch/switch.h"
+#include "ioth_version.h"
+
+static const char content_type[] = "text/plain; version=0.0.4; charset=utf-8";
+
+struct metrics {
+    FILE *out;
+    const struct control *control;
+    const struct stats *stats;
+};
+
+static void head(struct metrics *m, const char *name, const char *type, const char *help)
+{
+    fprintf(m->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(struct metrics *m, const char *name, const char *help, uint64_t value)
+{
+    head(m, name, "gauge", help);
+    fprintf(m->out, "%s %" PRIu64 "\n", name, value);
+}
+
+static const struct view_network *net_of(const struct metrics *m,
+                                         const struct ipc_stats_port *port)
+{
+    return view_network_by_id(m->control->view, port->net);
+}
+
+/* Captures have no name of their own that would stay. */
+static bool is_shown(const struct metrics *m, const struct ipc_stats_port *port)
+{
+    return port->kind != IPC_PORT_CAPTURE && net_of(m, port) != NULL;
+}
+
+static void labels(struct metrics *m, const struct ipc_stats_port *port)
+{
+    fprintf(m->out, "{network=\"%s\",port=\"%s%s\"", net_of(m, port)->name,
+            port->kind == 0 ? "link-" : "", port->name);
+}
+
+static void port_pair(struct metrics *m, const char *name, const char *help, size_t rx_ofs,
+                      size_t tx_ofs)
+{
+    head(m, name, "counter", help);
+    for (size_t i = 0; i < m->stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &m->stats->ports[i];
+        uint64_t value;
+
+        if (!is_shown(m, port))
+            continue;
+        memcpy(&value, (const char *)port + rx_ofs, sizeof(value));
+        fputs(name, m->out);
+        labels(m, port);
+        fprintf(m->out, ",direction=\"in\"} %" PRIu64 "\n", value);
+        memcpy(&value, (const char *)port + tx_ofs, sizeof(value));
+        fputs(name, m->out);
+        labels(m, port);
+        fprintf(m->out, ",direction=\"out\"} %" PRIu64 "\n", value);
+    }
+}
+
+static void port_drops(struct metrics *m)
+{
+    static const char name[] = "ioth_port_drops_total";
+
+    head(m, name, "counter", "Frames dropped at ports, by cause.");
+    for (size_t i = 0; i < m->stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &m->stats->ports[i];
+
+        for (unsigned cause = 0; is_shown(m, port) && cause < SWPORT_DROP_N; cause++) {
+            const char *text = swport_drop_name((enum swport_drop)cause);
+
+            fputs(name, m->out);
+            labels(m, port);
+            fprintf(m->out, ",direction=\"in\",cause=\"%s\"} %" PRIu64 "\n", text,
+                    port->rx_drops[cause]);
+            fputs(name, m->out);
+            labels(m, port);
+            fprintf(m->out, ",direction=\"out\",cause=\"%s\"} %" PRIu64 "\n", text,
+                    port->tx_drops[cause]);
+        }
+    }
+}
+
+struct link_metric {
+    const char *name, *type, *help;
+    size_t ofs;
+};
+
+static const struct link_metric link_metrics[] = {
+    {"ioth_link_rx_datagrams_total", "counter", "Datagrams received over the link.",
+     offsetof(struct ipc_stats_link, rx_datagrams)},
+    {"ioth_link_rx_bytes_total", "counter", "Bytes received over the link.",
+     offsetof(struct ipc_stats_link, rx_bytes)},
+    {"ioth_link_tx_datagrams_total", "counter", "Datagrams sent over the link.",
+     offsetof(struct ipc_stats_link, tx_datagrams)},
+    {"ioth_link_tx_bytes_total", "counter", "Bytes sent over the link.",
+     offsetof(struct ipc_stats_link, tx_bytes)},
+    {"ioth_link_rx_bad_total", "counter", "Datagrams that failed authentication.",
+     offsetof(struct ipc_stats_link, rx_bad)},
+    {"ioth_link_rx_replayed_total", "counter", "Datagrams received a second time.",
+     offsetof(struct ipc_stats_link, rx_replayed)},
+    {"ioth_link_rx_refused_total", "counter", "Frames that the peer may not send.",
+     offsetof(struct ipc_stats_link, rx_refused)},
+    {"ioth_link_handshakes_total", "counter", "Handshakes completed.",
+     offsetof(struct ipc_stats_link, handshakes)},
+};
+
+static void links(struct metrics *m)
+{
+    head(m, "ioth_link_up", "gauge", "Whether the link to the host works.");
+    for (size_t i = 0; i < m->stats->n_links; i++) {
+        const struct ipc_peer_state *state = &m->stats->links[i].state;
+        const struct view_host *host = view_host_by_number(m->control->view, state->host);
+        if (host != NULL)
+            fprintf(m->out, "ioth_link_up{host=\"%s\"} %u\n", host->name, state->up != 0);
+    }
+    head(m, "ioth_link_rtt_seconds", "gauge", "Round trip of the link.");
+    for (size_t i = 0; i < m->stats->n_links; i++) {
+        const struct ipc_peer_state *state = &m->stats->links[i].state;
+        const struct view_host *host = view_host_by_number(m->control->view, state->host);
+        if (host != NULL && state->up != 0)
+            fprintf(m->out, "ioth_link_rtt_seconds{host=\"%s\"} %.6f\n", host->name,
+                    state->rtt_us / 1e6);
+    }
+    for (size_t k = 0; k < sizeof(link_metrics) / sizeof(link_metrics[0]); k++) {
+        const struct link_metric *metric = &link_metrics[k];
+
+        head(m, metric->name, metric->type, metric->help);
+        for (size_t i = 0; i < m->stats->n_links; i++) {
+            const struct ipc_stats_link *link = &m->stats->links[i];
+            const struct view_host *host =
+                view_host_by_number(m->control->view, link->state.host);
+            uint64_t value;
+
+            if (host == NULL)
+                continue;
+            memcpy(&value, (const char *)link + metric->ofs, sizeof(value));
+            fprintf(m->out, "%s{host=\"%s\"} %" PRIu64 "\n", metric->name, host->name,
+                    value);
+        }
+    }
+}
+
+static void macs(struct metrics *m)
+{
+    head(m, "ioth_network_macs", "gauge",
+         "MACs learnt by the network's switch on this host.");
+    list_for_each (it, &m->control->view->networks) {
+        const struct view_network *net = list_entry(it, struct view_network, link);
+        unsigned n = 0;
+
+        if (view_network(m->control->view, net->name) != net)
+            continue;
+        for (size_t i = 0; i < m->stats->n_macs; i++)
+            n += m->stats->macs[i].net == net->id;
+        fprintf(m->out, "ioth_network_macs{network=\"%s\"} %u\n", net->name, n);
+    }
+}
+
+static void answer(void *aux, const struct stats *stats)
+{
+    struct api_request *rq = aux;
+    char *text = NULL;
+    size_t size = 0;
+    struct metrics m = {.control = rq->control, .stats = stats};
+    const struct view *view = rq->control->view;
+
+    m.out = open_memstream(&text, &size);
+    if (m.out == NULL)
+        abort();
+    head(&m, "ioth_build_info", "gauge", "The daemon's version.");
+    fprintf(m.out, "ioth_build_info{version=\"%s\"} 1\n", IOTH_VERSION_TEXT);
+    gauge(&m, "ioth_networks", "Networks known.", view->n_networks);
+    gauge(&m, "ioth_endpoints", "Endpoints known.", view->n_endpoints);
+    gauge(&m, "ioth_hosts", "Hosts of the fabric.", view->n_hosts);
+    gauge(&m, "ioth_store_revision", "Revision of the store.",
+          store_revision(rq->control->store));
+    port_pair(&m, "ioth_port_frames_total", "Frames through ports; a superframe is one.",
+              offsetof(struct ipc_stats_port, rx_frames),
+              offsetof(struct ipc_stats_port, tx_frames));
+    port_pair(&m, "ioth_port_bytes_total", "Bytes through ports.",
+              offsetof(struct ipc_stats_port, rx_bytes),
+              offsetof(struct ipc_stats_port, tx_bytes));
+    port_drops(&m);
+    macs(&m);
+    links(&m);
+    if (fclose(m.out) != 0)
+        abort();
+    api_answer_text(rq, 200, content_type, text);
+}
+
+void api_metrics(struct api_request *rq)
+{
+    observe_stats(rq->control->observe, 0,
+                  IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_LINKS, answer, rq);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rows of the route table and the handlers behind them. */
+#ifndef FABRICD_CONTROL_API_ROUTES_H
+#define FABRICD_CONTROL_API_ROUTES_H
+
+#include "fabricd/control/api/api.h"
+#include "fabricd/control/observe/observe.h"
+#include "fabricd/control/view/view.h"
+#include "proto/model/schema.h"
+
+enum api_who {
+    API_FULL, /* Owner, root, group ioth. */
+    API_READ  /* Others too: they see what --allow opens to them. */
+};
+
+struct route {
+    const char *method;
+    const char *path; /* "*" stands for one part; "KIND" for the plural of one. */
+    void (*handle)(struct api_request *);
+    enum api_who who;
+    const char *help;
+    const char *later; /* Not built yet: 501 with this. */
+};
+
+extern const struct route routes[]; /* Ends with method == NULL. */
+
+/* api_objects.c: the kinds of the model. parts[0] is the plural. */
+void api_list(struct api_request *);
+void api_get(struct api_request *);
+void api_put(struct api_request *);
+void api_patch(struct api_request *);
+void api_delete(struct api_request *);
+
+/* api_file.c */
+void api_apply(struct api_request *);
+void api_export(struct api_request *);
+
+/* api_fabric.c */
+void api_fabric(struct api_request *);
+void api_fabric_rename(struct api_request *);
+void api_key_drop(struct api_request *);
+void api_invite(struct api_request *);
+void api_join(struct api_request *);
+void api_leave(struct api_request *);
+
+/* api_status.c */
+void api_status(struct api_request *);
+void api_macs(struct api_request *);
+void api_stop(struct api_request *);
+void api_openapi(struct api_request *);
+
+/* api_names.c, metrics.c */
+void api_resolve(struct api_request *);
+void api_metrics(struct api_request *);
+
+/* --- api_shape.c: objects as the API shows them, with status -------------------------------- */
+
+/* Every object of the kind that the peer may see, as a list of maps. `network` NULL = all. */
+struct node *shape_all(struct api_request *, const struct kind *, const char *network,
+                       const struct stats *);
+
+/* One object, NULL if there is none (or the peer may not see it). */
+struct node *shape_one(struct api_request *, const struct kind *, const char *network,
+                       const char *name, const struct stats *);
+
+/* What the kind's status needs from the switch: IPC_STATS_*; 0 = nothing. */
+uint32_t shape_needs(const struct kind *);
+
+/* Whether the peer may see the network (of either scope). */
+bool shape_visible(const struct api_request *, const char *network);
+
+/* The pairs of hosts of the network without a working link, as far as this host knows. */
+struct node *shape_degraded(const struct control *, const struct view_network *);
+
+#endif

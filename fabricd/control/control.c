@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The control process: puts its parts together, and sorts what the parent and the switch say.
+ *
+ * Order of a start: IPC_START, the store, the replay of what the data path has, the identity
+ * (which asks the parent for the keys), and then the doors: API and plug server. Until these are
+ * open, clients wait in the sockets' queues.
+ */
+#include "fabricd/control/control.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/control/api/api.h"
+#include "fabricd/control/context.h"
+#include "fabricd/control/identity/identity.h"
+#include "fabricd/control/observe/observe.h"
+#include "fabricd/control/plugd/plugd.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/view/view.h"
+#include "proto/base/err.h"
+#include "proto/base/fd.h"
+#include "proto/base/log.h"
+
+enum { START_SWITCH, START_API, START_PLUG, START_N };
+
+struct process {
+    struct control control;
+    int sockets[START_N]; /* From IPC_START until their parts have them. */
+    int status;
+};
+
+static struct process *process_of(struct control *control)
+{
+    return list_entry(control, struct process, control);
+}
+
+static void fail(struct control *control, const char *what, const struct err *err)
+{
+    log_error("%s: %s", what, err->why);
+    process_of(control)->status = 1;
+    loop_stop(control->loop);
+}
+
+/* --- the doors ------------------------------------------------------------------------------ */
+
+static void open_doors(struct control *control)
+{
+    struct process *p = process_of(control);
+    struct err err = {.why = ""};
+
+    control->plugd = plugd_new(control, p->sockets[START_PLUG], &err);
+    p->sockets[START_PLUG] = -1;
+    if (control->plugd != NULL)
+        control->api = api_new(control, p->sockets[START_API], &err);
+    p->sockets[START_API] = -1;
+    if (control->api == NULL) {
+        fail(control, "cannot serve", &err);
+        return;
+    }
+    plugd_start(control->plugd);
+    log_debug("serving host %s", control_host(control));
+}
+
+/* Both the replay and the identity have come. */
+static void begin_if_ready(struct control *control)
+{
+    if (!reconcile_ready(control->reconcile))
+        return;
+    reconcile_kick(control->reconcile);
+    if (control->api == NULL)
+        open_doors(control);
+}
+
+/* --- the switch ----------------------------------------------------------------------------- */
+
+static void end_if_alone(struct control *control)
+{
+    if (chan_up(&control->parent) || chan_up(&control->switch_))
+        return;
+    log_info("the parent and the switch are gone, ending");
+    loop_stop(control->loop);
+}
+
+static void port_gone(struct control *control, const struct ipc_port_gone *gone)
+{
+    const struct ipc_port *have = reconcile_port_by_id(control->reconcile, gone->id);
+    struct ipc_port port;
+
+    if (have == NULL)
+        return;
+    port = *have;
+    reconcile_port_gone(control->reconcile, gone->id);
+    if (control->plugd != NULL)
+        plugd_port_gone(control->plugd, &port);
+}
+
+/* Ports of the mirror that the switch does not have: their end was told to nobody. */
+struct missing {
+    const struct stats *stats;
+    struct ipc_port_gone list[64];
+    unsigned n;
+};
+
+static bool find_missing(void *aux, const struct ipc_port *port)
+{
+    struct missing *missing = aux;
+
+    if (stats_port(missing->stats, port->id) == NULL)
+        missing->list[missing->n++] =
+            (struct ipc_port_gone){.id = port->id, .net = port->net};
+    return missing->n < sizeof(missing->list) / sizeof(missing->list[0]);
+}
+
+static void compare_ports(void *aux, const struct stats *stats)
+{
+    struct control *control = aux;
+    struct missing missing = {.stats = stats};
+
+    if (!stats->complete)
+        return;
+    do {
+        missing.n = 0;
+        reconcile_each_port(control->reconcile, find_missing, &missing);
+        for (unsigned i = 0; i < missing.n; i++)
+            port_gone(control, &missing.list[i]);
+    } while (missing.n == sizeof(missing.list) / sizeof(missing.list[0]));
+}
+
+static void new_parent(struct control *control, struct ipc_message *msg);
+
+static void from_switch(struct chan *chan, struct ipc_message *msg)
+{
+    struct control *control = chan->aux;
+    const struct member_ops *member = control->member_ops;
+
+    switch (msg->head.type) {
+    case IPC_PORT_GONE:
+        port_gone(control, &msg->body.port_gone);
+        break;
+    case IPC_PORT_NEW:
+        reconcile_learn(control->reconcile, msg);
+        break;
+    case IPC_PEER_STATE:
+        observe_peer_state(control->observe, &msg->body.peer_state);
+        if (member != NULL)
+            member->peer_state(control, &msg->body.peer_state);
+        break;
+    case IPC_STREAM_IN:
+        if (member != NULL)
+            member->stream_in(control, &msg->body.stream);
+        break;
+    case IPC_STREAM_ROOM:
+        if (member != NULL)
+            member->stream_room(control, msg->body.stream_room.conn);
+        break;
+    case IPC_JOINING:
+        if (member != NULL)
+            member->joining(control, &msg->body.joining);
+        break;
+    case IPC_PARENT:
+        new_parent(control, msg);
+        break;
+    default:
+        log_debug("message %s of the switch is not for control",
+                  ipc_type_name(msg->head.type));
+        break;
+    }
+}
+
+static void switch_lost(struct chan *chan)
+{
+    struct control *control = chan->aux;
+
+    if (control->stopping)
+        return;
+    log_warn("the switch process is away");
+    control->switch_pid = 0;
+    observe_forget_peers(control->observe);
+    end_if_alone(control);
+}
+
+static void use_switch(struct control *control, int sock)
+{
+    bool again = control->switch_.loop != NULL;
+
+    chan_close(&control->switch_);
+    control->switch_ = (struct chan){
+        .message = from_switch, .lost = switch_lost, .aux = control, .watch.fd = -1};
+    if (chan_open(&control->switch_, control->loop, sock) < 0) {
+        log_error("the channel to the switch cannot be watched");
+        return;
+    }
+    observe_forget_peers(control->observe);
+    /* Asks for the peers' state, and in passing whether a port has gone unnoticed. */
+    observe_stats(control->observe, 0, IPC_STATS_PORTS | IPC_STATS_LINKS, compare_ports,
+                  control);
+    if (again && control->member_ops != NULL)
+        control->member_ops->switch_restarted(control);
+}
+
+/* --- the parent ----------------------------------------------------------------------------- */
+
+static int take_fd(struct ipc_message *msg, unsigned i)
+{
+    int fd = i < msg->n_fds ? msg->fds[i] : -1;
+
+    if (fd >= 0)
+        msg->fds[i] = -1;
+    return fd;
+}
+
+static void note_pids(struct control *control, const struct ipc_pids *pids)
+{
+    control->parent_pid = (pid_t)pids->parent;
+    control->switch_pid = (pid_t)pids->switch_;
+}
+
+static void start(struct control *control, struct ipc_message *msg)
+{
+    struct process *p = process_of(control);
+    struct err err = {.why = ""};
+    const char *url;
+
+    if (control->store != NULL || msg->n_fds != START_N) {
+        log_error("a second start is refused");
+        return;
+    }
+    control->start = msg->body.start;
+    note_pids(control, &msg->body.start.pids);
+    url = control->start.store[0] != '\0' ? control->start.store : "sqlite:";
+    if (store_open(url, control->start.state_dir, &control->store, &err) < 0) {
+        fail(control, "cannot open the store", &err);
+        return;
+    }
+    control->view = view_new(control->store, &err);
+    if (control->view == NULL) {
+        fail(control, "cannot open the store", &err);
+        return;
+    }
+    control->observe = observe_new(control);
+    control->reconcile = reconcile_new(control);
+    for (unsigned i = 0; i < START_N; i++)
+        p->sockets[i] = take_fd(msg, i);
+    use_switch(control, p->sockets[START_SWITCH]);
+    p->sockets[START_SWITCH] = -1;
+    identity_start(control, begin_if_ready);
+}
+
+static void from_parent(struct chan *chan, struct ipc_message *msg)
+{
+    struct control *control = chan->aux;
+
+    if (msg->head.type == IPC_STOP) {
+        control->stopping = true;
+        loop_stop(control->loop);
+        return;
+    }
+    if (msg->head.type == IPC_START) {
+        start(control, msg);
+        return;
+    }
+    if (control->store == NULL)
+        return;
+    if (msg->head.type <= IPC_STATE_LAST) {
+        reconcile_learn(control->reconcile, msg);
+    } else if (msg->head.type == IPC_REPLAY_END) {
+        reconcile_replayed(control->reconcile);
+        begin_if_ready(control);
+    } else if (msg->head.type == IPC_CHANNEL) {
+        note_pids(control, &msg->body.pids);
+        use_switch(control, take_fd(msg, 0));
+    } else {
+        log_debug("message %s of the parent is not for control",
+                  ipc_type_name(msg->head.type));
+    }
+}
+
+static void parent_lost(struct chan *chan)
+{
+    struct control *control = chan->aux;
+
+    if (control->stopping)
+        return;
+    if (control->store == NULL) {
+        loop_stop(control->loop);
+        return;
+    }
+    log_warn(
+        "the parent process is away: the switch goes on until fabricd is started again");
+    control->parent_pid = 0;
+    end_if_alone(control);
+}
+
+static int use_parent(struct control *control, int sock)
+{
+    chan_close(&control->parent);
+    control->parent = (struct chan){
+        .message = from_parent, .lost = parent_lost, .aux = control, .watch.fd = -1};
+    return chan_open(&control->parent, control->loop, sock);
+}
+
+/* A parent that has adopted the switch. What we told the last one on its last breath may be
+ * lost: all is said again. */
+static void new_parent(struct control *control, struct ipc_message *msg)
+{
+    note_pids(control, &msg->body.pids);
+    if (use_parent(control, take_fd(msg, 0)) < 0) {
+        log_error("the channel to the new parent cannot be watched");
+        return;
+    }
+    log_info("adopted by a new parent, pid %d", (int)control->parent_pid);
+    reconcile_forget(control->reconcile);
+    observe_stats(control->observe, 0, IPC_STATS_PORTS | IPC_STATS_LINKS, compare_ports,
+                  control);
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void clean_up(struct process *p)
+{
+    struct control *control = &p->control;
+
+    control->stopping = true;
+    api_free(control->api);
+    plugd_free(control->plugd);
+    reconcile_free(control->reconcile);
+    observe_free(control->observe);
+    chan_close(&control->parent);
+    chan_close(&control->switch_);
+    view_free(control->view);
+    store_close(control->store);
+    for (unsigned i = 0; i < START_N; i++)
+        fd_close(&p->sockets[i]);
+    loop_free(control->loop);
+}
+
+int control_main(int parent_channel)
+{
+    struct process p = {.sockets = {-1, -1, -1}};
+    struct control *control = &p.control;
+
+    control->parent.watch.fd = control->switch_.watch.fd = -1;
+    control->loop = loop_new();
+    if (control->loop == NULL || sodium_init() < 0) {
+        log_error("cannot start: %s", err_text(errno));
+        return 1;
+    }
+    if (use_parent(control, parent_channel) < 0) {
+        log_error("the parent's channel cannot be watched");
+        return 1;
+    }
+    loop_run(control->loop);
+    clean_up(&p);
+    return p.status;
+}
