@@ -15,7 +15,7 @@
 #include "proto/model/node.h"
 #include "proto/model/schema.h"
 
-#define CONFIG_MAX (64 * 1024)
+#define CONFIG_MAX ((size_t)64 * 1024)
 
 enum option {
     OPT_NAME,

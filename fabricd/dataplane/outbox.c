@@ -33,8 +33,7 @@ bool outbox_is_open(const struct outbox *o)
 
 static void drop_waiting(struct outbox *o)
 {
-    list_for_each_safe(it, &o->waiting)
-    {
+    list_for_each_safe (it, &o->waiting) {
         list_remove(it);
         free(list_entry(it, struct waiting, link));
     }

@@ -18,8 +18,7 @@
 
 static struct dp_port *port_find(struct dataplane *dp, uint32_t id)
 {
-    list_for_each(it, &dp->ports)
-    {
+    list_for_each (it, &dp->ports) {
         struct dp_port *port = list_entry(it, struct dp_port, link);
 
         if (port->config.id == id)
@@ -140,8 +139,7 @@ static void port_start(struct dp_port *port)
 
     port->lifeline.ready = lifeline_ready;
     port->lifeline.fd = -1;
-    if (fd >= 0 &&
-        loop_add(port->dp->loop, &port->lifeline, fd, EPOLLIN | EPOLLRDHUP) < 0)
+    if (fd >= 0 && loop_add(port->dp->loop, &port->lifeline, fd, EPOLLIN | EPOLLRDHUP) < 0)
         mark_gone(port);
     if (net)
         attach(net, port);
@@ -207,8 +205,7 @@ void dp_port_delete(struct dataplane *dp, uint32_t id)
 
 void dp_ports_attach(struct dataplane *dp, struct dp_net *net)
 {
-    list_for_each(it, &dp->ports)
-    {
+    list_for_each (it, &dp->ports) {
         struct dp_port *port = list_entry(it, struct dp_port, link);
 
         if (port->config.net == net->config.id)
@@ -218,8 +215,7 @@ void dp_ports_attach(struct dataplane *dp, struct dp_net *net)
 
 void dp_ports_detach(struct dataplane *dp, struct dp_net *net)
 {
-    list_for_each(it, &dp->ports)
-    {
+    list_for_each (it, &dp->ports) {
         struct dp_port *port = list_entry(it, struct dp_port, link);
 
         if (port->config.net == net->config.id)

@@ -18,8 +18,7 @@
 
 struct dp_net *dp_net_find(struct dataplane *dp, uint64_t id)
 {
-    list_for_each(it, &dp->nets)
-    {
+    list_for_each (it, &dp->nets) {
         struct dp_net *net = list_entry(it, struct dp_net, link);
 
         if (net->config.id == id)
@@ -48,8 +47,7 @@ static void age(struct loop_timer *timer, mtime_t now)
 /* Wakes up for the next ageing only where something has been learnt. */
 void dp_arm_ageing(struct dataplane *dp)
 {
-    list_for_each(it, &dp->nets)
-    {
+    list_for_each (it, &dp->nets) {
         struct dp_net *net = list_entry(it, struct dp_net, link);
 
         if (!net->ageing.index)

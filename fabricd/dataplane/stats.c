@@ -49,8 +49,7 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
 
 static void send_ports(struct asked *a, uint64_t net)
 {
-    list_for_each(it, &a->dp->ports)
-    {
+    list_for_each (it, &a->dp->ports) {
         const struct dp_port *port = list_entry(it, struct dp_port, link);
 
         if (!net || port->config.net == net)
@@ -86,8 +85,7 @@ void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_req
     if (what->what & IPC_STATS_PORTS)
         send_ports(&a, what->net);
     if (what->what & IPC_STATS_FDB) {
-        list_for_each(it, &dp->nets)
-        {
+        list_for_each (it, &dp->nets) {
             const struct dp_net *net = list_entry(it, struct dp_net, link);
 
             if (!what->net || net->config.id == what->net)

@@ -84,8 +84,7 @@ static bool is_open_to(struct dataplane *dp, const struct ipc_listen *entry,
 {
     const struct dp_net *net = dp_net_find(dp, entry->net);
 
-    return net && is_allowed(net, peer) &&
-           (net->config.vlan_aware == (entry->vlan != 0));
+    return net && is_allowed(net, peer) && (net->config.vlan_aware == (entry->vlan != 0));
 }
 
 /* --- port numbers ------------------------------------------------------------------------- */
@@ -95,15 +94,13 @@ static bool number_is_taken(struct dataplane *dp, uint64_t net, uint32_t number)
     char name[IPC_NAME_SIZE];
 
     snprintf(name, sizeof name, "vde%u", number);
-    list_for_each(it, &dp->ports)
-    {
+    list_for_each (it, &dp->ports) {
         const struct dp_port *port = list_entry(it, struct dp_port, link);
 
         if (port->config.net == net && strcmp(port->config.name, name) == 0)
             return true;
     }
-    list_for_each(it, &dp->clients)
-    {
+    list_for_each (it, &dp->clients) {
         const struct client *c = list_entry(it, struct client, link);
 
         if (c->entry.net == net && c->number == number)
@@ -197,8 +194,7 @@ static void make_port(struct client *c, struct ipc_message *reply, const char *p
 
 bool dp_vde_reply(struct dataplane *dp, struct ipc_message *msg)
 {
-    list_for_each(it, &dp->clients)
-    {
+    list_for_each (it, &dp->clients) {
         struct client *c = list_entry(it, struct client, link);
         char path[108];
 
@@ -307,8 +303,7 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
 
 void dp_entry_delete(struct dataplane *dp, uint32_t id)
 {
-    list_for_each_safe(it, &dp->entries)
-    {
+    list_for_each_safe (it, &dp->entries) {
         struct entry *entry = list_entry(it, struct entry, link);
 
         if (entry->config.id != id)

@@ -305,7 +305,7 @@ int ipc_send(int sock, enum ipc_type type, uint32_t request, const void *body,
     if (!k || n_fds > IPC_MAX_FDS || (!body && k->size))
         return -EINVAL;
     size = k->size;
-    if (is_stream(type)) {
+    if (body && is_stream(type)) {
         const struct ipc_stream *stream = body;
 
         if (stream->size > sizeof stream->data)

@@ -381,7 +381,7 @@ static bool chain_serves(const struct ipc_self *have, const struct ipc_self *wan
 int keys_found(struct keys *k, const struct ipc_self *wanted, wall_t now,
                struct ipc_self *out, struct err *err)
 {
-    struct ipc_self self;
+    struct ipc_self self = {0};
     struct cert_host host;
     int r = keys_show(k, &self, err);
     bool founded = !r && self.fabric == wanted->fabric && self.chain_size;
@@ -443,7 +443,7 @@ int keys_sign(struct keys *k, const struct ipc_sign *req, wall_t now,
                              .not_before = now,
                              .not_after = req->not_after,
                              .tags_size = req->tags_size};
-    struct ipc_self self;
+    struct ipc_self self = {0};
     int r = keys_show(k, &self, err);
 
     if (r < 0)

@@ -55,8 +55,7 @@ void capture_frames(struct list *captures, const struct swport *in, const struct
 
     if (in->name)
         strncpy(head.port, in->name, sizeof head.port - 1);
-    list_for_each(it, captures)
-    {
+    list_for_each (it, captures) {
         struct capture *c = list_entry(it, struct capture, link);
 
         if (!wants(c, in))

@@ -177,8 +177,8 @@ static enum turn read_burst(struct ring *ring)
     struct ring *full;
     size_t used;
     unsigned done;
-    int n =
-        ring_get(&ring->map.rx, env->arena, PORT_ARENA_SIZE, &used, env->frames, FRAME_BURST);
+    int n = ring_get(&ring->map.rx, env->arena, PORT_ARENA_SIZE, &used, env->frames,
+                     FRAME_BURST);
 
     if (n < 0) {
         port_gone(&ring->port);

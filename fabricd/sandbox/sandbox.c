@@ -6,6 +6,7 @@
 #include "fabricd/sandbox/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -212,7 +213,7 @@ static int add_switch_rules(scmp_filter_ctx ctx)
     /* fstat() of newer C libraries: of a descriptor, never of a path. */
     if (!r)
         r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-                             SCMP_A3(SCMP_CMP_EQ, 0x1000 /* AT_EMPTY_PATH */));
+                             SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
     /* To the switch the file system is empty. */
     if (!r)
         r = add_all(ctx, SCMP_ACT_ERRNO(ENOENT), files, N_OF(files));
