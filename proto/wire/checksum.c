@@ -123,14 +123,15 @@ void checksum_set_ip4(uint8_t *data, const struct packet *pk)
     uint8_t *ip = data + pk->l3_ofs;
 
     store_be16(ip + 10, 0);
-    store_be16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, (ip[0] & 15u) * 4)));
+    store_be16(ip + 10,
+               (uint16_t)~checksum_fold(checksum_add(0, ip, (size_t)(ip[0] & 15u) * 4)));
 }
 
 bool checksum_ip4_ok(const uint8_t *data, const struct packet *pk)
 {
     const uint8_t *ip = data + pk->l3_ofs;
 
-    return checksum_fold(checksum_add(0, ip, (ip[0] & 15u) * 4)) == UINT16_MAX;
+    return checksum_fold(checksum_add(0, ip, (size_t)(ip[0] & 15u) * 4)) == UINT16_MAX;
 }
 
 bool checksum_l4_ok(const uint8_t *data, const struct packet *pk)
