@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the controls of two hosts say to one another, over the control stream of their session.
+ * The founding host has the fabric's store; the others follow it:
+ *
+ *   joiner   -> founder   JOIN      the token's secret, a name, keys
+ *   founder  -> joiner    WELCOME   number, certificate chain; ROWS follow; or REFUSE
+ *   follower -> founder   FOLLOW    "I have this store up to that revision"
+ *   founder  -> follower  ROWS      what was committed since, or a snapshot in pages
+ *   follower -> founder   HAVE      that revision is in my store
+ *   follower -> founder   REQUEST   a change, or an action, as JSON
+ *   founder  -> follower  RESULT    what came of it; after the rows that it wrote
+ *
+ * Big-endian, every message begins with a version and a type; a byte too much or too few makes it
+ * invalid. Nothing here trusts the other side: sizes, counts and texts are checked.
+ */
+#ifndef PROTO_SYNC_MESSAGE_H
+#define PROTO_SYNC_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SYNC_VERSION     1
+#define SYNC_NAME_SIZE   64u                /* With the NUL. */
+#define SYNC_MAX_BODY    (256u * 1024)      /* Of one row. */
+#define SYNC_MAX_JSON    (4u * 1024 * 1024) /* Of a request or result. */
+#define SYNC_MAX_MESSAGE (8u * 1024 * 1024)
+#define SYNC_MAX_JOIN    1024u /* Of a JOIN: all that a stranger may say. */
+#define SYNC_MAX_ADDRS   8u
+#define SYNC_MAX_CHAIN   1024u
+
+enum sync_type {
+    SYNC_JOIN = 1,
+    SYNC_WELCOME = 2,
+    SYNC_REFUSE = 3,
+    SYNC_FOLLOW = 4,
+    SYNC_ROWS = 5,
+    SYNC_HAVE = 6,
+    SYNC_REQUEST = 7,
+    SYNC_RESULT = 8,
+};
+
+struct sync_addr {
+    uint8_t family; /* 4 or 6 */
+    uint16_t port;
+    uint8_t addr[16]; /* 4 or 16 bytes of it. */
+};
+
+struct sync_join {
+    uint64_t invite;
+    uint8_t secret[32];
+    char name[SYNC_NAME_SIZE];
+    uint8_t noise_public[32];
+    uint8_t sign_public[32];
+    uint8_t n_addrs;
+    struct sync_addr addrs[SYNC_MAX_ADDRS]; /* Where the joiner listens. */
+};
+
+struct sync_welcome {
+    uint64_t fabric;
+    uint16_t host;             /* The joiner's number. */
+    char name[SYNC_NAME_SIZE]; /* The joiner's name in the fabric. */
+    uint8_t root[32];
+    uint16_t chain_size;
+    uint8_t chain[SYNC_MAX_CHAIN];
+};
+
+struct sync_refuse {
+    uint16_t status; /* As HTTP says it. */
+    char why[320];
+    char hint[160];
+};
+
+struct sync_follow {
+    uint32_t round; /* Echoed in the rows that answer it. */
+    uint64_t store; /* 0 = it has nothing. */
+    uint64_t revision;
+    uint8_t n_addrs;
+    struct sync_addr addrs[SYNC_MAX_ADDRS];
+};
+
+/* An object as the store has it; without a body it was deleted. */
+struct sync_row {
+    uint64_t revision;
+    char *kind, *network, *name, *owner;
+    char *body;
+};
+
+enum {
+    SYNC_ROWS_SNAPSHOT = 1, /* A page of a snapshot. */
+    SYNC_ROWS_FIRST = 2,    /* Its first page. */
+    SYNC_ROWS_LAST = 4,     /* Its last. What the follower has and no page named goes. */
+};
+
+struct sync_rows {
+    uint32_t round;    /* Of the FOLLOW that they answer; 0 = behind a WELCOME. */
+    uint64_t store;    /* Names the store that the revisions are of. */
+    uint64_t from;     /* What was changed after this revision; 0 in a snapshot. */
+    uint64_t revision; /* With these, the follower has everything up to here. */
+    uint8_t flags;
+    size_t n;
+    struct sync_row *row;
+};
+
+enum sync_verb { SYNC_CHANGE = 1, SYNC_INVITE = 2, SYNC_LEAVE = 3 };
+
+struct sync_request {
+    uint32_t id;
+    uint8_t verb;
+    char *json;
+};
+
+struct sync_result {
+    uint32_t id;
+    uint64_t revision; /* Of the founder's store, with what the request changed. */
+    char *json;
+};
+
+struct sync_message {
+    enum sync_type type;
+    union {
+        struct sync_join join;
+        struct sync_welcome welcome;
+        struct sync_refuse refuse;
+        struct sync_follow follow;
+        struct sync_rows rows;
+        uint64_t have;
+        struct sync_request request;
+        struct sync_result result;
+    } u;
+};
+
+/* The message as bytes, in memory that is the caller's to free(); NULL if it cannot be said (a
+ * text or list too long). */
+uint8_t *sync_encode(const struct sync_message *, size_t *size)
+    __attribute__((warn_unused_result));
+
+/* Returns 0, -EPROTO (malformed) or -EPROTONOSUPPORT (of another version). On success what
+ * hangs on *out is freed by sync_done(). */
+int sync_decode(const void *data, size_t size, struct sync_message *out)
+    __attribute__((warn_unused_result));
+void sync_done(struct sync_message *);
+
+/* Bytes that a row takes in a message. */
+size_t sync_row_size(const struct sync_row *);
+
+/* A deep copy; and what frees the texts of a row. */
+struct sync_row sync_row_copy(const struct sync_row *);
+void sync_row_done(struct sync_row *);
+
+#endif

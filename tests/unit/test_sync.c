@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Messages between controls, and the pipe that carries them. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/base/xalloc.h"
+#include "proto/sync/message.h"
+#include "proto/sync/pipe.h"
+
+/* Every prefix of a message, and it with a byte more, is refused; whole it is read. Returns it. */
+static struct sync_message round_trip(const struct sync_message *m)
+{
+    struct sync_message out;
+    size_t size;
+    uint8_t *data = sync_encode(m, &size), *longer;
+
+    assert_non_null(data);
+    for (size_t i = 0; i < size; i++) {
+        uint8_t *exact = xcalloc(1, i);
+
+        memcpy(exact, data, i);
+        assert_int_equal(sync_decode(exact, i, &out), -EPROTO);
+        free(exact);
+    }
+    longer = xcalloc(1, size + 1);
+    memcpy(longer, data, size);
+    assert_int_equal(sync_decode(longer, size + 1, &out), -EPROTO);
+    longer[0]++;
+    assert_int_equal(sync_decode(longer, size, &out), -EPROTONOSUPPORT);
+    free(longer);
+    assert_int_equal(sync_decode(data, size, &out), 0);
+    free(data);
+    assert_int_equal(out.type, m->type);
+    return out;
+}
+
+static void join_and_answers(void **state)
+{
+    struct sync_message m = {.type = SYNC_JOIN}, out;
+
+    (void)state;
+    m.u.join.invite = 0x0123456789abcdef;
+    memset(m.u.join.secret, 7, 32);
+    memcpy(m.u.join.name, "beta", 5);
+    m.u.join.n_addrs = 2;
+    m.u.join.addrs[0] = (struct sync_addr){4, 4655, {192, 0, 2, 1}};
+    m.u.join.addrs[1] = (struct sync_addr){6, 4656, {0x20, 1, 0xd, 0xb8}};
+    out = round_trip(&m);
+    assert_memory_equal(&out.u.join, &m.u.join, sizeof(m.u.join));
+    sync_done(&out);
+
+    m = (struct sync_message){.type = SYNC_WELCOME};
+    m.u.welcome.fabric = 9;
+    m.u.welcome.host = 3;
+    m.u.welcome.chain_size = SYNC_MAX_CHAIN;
+    memcpy(m.u.welcome.name, "beta", 5);
+    out = round_trip(&m);
+    assert_memory_equal(&out.u.welcome, &m.u.welcome, sizeof(m.u.welcome));
+
+    m = (struct sync_message){.type = SYNC_REFUSE, .u.refuse = {409, "taken", "try"}};
+    out = round_trip(&m);
+    assert_memory_equal(&out.u.refuse, &m.u.refuse, sizeof(m.u.refuse));
+
+    m = (struct sync_message){.type = SYNC_FOLLOW, .u.follow = {.round = 2, .revision = 5}};
+    out = round_trip(&m);
+    assert_int_equal(out.u.follow.round, 2);
+    assert_int_equal(out.u.follow.revision, 5);
+    m = (struct sync_message){.type = SYNC_HAVE, .u.have = 12};
+    out = round_trip(&m);
+    assert_int_equal(out.u.have, 12);
+}
+
+static void rows_and_requests(void **state)
+{
+    char kind[] = "network", empty[] = "", name[] = "lan1", body[] = "{\"mtu\":1500}";
+    struct sync_row rows[2] = {{5, kind, empty, name, empty, body},
+                               {6, kind, empty, name, empty, NULL}};
+    struct sync_message m = {.type = SYNC_ROWS}, out;
+
+    (void)state;
+    m.u.rows = (struct sync_rows){
+        .round = 1, .store = 2, .from = 3, .revision = 6, .n = 2, .row = rows};
+    out = round_trip(&m);
+    assert_int_equal(out.u.rows.n, 2);
+    assert_string_equal(out.u.rows.row[0].body, body);
+    assert_null(out.u.rows.row[1].body);
+    assert_int_equal(out.u.rows.row[1].revision, 6);
+    sync_done(&out);
+    m.u.rows.flags = SYNC_ROWS_LAST;
+    {
+        size_t size;
+        uint8_t *data = sync_encode(&m, &size);
+
+        assert_int_equal(sync_decode(data, size, &out), -EPROTO); /* LAST of no snapshot. */
+        free(data);
+    }
+    m = (struct sync_message){.type = SYNC_REQUEST, .u.request = {1, SYNC_CHANGE, body}};
+    out = round_trip(&m);
+    assert_string_equal(out.u.request.json, body);
+    sync_done(&out);
+    m = (struct sync_message){.type = SYNC_RESULT, .u.result = {1, 99, body}};
+    out = round_trip(&m);
+    assert_int_equal(out.u.result.revision, 99);
+    sync_done(&out);
+}
+
+static void what_cannot_be_said(void **state)
+{
+    char kind[] = "network", empty[] = "", name[] = "n";
+    char *large = xcalloc(1, SYNC_MAX_BODY + 2);
+    struct sync_row row = {1, kind, empty, name, empty, large};
+    struct sync_message m = {.type = SYNC_ROWS, .u.rows = {.n = 1, .row = &row}};
+    size_t size;
+    uint8_t *data;
+
+    (void)state;
+    memset(large, 'x', SYNC_MAX_BODY);
+    data = sync_encode(&m, &size);
+    assert_non_null(data);
+    free(data);
+    large[SYNC_MAX_BODY] = 'x';
+    assert_null(sync_encode(&m, &size));
+    free(large);
+}
+
+/* --- the pipe ----------------------------------------------------------------------------- */
+
+struct end {
+    struct pipe_end pipe;
+    struct end *other;
+    uint8_t *frames[64];
+    size_t sizes[64];
+    unsigned head, tail;
+    size_t most; /* Bytes under way towards this end. */
+    unsigned messages;
+    size_t last;
+};
+
+static void frame_out(void *aux, const uint8_t *data, size_t size)
+{
+    struct end *to = ((struct end *)aux)->other;
+    size_t under_way = 0;
+
+    assert_true(size <= PIPE_FRAME_MAX);
+    assert_true(to->tail - to->head < 64);
+    to->frames[to->tail % 64] = xcalloc(1, size);
+    memcpy(to->frames[to->tail % 64], data, size);
+    to->sizes[to->tail++ % 64] = size;
+    for (unsigned i = to->head; i != to->tail; i++) {
+        under_way += to->sizes[i % 64];
+    }
+    to->most = under_way > to->most ? under_way : to->most;
+}
+
+static void message_in(void *aux, const uint8_t *data, size_t size)
+{
+    struct end *e = aux;
+
+    for (size_t i = 0; i < size; i++) {
+        assert_int_equal(data[i], (uint8_t)(size + i));
+    }
+    e->messages++;
+    e->last = size;
+}
+
+static const struct pipe_ops ops = {frame_out, message_in};
+
+static int take(struct end *e)
+{
+    unsigned at = e->head++ % 64;
+    int r = pipe_input(&e->pipe, e->frames[at], e->sizes[at]);
+
+    free(e->frames[at]);
+    return r;
+}
+
+static void pipes_bound_what_is_under_way(void **state)
+{
+    static const size_t sizes[] = {0,      1,     PIPE_FRAME_MAX - 1, PIPE_FRAME_MAX,
+                                   100000, 900000};
+    struct end *a = xcalloc(1, sizeof(*a)), *b = xcalloc(1, sizeof(*b));
+    uint8_t *data = xcalloc(1, 900000);
+
+    (void)state;
+    a->other = b;
+    b->other = a;
+    pipe_init(&a->pipe, &ops, a, 1000000);
+    pipe_init(&b->pipe, &ops, b, 1000000);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        for (size_t j = 0; j < sizes[i]; j++) {
+            data[j] = (uint8_t)(sizes[i] + j);
+        }
+        assert_int_equal(pipe_send(&a->pipe, data, sizes[i]), 0);
+    }
+    while (a->head != a->tail || b->head != b->tail) {
+        assert_int_equal(take(b->head != b->tail ? b : a), 0);
+    }
+    assert_int_equal(b->messages, 6);
+    assert_int_equal(b->last, 900000);
+    assert_true(b->most > PIPE_WINDOW / 2 && b->most <= PIPE_WINDOW);
+    assert_int_equal(a->pipe.queued, 0);
+    pipe_done(&a->pipe);
+    pipe_done(&b->pipe);
+    free(data);
+    free(a);
+    free(b);
+}
+
+static void pipes_refuse_nonsense(void **state)
+{
+    struct end e = {.other = NULL};
+    static const uint8_t bad_kind[] = {3, 1}, more[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+                         grant[] = {2, 0, 0, 0, 1}, short_grant[] = {2, 0};
+
+    (void)state;
+    pipe_init(&e.pipe, &ops, &e, 16);
+    assert_int_equal(pipe_input(&e.pipe, bad_kind, 0), -EPROTO);
+    assert_int_equal(pipe_input(&e.pipe, bad_kind, 2), -EPROTO);
+    assert_int_equal(pipe_input(&e.pipe, short_grant, 2), -EPROTO);
+    assert_int_equal(pipe_input(&e.pipe, grant, 5), -EPROTO); /* More than was sent. */
+    assert_int_equal(pipe_input(&e.pipe, more, 10), 0);
+    assert_int_equal(pipe_input(&e.pipe, more, 10), -EMSGSIZE);
+    pipe_done(&e.pipe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(join_and_answers),
+        cmocka_unit_test(rows_and_requests),
+        cmocka_unit_test(what_cannot_be_said),
+        cmocka_unit_test(pipes_bound_what_is_under_way),
+        cmocka_unit_test(pipes_refuse_nonsense),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
