@@ -12,7 +12,7 @@ ioth_ctl() { # NAME arguments…: iothctl to the daemon NAME
 ioth_start() { # NAMESPACE NAME: a daemon of its own there, and wait until it answers
     local i pid
     rm -rf "$RUN/ioth-$2"
-    mkdir -p -m 700 "$RUN/ioth-$2/run" "$RUN/ioth-$2/state"
+    (umask 077; mkdir -p "$RUN/ioth-$2/run" "$RUN/ioth-$2/state")
     daemon "$1" "$IOTH_BIN/fabricd" --name "$2" --run-dir "$RUN/ioth-$2/run" \
         --state-dir "$RUN/ioth-$2/state"
     pid=${PIDS[-1]}
