@@ -223,9 +223,12 @@ static int read_options(struct ctl *ctl, const struct args *args, struct capture
     long n = 0;
     int r = 0;
     *q = (struct plug_request){.kind = PLUG_CAPTURE};
-    snprintf(q->network, sizeof(q->network), "%.*s",
-             slash ? (int)(slash - args->words[0]) : 64, args->words[0]);
-    snprintf(q->name, sizeof(q->name), "%s", slash ? slash + 1 : "");
+    if (slash && slash - args->words[0] < PLUG_NAME_SIZE)
+        memcpy(q->network, args->words[0], (size_t)(slash - args->words[0]));
+    else if (!slash && strlen(args->words[0]) < PLUG_NAME_SIZE)
+        memcpy(q->network, args->words[0], strlen(args->words[0]));
+    if (slash && strlen(slash + 1) < PLUG_NAME_SIZE)
+        memcpy(q->name, slash + 1, strlen(slash + 1));
     if (!schema_name_ok(q->network) || (slash && !schema_name_ok(q->name)))
         return ctl_fail(ctl, CTL_MISSING, "there is no %s \"%s\"",
                         slash ? "port" : "network", args->words[0]);

@@ -113,7 +113,7 @@ void vde_set_modes(const char *folder, mode_t mode)
 
         if (listens && fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISSOCK(st.st_mode))
-            (void)fchmodat(dirfd(dir), d->d_name, mode & 0666, 0);
+            (void)!fchmodat(dirfd(dir), d->d_name, mode & 0666, 0);
     }
     closedir(dir);
 }

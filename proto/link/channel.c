@@ -89,7 +89,7 @@ static bool send_batch(struct peer *p, uint8_t kind, const uint16_t *slots, unsi
 /* Tells the peer what it has not been told; what does not fit waits for the stream's room. */
 void channel_sync(struct peer *p, mtime_t now)
 {
-    uint16_t slots[BATCH_MAX];
+    uint16_t slots[BATCH_MAX] = {0};
     unsigned n = 0;
 
     p->announce_later = false;
