@@ -36,6 +36,7 @@ struct api {
     struct list conns; /* Idle for longest first. */
     unsigned n_conns;
     struct conn *accepting;
+    bool resumed; /* libmicrohttpd has to look at connections that were resumed. */
     bool freeing;
 };
 
@@ -196,6 +197,7 @@ static void answered(struct api_request *rq, const struct api_answer *answer)
     if (x->suspended) {
         x->suspended = false;
         MHD_resume_connection(x->mhd);
+        x->api->resumed = true;
         arm(x->api);
     }
 }
@@ -370,6 +372,7 @@ static void run_ready(struct loop_watch *watch, uint32_t events)
     struct api *api = list_entry(watch, struct api, run);
 
     (void)events;
+    api->resumed = false;
     MHD_run(api->mhd);
     arm(api);
 }
@@ -387,6 +390,7 @@ static void tick(struct loop_timer *timer, mtime_t now)
         shutdown(conn->fd, SHUT_RDWR);
         conn->fd = -1;
     }
+    api->resumed = false;
     MHD_run(api->mhd);
     arm(api);
 }
@@ -396,7 +400,9 @@ static void arm(struct api *api)
     mtime_t now = loop_now(api->control->loop), due = MTIME_NEVER;
     MHD_UNSIGNED_LONG_LONG wait;
 
-    if (MHD_get_timeout(api->mhd, &wait) == MHD_YES)
+    if (api->resumed)
+        due = now;
+    else if (MHD_get_timeout(api->mhd, &wait) == MHD_YES)
         due = now + (mtime_t)wait * MTIME_MS;
     list_for_each (it, &api->conns) {
         const struct conn *conn = list_entry(it, struct conn, link);

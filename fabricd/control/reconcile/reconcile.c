@@ -296,7 +296,10 @@ static void opened_reply(void *aux, struct ipc_message *reply)
     } else {
         o->failed = false;
         o->why[0] = '\0';
-        if (!o->is_vde && reply->head.type == IPC_REPLY &&
+        if (!o->is_vde) /* The parent says what the interface is called. */
+            snprintf(o->asked.tap.port.path, sizeof(o->asked.tap.port.path), "%s",
+                     reply->head.type == IPC_REPLY ? reply->body.reply.why : "");
+        if (!o->is_vde &&
             vault_put_body(rc->mirror, IPC_PORT, &o->asked.tap.port, NULL, 0, false) < 0)
             log_warn("too many ports: %s is not remembered", o->what);
     }
