@@ -278,6 +278,18 @@ static void free_opened(struct opened *o)
     free(o);
 }
 
+/* The port is there; the parent says what its interface is called. */
+static void remember_tap(struct reconcile *rc, const struct opened *o,
+                         const struct ipc_message *reply)
+{
+    struct ipc_port port = o->asked.tap.port;
+
+    if (reply->head.type == IPC_REPLY)
+        snprintf(port.path, sizeof(port.path), "%.15s", reply->body.reply.why);
+    if (vault_put_body(rc->mirror, IPC_PORT, &port, NULL, 0, false) < 0)
+        log_warn("too many ports: %s is not remembered", o->what);
+}
+
 static void opened_reply(void *aux, struct ipc_message *reply)
 {
     struct opened *o = aux;
@@ -296,12 +308,8 @@ static void opened_reply(void *aux, struct ipc_message *reply)
     } else {
         o->failed = false;
         o->why[0] = '\0';
-        if (!o->is_vde) /* The parent says what the interface is called. */
-            snprintf(o->asked.tap.port.path, sizeof(o->asked.tap.port.path), "%s",
-                     reply->head.type == IPC_REPLY ? reply->body.reply.why : "");
-        if (!o->is_vde &&
-            vault_put_body(rc->mirror, IPC_PORT, &o->asked.tap.port, NULL, 0, false) < 0)
-            log_warn("too many ports: %s is not remembered", o->what);
+        if (!o->is_vde)
+            remember_tap(rc, o, reply);
     }
     if (o->failed && chan_up(&rc->control->parent))
         loop_timer_set(rc->control->loop, &rc->retry,
