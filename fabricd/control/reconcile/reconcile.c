@@ -308,8 +308,10 @@ static void opened_reply(void *aux, struct ipc_message *reply)
     } else {
         o->failed = false;
         o->why[0] = '\0';
-        if (!o->is_vde)
+        if (!o->is_vde) {
             remember_tap(rc, o, reply);
+            reconcile_kick(rc); /* It may have been removed meanwhile. */
+        }
     }
     if (o->failed && chan_up(&rc->control->parent))
         loop_timer_set(rc->control->loop, &rc->retry,
@@ -351,7 +353,7 @@ static void drop_unwanted(struct reconcile *rc)
     list_for_each_safe (it, &rc->opened) {
         struct opened *o = list_entry(it, struct opened, link);
 
-        if (!o->wanted)
+        if (!o->wanted && !o->waiting)
             free_opened(o);
         else
             o->wanted = false;
