@@ -35,7 +35,9 @@ skip() {
     exit 77
 }
 
+E2E_FAILED=
 fail() {
+    E2E_FAILED=1
     echo "FAIL: $*" >&2
     exit 1
 }
@@ -76,13 +78,14 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/ioth-e2e.XXXXXX")
 CANARY="canary-$$-$RANDOM$RANDOM$RANDOM"
 unset XDG_RUNTIME_DIR XDG_STATE_HOME IOTH_SOCKET IOTH_RUN_DIR IOTH_STATE_DIR
 declare -A E2E_PID=() E2E_DAEMON=()
-E2E_HOSTS=() E2E_ALLOWED=() E2E_SNIFFER=
+E2E_HOSTS=() E2E_ALLOWED=() E2E_SNIFFER='' E2E_LAST=''
 ip link set lo up
 
 e2e_exit() {
     local status=$? log
     trap - EXIT
     if [ $status != 0 ] && [ $status != 77 ]; then
+        [ -n "$E2E_FAILED" ] || echo "FAIL: ${E2E_LAST:-exit status $status}" >&2
         for log in "$T"/*.log "$T"/*.out; do
             [ -s "$log" ] || continue
             echo "--- ${log##*/}"
@@ -94,7 +97,8 @@ e2e_exit() {
     exit "$status"
 }
 trap e2e_exit EXIT
-trap 'echo "FAIL: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND" >&2' ERR
+# Where a command failed last: commands may fail in conditions, so it is said only at the end.
+trap 'E2E_LAST="${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
 set -o errtrace
 
 # TAPs: root, or everybody, must be able to open the device.
@@ -291,8 +295,8 @@ listens() {
 
 # Records the underlay from here on.
 sniff() {
-    need tcpdump
-    tcpdump -i underlay -s 0 -U -w "$T/underlay.pcap" >"$T/sniffer.out" 2>&1 &
+    "$PYTHON" "$E2E_ROOT/tests/e2e/sniff.py" record underlay "$T/underlay.pcap" \
+        >"$T/sniffer.out" 2>&1 &
     E2E_SNIFFER=$!
     wait_for 5 grep -q listening "$T/sniffer.out"
 }
@@ -303,13 +307,13 @@ sniffed() {
 
 # The canary is not to be seen, though the sniffer does see: what a host sends in clear, too.
 unseen() {
-    local control="control-$RANDOM$RANDOM"
+    local control="control-$RANDOM$RANDOM" datagrams
     # shellcheck disable=SC2016 # expanded by the shell inside
     on "${E2E_HOSTS[0]}" bash -c 'echo "$1" >/dev/udp/192.0.2.2/9' - "$control"
     wait_for 5 sniffed "$control"
     ! sniffed "$CANARY" || fail "the underlay carried the canary in clear"
-    tcpdump -r "$T/underlay.pcap" -c 1 'udp port 4655' 2>/dev/null | grep -q . ||
-        fail "the sniffer saw nothing of the fabric"
+    datagrams=$("$PYTHON" "$E2E_ROOT/tests/e2e/sniff.py" count "$T/underlay.pcap" 4655)
+    [ "$datagrams" -gt 0 ] || fail "the sniffer saw nothing of the fabric"
 }
 
 # --- the end ------------------------------------------------------------------------------
