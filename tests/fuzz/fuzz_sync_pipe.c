@@ -11,11 +11,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void frame(void *aux, const uint8_t *data, size_t size)
 {
-    size_t *under_way = aux;
-
+    (void)aux;
     (void)data;
-    *under_way += size;
     if (size > PIPE_FRAME_MAX) {
+        abort();
+    }
+}
+
+static void began(void *aux)
+{
+    static const uint8_t large[PIPE_WINDOW];
+    struct pipe_end **pipe = aux;
+
+    if (pipe_send(*pipe, large, sizeof(large)) < 0) {
         abort();
     }
 }
@@ -31,16 +39,12 @@ static void message(void *aux, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct pipe_ops ops = {frame, message};
-    static const uint8_t large[PIPE_WINDOW];
+    static const struct pipe_ops ops = {frame, began, message};
     struct cur c = cur_init(data, size);
     struct pipe_end pipe;
-    size_t under_way = 0;
+    struct pipe_end *aux = &pipe;
 
-    pipe_init(&pipe, &ops, &under_way, MESSAGE_MAX);
-    if (pipe_send(&pipe, large, sizeof(large)) < 0) {
-        abort();
-    }
+    pipe_init(&pipe, &ops, &aux, MESSAGE_MAX, 7);
     while (cur_left(&c) > 2) {
         size_t n = cur_u16(&c);
         const uint8_t *p;

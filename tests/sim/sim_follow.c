@@ -310,10 +310,30 @@ static void at_follower(void *aux, const uint8_t *data, size_t size)
 static const struct source_ops source_ops = {store_revision_now, store_history_from,
                                              store_page, founder_send};
 static const struct follower_ops follower_ops = {apply, follower_send};
-static const struct pipe_ops founder_pipe = {founder_frame, at_founder};
-static const struct pipe_ops follower_pipe = {follower_frame, at_follower};
+static void founder_began(void *aux)
+{
+    struct node_f *f = aux;
+
+    source_done(&f->source);
+    source_init(&f->source, &source_ops, f, STORE_ID);
+}
+
+static void follower_began(void *aux)
+{
+    struct node_f *f = aux;
+
+    follower_up(&f->follower, &f->mark);
+}
+
+static const struct pipe_ops founder_pipe = {founder_frame, founder_began, at_founder};
+static const struct pipe_ops follower_pipe = {follower_frame, follower_began, at_follower};
 
 /* --- events ------------------------------------------------------------------------------- */
+
+static uint64_t number(struct world *w)
+{
+    return 1 + ((uint64_t)chance(w, 1u << 24) << 24 | chance(w, 1u << 24));
+}
 
 static void disconnect(struct node_f *f)
 {
@@ -335,10 +355,32 @@ static void connect_again(struct node_f *f)
         return;
     }
     f->connected = true;
-    pipe_init(&f->at_founder, &founder_pipe, f, SYNC_MAX_MESSAGE);
-    pipe_init(&f->at_follower, &follower_pipe, f, SYNC_MAX_MESSAGE);
     source_init(&f->source, &source_ops, f, STORE_ID);
-    follower_up(&f->follower, &f->mark);
+    pipe_init(&f->at_founder, &founder_pipe, f, SYNC_MAX_MESSAGE, number(f->world));
+    pipe_init(&f->at_follower, &follower_pipe, f, SYNC_MAX_MESSAGE, number(f->world));
+}
+
+/* A process of one end goes and comes again; the stream between the hosts stays. */
+static void restart_founder_end(struct node_f *f)
+{
+    if (!f->connected) {
+        return;
+    }
+    pipe_done(&f->at_founder);
+    source_done(&f->source);
+    source_init(&f->source, &source_ops, f, STORE_ID);
+    pipe_init(&f->at_founder, &founder_pipe, f, SYNC_MAX_MESSAGE, number(f->world));
+}
+
+static void restart_follower_end(struct node_f *f)
+{
+    if (!f->connected) {
+        return;
+    }
+    pipe_done(&f->at_follower);
+    follower_done(&f->follower);
+    follower_init(&f->follower, &follower_ops, f);
+    pipe_init(&f->at_follower, &follower_pipe, f, SYNC_MAX_MESSAGE, number(f->world));
 }
 
 static void restart_follower(struct node_f *f)
@@ -407,12 +449,18 @@ static void happen(struct world *w)
         (void)deliver(f, what & 1);
     } else if (what < 165) {
         local_change(w);
-    } else if (what < 185 && f->connected) {
+    } else if (what < 185 && f->connected && f->at_follower.open) {
         ask(f);
     } else if (what < 195) {
         connect_again(f);
-    } else if (what < 197) {
+    } else if (what < 196) {
         disconnect(f);
+    } else if (what < 197) {
+        if (chance(w, 2)) {
+            restart_founder_end(f);
+        } else {
+            restart_follower_end(f);
+        }
     } else if (what < 198) {
         restart_follower(f);
     } else {

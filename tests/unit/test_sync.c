@@ -139,7 +139,7 @@ struct end {
     size_t sizes[64];
     unsigned head, tail;
     size_t most; /* Bytes under way towards this end. */
-    unsigned messages;
+    unsigned messages, began;
     size_t last;
 };
 
@@ -170,7 +170,14 @@ static void message_in(void *aux, const uint8_t *data, size_t size)
     e->last = size;
 }
 
-static const struct pipe_ops ops = {frame_out, message_in};
+static void began(void *aux)
+{
+    struct end *e = aux;
+
+    e->began++;
+}
+
+static const struct pipe_ops ops = {frame_out, began, message_in};
 
 static int take(struct end *e)
 {
@@ -191,8 +198,12 @@ static void pipes_bound_what_is_under_way(void **state)
     (void)state;
     a->other = b;
     b->other = a;
-    pipe_init(&a->pipe, &ops, a, 1000000);
-    pipe_init(&b->pipe, &ops, b, 1000000);
+    pipe_init(&a->pipe, &ops, a, 1000000, 1);
+    assert_int_equal(pipe_send(&a->pipe, data, 1), -ENOTCONN);
+    pipe_init(&b->pipe, &ops, b, 1000000, 2);
+    while (a->head != a->tail || b->head != b->tail) {
+        assert_int_equal(take(b->head != b->tail ? b : a), 0);
+    }
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         for (size_t j = 0; j < sizes[i]; j++) {
             data[j] = (uint8_t)(sizes[i] + j);
@@ -213,14 +224,62 @@ static void pipes_bound_what_is_under_way(void **state)
     free(b);
 }
 
-static void pipes_refuse_nonsense(void **state)
+/* One end begins anew in the middle of a message; the stream between them stays. */
+static void pipes_begin_anew(void **state)
 {
-    struct end e = {.other = NULL};
-    static const uint8_t bad_kind[] = {3, 1}, more[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-                         grant[] = {2, 0, 0, 0, 1}, short_grant[] = {2, 0};
+    struct end *a = xcalloc(1, sizeof(*a)), *b = xcalloc(1, sizeof(*b));
+    uint8_t *data = xcalloc(1, 100000);
 
     (void)state;
-    pipe_init(&e.pipe, &ops, &e, 16);
+    a->other = b;
+    b->other = a;
+    for (size_t j = 0; j < 100000; j++) {
+        data[j] = (uint8_t)(100000 + j);
+    }
+    pipe_init(&a->pipe, &ops, a, 1000000, 1);
+    pipe_init(&b->pipe, &ops, b, 1000000, 2);
+    while (a->head != a->tail || b->head != b->tail) {
+        assert_int_equal(take(b->head != b->tail ? b : a), 0);
+    }
+    assert_int_equal(a->began, 1);
+    assert_int_equal(b->began, 1);
+    assert_int_equal(pipe_send(&a->pipe, data, 100000), 0);
+    assert_int_equal(pipe_send(&b->pipe, data, 100000), 0);
+    assert_int_equal(take(b), 0); /* The first piece; the rest is under way, both ways. */
+    pipe_done(&b->pipe);
+    pipe_init(&b->pipe, &ops, b, 1000000, 3);
+    while (a->head != a->tail || b->head != b->tail) {
+        assert_int_equal(take(b->head != b->tail ? b : a), 0);
+    }
+    assert_int_equal(a->began, 2);
+    assert_int_equal(b->began, 2);
+    assert_int_equal(a->messages + b->messages, 0);
+    assert_int_equal(pipe_send(&a->pipe, data, 100000), 0);
+    while (a->head != a->tail || b->head != b->tail) {
+        assert_int_equal(take(b->head != b->tail ? b : a), 0);
+    }
+    assert_int_equal(b->messages, 1);
+    assert_int_equal(b->last, 100000);
+    pipe_done(&a->pipe);
+    pipe_done(&b->pipe);
+    free(data);
+    free(a);
+    free(b);
+}
+
+static void pipes_refuse_nonsense(void **state)
+{
+    struct end e = {.other = &e};
+    static const uint8_t bad_kind[] = {5, 1}, started[] = {4, 0, 0, 0, 0, 0, 0, 0, 9},
+                         more[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, grant[] = {2, 0, 0, 0, 1},
+                         short_grant[] = {2, 0};
+
+    (void)state;
+    pipe_init(&e.pipe, &ops, &e, 16, 9);
+    assert_int_equal(pipe_input(&e.pipe, started, 8), -EPROTO);
+    assert_int_equal(pipe_input(&e.pipe, more, 10), 0); /* Not heard yet. */
+    assert_int_equal(pipe_input(&e.pipe, started, 9), 0);
+    free(e.frames[0]);
     assert_int_equal(pipe_input(&e.pipe, bad_kind, 0), -EPROTO);
     assert_int_equal(pipe_input(&e.pipe, bad_kind, 2), -EPROTO);
     assert_int_equal(pipe_input(&e.pipe, short_grant, 2), -EPROTO);
@@ -237,6 +296,7 @@ int main(void)
         cmocka_unit_test(rows_and_requests),
         cmocka_unit_test(what_cannot_be_said),
         cmocka_unit_test(pipes_bound_what_is_under_way),
+        cmocka_unit_test(pipes_begin_anew),
         cmocka_unit_test(pipes_refuse_nonsense),
     };
 
