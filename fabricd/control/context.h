@@ -23,6 +23,7 @@ struct reconcile;
 struct api;
 struct plugd;
 struct member;
+struct blocks;
 struct control;
 
 /* Who this host is. Kept as the object (STORE_LOCAL, "self", "self"); the keys are the
@@ -37,8 +38,9 @@ struct identity {
  * out here. All run on the loop's thread.
  */
 struct member_ops {
-    /* Sends the change to the founder and hands back its result; 503 with one clear line that
-     * names it while it is out of reach. Takes the change. */
+    /* Sends the change to the founder and hands back its result, after the rows that it wrote
+     * have arrived here (change_replicate()); 503 with one clear line that names the founder
+     * while it is out of reach. Takes the change. */
     void (*forward)(struct control *, struct change *, change_done_fn *, void *aux);
     bool (*founder_reachable)(const struct control *);
 
@@ -72,6 +74,8 @@ struct control {
     struct reconcile *reconcile;
     struct api *api;
     struct plugd *plugd;
+    struct blocks *blocks;
+    struct list in_flight; /* Changes on their way: fabricd/control/change/submit.c. */
     const struct member_ops *member_ops; /* NULL: none */
     struct member *member;
     bool stopping;
@@ -84,6 +88,9 @@ int control_set_identity(struct control *, const struct identity *, struct err *
 
 /* This host's name in the fabric. */
 const char *control_host(const struct control *);
+
+/* The founder can be reached again: what was put off is made good. Called by membership. */
+void control_founder_back(struct control *);
 
 /* Whether changes of fabric objects have to be made at another host. */
 bool control_follows(const struct control *);

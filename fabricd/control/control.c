@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "fabricd/control/api/api.h"
+#include "fabricd/control/blocks/blocks.h"
 #include "fabricd/control/context.h"
 #include "fabricd/control/identity/identity.h"
 #include "fabricd/control/observe/observe.h"
@@ -70,8 +71,16 @@ static void begin_if_ready(struct control *control)
     if (!reconcile_ready(control->reconcile))
         return;
     reconcile_kick(control->reconcile);
+    blocks_kick(control->blocks);
     if (control->api == NULL)
         open_doors(control);
+}
+
+void control_founder_back(struct control *control)
+{
+    blocks_kick(control->blocks);
+    if (control->plugd != NULL)
+        plugd_founder_back(control->plugd);
 }
 
 /* --- the switch ----------------------------------------------------------------------------- */
@@ -242,6 +251,7 @@ static void start(struct control *control, struct ipc_message *msg)
     }
     control->observe = observe_new(control);
     control->reconcile = reconcile_new(control);
+    control->blocks = blocks_new(control);
     for (unsigned i = 0; i < START_N; i++)
         p->sockets[i] = take_fd(msg, i);
     use_switch(control, p->sockets[START_SWITCH]);
@@ -326,6 +336,7 @@ static void clean_up(struct process *p)
     control->stopping = true;
     api_free(control->api);
     plugd_free(control->plugd);
+    blocks_free(control->blocks);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     chan_close(&control->parent);
@@ -343,6 +354,7 @@ int control_main(int parent_channel)
     struct control *control = &p.control;
 
     control->parent.watch.fd = control->switch_.watch.fd = -1;
+    list_init(&control->in_flight);
     control->loop = loop_new();
     if (control->loop == NULL || sodium_init() < 0) {
         log_error("cannot start: %s", err_text(errno));

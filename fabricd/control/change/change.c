@@ -106,44 +106,6 @@ int change_status_of(int code)
     }
 }
 
-/* Whether the item is this host's own business. */
-static bool item_is_local(struct control *control, const struct change_item *item)
-{
-    const struct view_network *net;
-
-    if (item->verb == CHANGE_APPLY || item->verb == CHANGE_RENAME ||
-        item->verb == CHANGE_BLOCK)
-        return false;
-    if (item->anonymous || item->promote)
-        return true;
-    if (strcmp(item->kind, "network") == 0) {
-        net = view_network(control->view, item->name);
-        return net != NULL ? net->scope == STORE_LOCAL
-                           : node_get_bool(item->body, "local", false);
-    }
-    if (strcmp(item->kind, "endpoint") == 0) {
-        const struct view_endpoint *ep =
-            view_endpoint(control->view, item->network, item->name);
-        if (ep != NULL)
-            return ep->scope == STORE_LOCAL;
-    }
-    net = item->network[0] != '\0' ? view_network(control->view, item->network) : NULL;
-    return net != NULL && net->scope == STORE_LOCAL;
-}
-
-void change_submit(struct control *control, struct change *change, change_done_fn *done,
-                   void *aux)
-{
-    bool forward = false;
-
-    for (size_t i = 0; control_follows(control) && i < change->n; i++)
-        forward = forward || !item_is_local(control, &change->items[i]);
-    if (forward)
-        control->member_ops->forward(control, change, done, aux);
-    else
-        change_execute(control, change, done, aux);
-}
-
 void change_execute(struct control *control, struct change *change, change_done_fn *done,
                     void *aux)
 {

@@ -129,7 +129,8 @@ static bool v4_used(const void *aux, uint32_t value)
     const struct used_in *in = aux;
     struct addr a = addr_from_v4(value, 32);
 
-    return work_endpoint_by_addr(in->work, in->network, &a) != NULL;
+    return work_endpoint_by_addr(in->work, in->network, &a) != NULL ||
+           change_in_flight(in->work->control, in->network, &a);
 }
 
 static int take_v4(struct placing *p, uint32_t *out)
@@ -214,6 +215,34 @@ static int place_addresses(struct placing *p, const struct node *now)
         place_v6(p, list);
     node_set(p->body, "addresses", list);
     return r;
+}
+
+int propose_addresses(struct work *work, const struct change_item *item, struct node **out)
+{
+    const struct node *asked =
+        item->body != NULL ? node_get(item->body, "addresses") : NULL;
+    struct placing p = {.work = work, .item = item};
+    const struct view_endpoint *now = work_endpoint(work, item->network, item->name);
+    uint16_t vlan = (uint16_t)node_get_int(item->body, "vlan", 0);
+    struct node *list;
+    int r;
+
+    *out = NULL;
+    p.net = work_network(work, item->network);
+    p.plan = p.net != NULL ? view_plan(p.net, vlan) : NULL;
+    if (asked != NULL || p.plan == NULL || p.plan->v4.family == 0 ||
+        (now != NULL && now->vlan == vlan && now->n_addrs > 0))
+        return 0;
+    list = node_list();
+    r = place_v4(&p, list);
+    if (r == 0 && p.plan->v6.family != 0)
+        place_v6(&p, list);
+    if (r < 0) {
+        node_free(list);
+        return r;
+    }
+    *out = list;
+    return 0;
 }
 
 /* Whether another host's program has the name, and what becomes of host and epoch. */

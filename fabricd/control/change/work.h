@@ -86,6 +86,14 @@ int finish_host(struct work *, const struct change_item *, const struct node *no
 int finish_link(struct work *, const struct change_item *, const struct node *now,
                 struct node *body);
 
+/* The addresses that the endpoint would have on this host, as its key `addresses`: the caller's.
+ * NULL if it asks for some or keeps its own. Returns 0, or the result is filled in and -errno
+ * returned: -ENOSPC if this host's blocks are used up. */
+int propose_addresses(struct work *, const struct change_item *, struct node **out);
+
+/* Whether a change on its way has the address already: submit.c. */
+bool change_in_flight(const struct control *, const char *network, const struct addr *);
+
 /* Checks that a VLAN is named where the network has VLANs, and only there. */
 int check_vlan(struct work *, const struct view_network *, int64_t vlan);
 

@@ -30,7 +30,7 @@ static void send_reply(struct plug_conn *conn, const struct plug_reply *reply,
         log_debug("a client went before its answer");
 }
 
-static void refuse(struct plug_conn *conn, int code, const struct err *err)
+void plug_refuse(struct plug_conn *conn, int code, const struct err *err)
 {
     struct plug_reply reply = {.code = code};
 
@@ -115,7 +115,7 @@ static void finish(struct plug_conn *conn, struct ipc_port *port, struct plug_re
         int r = make_ring(give);
 
         if (r < 0) {
-            refuse(conn, r, &err);
+            plug_refuse(conn, r, &err);
             return;
         }
         for (n_give = 0; n_give < 3; n_give++)
@@ -162,9 +162,9 @@ static void pin(struct ipc_port *port, struct plug_reply *reply,
     }
 }
 
-static void registered(void *aux, struct change_result *result)
+/* The endpoint is registered: its port is put. */
+static void plug_endpoint(struct plug_conn *conn)
 {
-    struct plug_conn *conn = aux;
     struct control *control = conn->plugd->control;
     const struct plug_request *request = &conn->request;
     const struct view_network *net = view_network(control->view, request->network);
@@ -173,17 +173,9 @@ static void registered(void *aux, struct change_result *result)
     struct ipc_port port;
     struct plug_reply reply;
 
-    conn->submitted = false;
-    if (result->status >= 400) {
-        if (result->status == 400 && result->diags.n > 0)
-            snprintf(result->err.why, sizeof(result->err.why), "%s: %s",
-                     result->diags.list[0].path, result->diags.list[0].text);
-        refuse(conn, code_of_status(result->status), &result->err);
-        return;
-    }
     if (net == NULL || ep == NULL) {
         struct err err = {.why = "the endpoint was removed meanwhile"};
-        refuse(conn, -ENOENT, &err);
+        plug_refuse(conn, -ENOENT, &err);
         return;
     }
     port = new_port(conn, net, ep->name);
@@ -195,6 +187,21 @@ static void registered(void *aux, struct change_result *result)
     }
     plugd_port_gone(conn->plugd, &port);
     plug_conn_free(conn);
+}
+
+static void registered(void *aux, struct change_result *result)
+{
+    struct plug_conn *conn = aux;
+
+    conn->submitted = false;
+    if (result->status >= 400) {
+        if (result->status == 400 && result->diags.n > 0)
+            snprintf(result->err.why, sizeof(result->err.why), "%s: %s",
+                     result->diags.list[0].path, result->diags.list[0].text);
+        plug_refuse(conn, code_of_status(result->status), &result->err);
+        return;
+    }
+    plug_endpoint(conn);
 }
 
 static struct node *request_body(const struct plug_request *request)
@@ -253,6 +260,33 @@ static int make_way(struct plug_conn *conn, const struct view_network *net, stru
     return -EADDRINUSE;
 }
 
+/* The founder is out of reach, and the name is this host's as it is asked for: nothing has to be
+ * changed now, plugd_founder_back() makes good what is missing. */
+static bool runs_without_founder(const struct plug_conn *conn,
+                                 const struct view_endpoint *ep)
+{
+    const struct control *control = conn->plugd->control;
+    const struct plug_request *request = &conn->request;
+
+    if (!control_follows(control) || control->member_ops->founder_reachable(control) ||
+        ep == NULL || ep->scope != STORE_FABRIC || ep->vlan != request->vlan ||
+        strcmp(ep->host, control_host(control)) != 0)
+        return false;
+    if (!mac_is_zero(request->mac) && !mac_equal(request->mac, ep->mac))
+        return false;
+    for (unsigned i = 0; i < request->n_addrs; i++) {
+        struct addr a = {.family = request->addrs[i].family};
+        bool found = false;
+
+        memcpy(a.bytes, request->addrs[i].addr, a.family == 4 ? 4 : 16);
+        for (unsigned j = 0; j < ep->n_addrs; j++)
+            found = found || addr_compare(&a, &ep->addrs[j]) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 static void register_endpoint(struct plug_conn *conn, const struct view_network *net)
 {
     struct control *control = conn->plugd->control;
@@ -267,10 +301,14 @@ static void register_endpoint(struct plug_conn *conn, const struct view_network 
         make_up_name(control, request);
     r = make_way(conn, net, &err);
     if (r < 0) {
-        refuse(conn, r, &err);
+        plug_refuse(conn, r, &err);
         return;
     }
     ep = view_endpoint(control->view, net->name, request->name);
+    if (runs_without_founder(conn, ep)) {
+        plug_endpoint(conn);
+        return;
+    }
     change = change_new(control_host(control), "run");
     item = change_add(change, CHANGE_PUT, "endpoint", net->name, request->name,
                       request_body(request));
@@ -314,7 +352,7 @@ static void plain_port(struct plug_conn *conn, const struct view_network *net)
                         name);
     }
     if (r < 0) {
-        refuse(conn, r, &err);
+        plug_refuse(conn, r, &err);
         return;
     }
     port = new_port(conn, net, name);
@@ -411,7 +449,7 @@ void plug_request(struct plug_conn *conn)
         return;
     if (r == -EPROTO) {
         err_set(&err, r, "the request is not one of this version");
-        refuse(conn, r, &err);
+        plug_refuse(conn, r, &err);
         return;
     }
     if (r < 0) {
@@ -421,7 +459,7 @@ void plug_request(struct plug_conn *conn)
     net = view_network(control->view, conn->request.network);
     r = check(conn, net, &err);
     if (r < 0)
-        refuse(conn, r, &err);
+        plug_refuse(conn, r, &err);
     else if ((conn->request.flags & PLUG_ENDPOINT) != 0)
         register_endpoint(conn, net);
     else

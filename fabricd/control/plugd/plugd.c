@@ -41,8 +41,14 @@ void plug_conn_free(struct plug_conn *conn)
 
 static void too_late(struct loop_timer *timer, mtime_t now)
 {
+    struct plug_conn *conn = list_entry(timer, struct plug_conn, late);
+    struct err err = {.why = "the founding host does not answer"};
+
     (void)now;
-    plug_conn_free(list_entry(timer, struct plug_conn, late));
+    if (conn->submitted)
+        plug_refuse(conn, -ETIMEDOUT, &err);
+    else
+        plug_conn_free(conn);
 }
 
 static void conn_ready(struct loop_watch *watch, uint32_t events)

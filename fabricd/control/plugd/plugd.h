@@ -27,4 +27,8 @@ void plugd_port_gone(struct plugd *, const struct ipc_port *);
  * are let go, anonymous ones removed. */
 void plugd_start(struct plugd *);
 
+/* Endpoints that were registered here while the founder was out of reach become the fabric's,
+ * and those that programs of this host hold are claimed. */
+void plugd_founder_back(struct plugd *);
+
 #endif

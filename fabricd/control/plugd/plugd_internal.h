@@ -32,6 +32,9 @@ struct plug_conn {
 /* Reads the request and carries it out; frees the connection in the end. */
 void plug_request(struct plug_conn *);
 
+/* Answers with the reason and frees the connection. */
+void plug_refuse(struct plug_conn *, int code, const struct err *);
+
 void plug_conn_free(struct plug_conn *);
 
 #endif

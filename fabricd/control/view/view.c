@@ -13,6 +13,7 @@
 struct by_addr {
     const char *network;
     struct addr addr;
+    enum store_scope scope;
     struct view_endpoint *ep;
 };
 
@@ -31,7 +32,9 @@ static int cmp_mac(const void *a, const void *b)
     const struct view_endpoint *x = a, *y = b;
     int r = strcmp(x->network, y->network);
 
-    return r != 0 ? r : memcmp(x->mac, y->mac, sizeof(x->mac));
+    if (r == 0)
+        r = memcmp(x->mac, y->mac, sizeof(x->mac));
+    return r != 0 ? r : (int)x->scope - (int)y->scope;
 }
 
 static int cmp_addr(const void *a, const void *b)
@@ -39,7 +42,9 @@ static int cmp_addr(const void *a, const void *b)
     const struct by_addr *x = a, *y = b;
     int r = strcmp(x->network, y->network);
 
-    return r != 0 ? r : addr_compare(&x->addr, &y->addr);
+    if (r == 0)
+        r = addr_compare(&x->addr, &y->addr);
+    return r != 0 ? r : (int)x->scope - (int)y->scope;
 }
 
 static void *tree_find(const void *key, void *const *tree,
@@ -63,7 +68,7 @@ static void index_endpoint(struct view *view, struct view_endpoint *ep)
     for (unsigned i = 0; i < ep->n_addrs; i++) {
         struct by_addr *entry = xcalloc(1, sizeof(*entry));
 
-        *entry = (struct by_addr){ep->network, ep->addrs[i], ep};
+        *entry = (struct by_addr){ep->network, ep->addrs[i], ep->scope, ep};
         tree_add(entry, &view->endpoints_by_addr, cmp_addr);
         if (tree_find(entry, &view->endpoints_by_addr, cmp_addr) != entry)
             free(entry); /* Held by another one already: the first keeps it. */
@@ -76,7 +81,7 @@ static void unindex_endpoint(struct view *view, struct view_endpoint *ep)
     if (tree_find(ep, &view->endpoints_by_mac, cmp_mac) == ep)
         tdelete(ep, &view->endpoints_by_mac, cmp_mac);
     for (unsigned i = 0; i < ep->n_addrs; i++) {
-        struct by_addr key = {ep->network, ep->addrs[i], ep};
+        struct by_addr key = {ep->network, ep->addrs[i], ep->scope, ep};
         struct by_addr *entry = tree_find(&key, &view->endpoints_by_addr, cmp_addr);
 
         if (entry == NULL || entry->ep != ep)
@@ -143,8 +148,8 @@ struct view_network *view_network_by_id(const struct view *view, uint64_t id)
     return NULL;
 }
 
-static struct view_endpoint *endpoint_in(const struct view *view, enum store_scope scope,
-                                         const char *network, const char *name)
+struct view_endpoint *view_endpoint_in(const struct view *view, enum store_scope scope,
+                                       const char *network, const char *name)
 {
     struct view_endpoint key = {.scope = scope};
 
@@ -158,9 +163,9 @@ static struct view_endpoint *endpoint_in(const struct view *view, enum store_sco
 struct view_endpoint *view_endpoint(const struct view *view, const char *network,
                                     const char *name)
 {
-    struct view_endpoint *ep = endpoint_in(view, STORE_FABRIC, network, name);
+    struct view_endpoint *ep = view_endpoint_in(view, STORE_FABRIC, network, name);
 
-    return ep != NULL ? ep : endpoint_in(view, STORE_LOCAL, network, name);
+    return ep != NULL ? ep : view_endpoint_in(view, STORE_LOCAL, network, name);
 }
 
 static struct view_port *port_in(const struct view *view, enum store_scope scope,
@@ -217,9 +222,13 @@ struct view_block *view_block(const struct view *view, const char *network, uint
 struct view_endpoint *view_endpoint_by_addr(const struct view *view, const char *network,
                                             const struct addr *addr)
 {
-    struct by_addr key = {network, *addr, NULL};
+    struct by_addr key = {network, *addr, STORE_FABRIC, NULL};
     struct by_addr *entry = tree_find(&key, &view->endpoints_by_addr, cmp_addr);
 
+    if (entry == NULL) {
+        key.scope = STORE_LOCAL;
+        entry = tree_find(&key, &view->endpoints_by_addr, cmp_addr);
+    }
     return entry != NULL ? entry->ep : NULL;
 }
 
@@ -227,12 +236,18 @@ struct view_endpoint *view_endpoint_by_mac(const struct view *view, const char *
                                            const uint8_t mac[6])
 {
     struct view_endpoint key = {.scope = STORE_FABRIC};
+    struct view_endpoint *found;
 
     if (strlen(network) >= VIEW_NAME_SIZE)
         return NULL;
     memcpy(key.network, network, strlen(network));
     memcpy(key.mac, mac, sizeof(key.mac));
-    return tree_find(&key, &view->endpoints_by_mac, cmp_mac);
+    found = tree_find(&key, &view->endpoints_by_mac, cmp_mac);
+    if (found == NULL) {
+        key.scope = STORE_LOCAL;
+        found = tree_find(&key, &view->endpoints_by_mac, cmp_mac);
+    }
+    return found;
 }
 
 const struct view_plan *view_plan(const struct view_network *net, uint16_t vlan)
@@ -295,7 +310,7 @@ static void forget(struct view *view, const struct store_object *object)
         }
     } else if (strcmp(object->kind, "endpoint") == 0) {
         struct view_endpoint *ep =
-            endpoint_in(view, object->scope, object->network, object->name);
+            view_endpoint_in(view, object->scope, object->network, object->name);
         if (ep != NULL)
             drop_endpoint(view, ep);
     } else if (strcmp(object->kind, "port") == 0) {

@@ -117,6 +117,8 @@ struct view_network *view_network_in(const struct view *, enum store_scope,
 struct view_network *view_network_by_id(const struct view *, uint64_t id);
 struct view_endpoint *view_endpoint(const struct view *, const char *network,
                                     const char *name);
+struct view_endpoint *view_endpoint_in(const struct view *, enum store_scope,
+                                       const char *network, const char *name);
 struct view_port *view_port(const struct view *, const char *network, const char *name);
 struct view_host *view_host(const struct view *, const char *name);
 struct view_host *view_host_by_number(const struct view *, uint16_t number);
