@@ -64,7 +64,7 @@ int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[1
     if (r < 0)
         return r;
     snprintf(folder, 108, "%.*s/%s", n, parent, name);
-    return make_folder(folder, (mode & 0777) | S_ISGID, err);
+    return make_folder(folder, (mode & 0755) | S_ISGID, err);
 }
 
 static void listen_path(const char *folder, uint16_t vlan, char path[128])

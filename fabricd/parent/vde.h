@@ -14,7 +14,8 @@
 #include "proto/base/err.h"
 
 /*
- * Makes RUN/net/NAME, or sees to its mode where it exists, and writes its path to folder.
+ * Makes RUN/net/NAME, or sees to its mode where it exists, and writes its path to folder. Only
+ * we may write in it: others who may knock could otherwise unlink the doors.
  * `mode` is for the folder; sockets in it have mode & 0666. Returns 0 or -errno.
  */
 int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[108],
