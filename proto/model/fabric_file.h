@@ -78,6 +78,6 @@ struct node *plan_update(const struct kind *, const struct node *before,
  * the worst impact of it. */
 char *plan_difference(const struct kind *, const struct node *before,
                       const struct node *after, enum impact *);
-struct node *plan_to_node(const struct plan *); /* As the API returns it. */
+struct node *plan_to_node(const struct plan *); /* As the API returns it: {"steps": […]}. */
 
 #endif

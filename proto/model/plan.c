@@ -288,7 +288,7 @@ struct node *plan_to_node(const struct plan *plan)
                                           [IMPACT_FLAP] = "flap",
                                           [IMPACT_RESTART] = "restart",
                                           [IMPACT_DESTROY] = "destroy"};
-    struct node *list = node_list();
+    struct node *out = node_map(), *list = node_list();
 
     for (size_t i = 0; i < plan->n; i++) {
         const struct step *s = &plan->list[i];
@@ -304,5 +304,6 @@ struct node *plan_to_node(const struct plan *plan)
         node_set_text(x, "what", s->what);
         node_append(list, x);
     }
-    return list;
+    node_set(out, "steps", list);
+    return out;
 }

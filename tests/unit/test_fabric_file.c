@@ -280,11 +280,13 @@ static void written_as_read(void **state)
 static char *plan_text(struct objects *now, struct objects *wanted, bool prune)
 {
     struct plan plan;
-    struct node *list;
+    struct node *answer;
+    const struct node *list;
     char *all = xstrdup("");
 
     plan_make(now, wanted, prune, &plan);
-    list = plan_to_node(&plan);
+    answer = plan_to_node(&plan);
+    list = node_get(answer, "steps");
     for (size_t i = 0; i < list->n; i++) {
         const struct node *s = list->child[i];
         const char *network = node_get_text(s, "network", NULL);
@@ -297,7 +299,7 @@ static char *plan_text(struct objects *now, struct objects *wanted, bool prune)
         free(all);
         all = more;
     }
-    node_free(list);
+    node_free(answer);
     plan_done(&plan);
     return all;
 }
