@@ -15,6 +15,7 @@
 #                               the program runs
 #   wait_for SECONDS CMD…       until the command succeeds, or the test fails
 #   is WHAT EXPECTED ACTUAL, has WHAT PATTERN TEXT, status N CMD…
+#   canaries FILE MEGABYTES     a file full of $CANARY
 #   sniff, unseen               everything on the underlay, recorded; $CANARY is not in it
 #   allow_log REGEX             warnings that a test provokes
 #   finish                      the end: stops daemons, checks that nothing is left
@@ -150,6 +151,14 @@ status() {
 
 gone() {
     ! kill -0 "$1" 2>/dev/null
+}
+
+# canaries FILE MEGABYTES: a file full of them.
+canaries() {
+    "$PYTHON" -c 'import sys
+line = sys.argv[1].encode() + b"\n"
+size = int(sys.argv[3]) << 20
+open(sys.argv[2], "wb").write((line * (size // len(line) + 1))[:size])' "$CANARY" "$1" "$2"
 }
 
 # --- hosts --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #         │ lan1, lan2
 #        nodes
 #
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
 need curl dig busybox
