@@ -269,10 +269,12 @@ static size_t answer_packet(const ldns_pkt *query, size_t limit, answer_lookup *
     if (result)
         reply = reply_start(query, question, code);
     if (reply) {
-        ldns_pkt_set_aa(reply, looked_up && code != LDNS_RCODE_SERVFAIL);
-        push_answers(reply, question, result);
-        if (looked_up && result->n == 0 && code != LDNS_RCODE_SERVFAIL)
-            push_denial(reply);
+        if (looked_up && code != LDNS_RCODE_SERVFAIL) {
+            ldns_pkt_set_aa(reply, true);
+            push_answers(reply, question, result);
+            if (result->n == 0)
+                push_denial(reply);
+        }
         size = to_wire(reply, out, limit);
     }
     if (reply && size == 0) {
@@ -296,7 +298,7 @@ static size_t answer_unreadable(const uint8_t *query, uint8_t *out, size_t limit
     memset(out, 0, HEADER_SIZE);
     memcpy(out, query, 2);
     out[2] = (uint8_t)(0x80 | (query[2] & 0x79)); /* QR; opcode and RD as they came. */
-    out[3] = LDNS_RCODE_FORMERR;
+    out[3] = (uint8_t)LDNS_RCODE_FORMERR;
     return HEADER_SIZE;
 }
 

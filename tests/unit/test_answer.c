@@ -293,6 +293,10 @@ static void test_garbage(void **state)
                      12);
     assert_int_equal(out[0] << 8 | out[1], 0x1267);
     assert_int_equal(out[3] & 15, LDNS_RCODE_FORMERR);
+    query[5] = 0; /* Readable, but it asks nothing. */
+    assert_int_equal(answer_message(query, 12, true, look_up, &fabric, out, sizeof out),
+                     12);
+    assert_int_equal(out[3] & 15, LDNS_RCODE_FORMERR);
     query[2] |= 0x80; /* A reply. */
     assert_int_equal(answer_message(query, 12, true, look_up, &fabric, out, sizeof out), 0);
     assert_int_equal(fabric.asked, 0);
