@@ -154,7 +154,7 @@ static void start(struct dataplane *dp, struct ipc_message *msg)
 
     dp->pids = msg->body.start.pids;
     dp->group = msg->body.start.group;
-    set_control(dp, take_fd(msg, 0));
+    dp->early_control = take_fd(msg, 0);
     if (adoption >= 0)
         dp_adopt_listen(dp, adoption);
 }
@@ -184,12 +184,15 @@ static void parent_received(void *aux, struct ipc_message *msg)
         break;
     case IPC_CHANNEL:
         dp->pids = msg->body.pids;
+        fd_close(&dp->early_control);
         set_control(dp, take_fd(msg, 0));
         break;
     case IPC_PARENT:
         pass_parent_on(dp, msg);
         break;
     case IPC_REPLAY_END:
+        set_control(dp, dp->early_control);
+        dp->early_control = -1;
         break;
     case IPC_STOP:
         loop_stop(dp->loop);
@@ -275,6 +278,7 @@ static struct dataplane *dataplane_new(void)
     dp->env.gone = dp_port_gone;
     dp->env.aux = dp;
     dp->adoption.fd = -1;
+    dp->early_control = -1;
     init_channels(dp);
     dp->link = link_new(dp->loop, &link_ops, dp);
     if (!dp->link) {
@@ -296,6 +300,7 @@ static void dataplane_free(struct dataplane *dp)
     outbox_close(&dp->control);
     loop_remove(dp->loop, &dp->adoption);
     fd_close(&adoption);
+    fd_close(&dp->early_control);
     port_env_done(&dp->env);
     vault_free(dp->vault);
     loop_free(dp->loop);

@@ -55,6 +55,9 @@ struct dataplane {
     struct ipc_pids pids;
     gid_t group; /* `ioth`; 0 = none. */
     struct outbox parent, control;
+    /* The channel to control until the vault has been replayed: control asks at once which ports
+     * there are, and would take those that are still to come for gone. -1 = none. */
+    int early_control;
     struct loop_watch adoption; /* The listening RUN/switch.sock. */
     struct list nets, ports, gone;
     struct list entries; /* VDE listeners: vde_entry.c. */
