@@ -9,7 +9,8 @@
 #include "ctl/output.h"
 #include "proto/base/xalloc.h"
 
-#define SLOW_TIMEOUT_SEC 180u
+#define TIMEOUT_SEC      30u
+#define SLOW_TIMEOUT_SEC 120u
 
 static int exit_of_status(unsigned status)
 {
@@ -105,12 +106,10 @@ int api_exchange_problem(struct ctl *ctl, struct http_request *q, unsigned flags
     int r = ctl_connect(ctl);
     if (r)
         return r;
-    if (flags & API_SLOW) {
-        q->timeout_sec = SLOW_TIMEOUT_SEC;
-        if (!ctl->quiet && isatty(STDERR_FILENO)) {
-            q->waiting = still_waiting;
-            q->aux = &seconds;
-        }
+    q->timeout_sec = flags & API_SLOW ? SLOW_TIMEOUT_SEC : TIMEOUT_SEC;
+    if (!ctl->quiet && isatty(STDERR_FILENO)) {
+        q->waiting = still_waiting;
+        q->aux = &seconds;
     }
     ctl_detail(ctl, "> %s %s", q->method ? q->method : "GET", q->path);
     r = http_call(ctl->http, q, reply, &err);
@@ -166,12 +165,37 @@ int api_call(struct ctl *ctl, const char *method, const char *path, const struct
     return r;
 }
 
+static int by_name(const void *one, const void *other)
+{
+    const struct node *a = *(struct node *const *)one, *b = *(struct node *const *)other;
+    int r = strcmp(node_get_text(a, "network", ""), node_get_text(b, "network", ""));
+    return r ? r : strcmp(node_get_text(a, "name", ""), node_get_text(b, "name", ""));
+}
+
+static void sort_items(struct node *answer)
+{
+    struct node *items = answer->kind == NODE_MAP ? node_get(answer, "items") : NULL;
+    if (items && items->kind == NODE_LIST && items->n > 1)
+        qsort(items->child, items->n, sizeof(struct node *), by_name);
+}
+
 int api_get(struct ctl *ctl, const char *path, struct node **out)
 {
     int r = api_call(ctl, "GET", path, NULL, 0, out);
     if (!r && !*out)
         r = ctl_fail(ctl, CTL_REFUSED, "the daemon's answer to GET %s is empty", path);
+    if (!r)
+        sort_items(*out);
     return r;
+}
+
+int api_get_allowed(struct ctl *ctl, const char *path, struct node **out)
+{
+    int r = api_get(ctl, path, out);
+    if (r != CTL_REFUSED)
+        return r;
+    ctl_forget(ctl);
+    return 0;
 }
 
 const struct node *api_items(const struct node *answer)

@@ -15,8 +15,16 @@ enum {
     API_SLOW = 2, /* May take long: says so on a terminal after a second, waits minutes. */
 };
 
-/* GET; *out is the caller's to node_free(). */
+/* GET; *out is the caller's to node_free(). The items of a list are in the order of their names,
+ * those of a network together. */
 int api_get(struct ctl *, const char *path, struct node **out)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same where others than the owner may be refused: then 0, and *out is NULL, which
+ * api_items() takes for an empty list.
+ */
+int api_get_allowed(struct ctl *, const char *path, struct node **out)
     __attribute__((warn_unused_result));
 
 /* `body` may be NULL, and so may `out`; *out is NULL where the answer has no body. */

@@ -10,6 +10,7 @@
 #include "ctl/api.h"
 #include "ctl/commands.h"
 #include "ctl/launch.h"
+#include "ctl/object.h"
 #include "ctl/output.h"
 #include "ioth_version.h"
 #include "libioth/plug/locate.h"
@@ -45,8 +46,15 @@ int cmd_daemon_stop(struct ctl *ctl, const struct args *args)
         ctl_note(ctl, "no daemon answers at %s", where.api);
         return CTL_DONE;
     }
+    struct node *status;
+    r = api_get(ctl, "/v1/status", &status);
+    if (r)
+        return r;
+    const struct node *parent = object_node(status, "pids", "parent");
+    pid_t pid = parent && parent->kind == NODE_INT ? (pid_t)parent->integer : 0;
+    node_free(status);
     r = api_call(ctl, "POST", "/v1/daemon/stop", NULL, 0, NULL);
-    return r ? r : launch_wait_gone(ctl, &where);
+    return r ? r : launch_wait_gone(ctl, &where, pid);
 }
 
 static void copy_rest(FILE *from)

@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* fabric and host: who belongs together. */
-#include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ctl/api.h"
 #include "ctl/commands.h"
 #include "ctl/object.h"
 #include "ctl/output.h"
-#include "proto/base/fd.h"
-#include "proto/base/xalloc.h"
-
-static void print_facts(const struct ctl *ctl, const struct node *object)
-{
-    struct table *t = facts_new();
-    for (size_t i = 0; i < object->n; i++) {
-        char *text = node_brief(object->child[i]);
-        facts_add(t, TINT_NONE, object->key[i], "%s", text);
-        free(text);
-    }
-    table_print(t, stdout, ctl->colour);
-}
 
 int cmd_fabric_show(struct ctl *ctl, const struct args *args)
 {
@@ -34,8 +17,8 @@ int cmd_fabric_show(struct ctl *ctl, const struct args *args)
         return r;
     if (ctl->output != CTL_TABLE)
         output_tree(ctl, fabric);
-    else if (fabric->kind == NODE_MAP)
-        print_facts(ctl, fabric);
+    else
+        object_print(ctl, fabric);
     node_free(fabric);
     return CTL_DONE;
 }

@@ -241,9 +241,16 @@ static void say_link(const struct node *link)
 int cmd_link_add(struct ctl *ctl, const struct args *args)
 {
     const char *host = args->words[0];
-    int r;
-    if (!schema_name_ok(host))
-        return ctl_fail(ctl, CTL_MISSING, "there is no host \"%s\"", host);
+    struct node *found;
+    char *path;
+    int r = object_path(ctl, "host", host, &path);
+    if (r)
+        return r;
+    r = api_get(ctl, path, &found);
+    free(path);
+    if (r)
+        return r;
+    node_free(found);
     char *self = object_own_host(ctl, &r);
     if (r)
         return r;

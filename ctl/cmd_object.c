@@ -171,24 +171,6 @@ int cmd_ls(struct ctl *ctl, const struct args *args)
     return CTL_DONE;
 }
 
-/* Every key of an object on a line of its own, those of maps by dotted names. */
-static void add_facts(struct table *t, const char *prefix, const struct node *map)
-{
-    for (size_t i = 0; i < map->n; i++) {
-        const struct node *n = map->child[i];
-        char name[160];
-        snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", map->key[i]);
-        if (n->kind == NODE_MAP && n->n > 0) {
-            add_facts(t, name, n);
-            continue;
-        }
-        char *text = node_brief(n);
-        bool state = strcmp(map->key[i], "state") == 0;
-        facts_add(t, state ? tint_of_state(text) : TINT_NONE, name, "%s", text);
-        free(text);
-    }
-}
-
 /* Whether the link joins these two. */
 static bool joins(const struct node *link, const char *one, const char *other)
 {
@@ -244,11 +226,8 @@ int cmd_show(struct ctl *ctl, const struct args *args)
     free(path);
     if (r)
         return r;
-    if (!output_object(ctl, object_kind(noun), object) && object->kind == NODE_MAP) {
-        struct table *t = facts_new();
-        add_facts(t, "", object);
-        table_print(t, stdout, ctl->colour);
-    }
+    if (!output_object(ctl, object_kind(noun), object))
+        object_print(ctl, object);
     node_free(object);
     return CTL_DONE;
 }

@@ -30,7 +30,7 @@ static int picture_get(struct ctl *ctl, struct picture *p)
     if (!r && ctl->output == CTL_TABLE)
         r = api_get(ctl, "/v1/networks", &p->networks);
     if (!r && ctl->output == CTL_TABLE)
-        r = api_get(ctl, "/v1/hosts", &p->hosts);
+        r = api_get_allowed(ctl, "/v1/hosts", &p->hosts);
     if (r)
         picture_done(p);
     return r;
@@ -46,12 +46,17 @@ static void print_head(const struct ctl *ctl, const struct picture *p)
         up += state && (strcmp(state, "up") == 0 || strcmp(state, "self") == 0);
     }
     char *fabric = node_brief(node_get(p->status, "fabric"));
+    char *pids = node_brief(node_get(p->status, "pids"));
     facts_add(t, TINT_NONE, "host", "%s", node_get_text(p->status, "host", "?"));
     facts_add(t, TINT_NONE, "fabric", "%s", *fabric ? fabric : "(no name yet)");
-    facts_add(t, up == hosts->n ? TINT_GOOD : TINT_WARN, "hosts up", "%u of %zu", up,
-              hosts->n);
+    if (hosts->n > 0)
+        facts_add(t, up == hosts->n ? TINT_GOOD : TINT_WARN, "hosts up", "%u of %zu", up,
+                  hosts->n);
     facts_add(t, TINT_NONE, "version", "%s", node_get_text(p->status, "version", "?"));
+    if (*pids)
+        facts_add(t, TINT_NONE, "processes", "%s", pids);
     table_print(t, stdout, ctl->colour);
+    free(pids);
     free(fabric);
 }
 
@@ -124,7 +129,8 @@ static int show_once(struct ctl *ctl, bool clear)
         output_tree(ctl, p.status);
     } else {
         print_head(ctl, &p);
-        print_hosts(ctl, api_items(p.hosts));
+        if (api_items(p.hosts)->n > 0)
+            print_hosts(ctl, api_items(p.hosts));
         if (api_items(p.networks)->n > 0)
             print_networks(ctl, api_items(p.networks));
         print_problems(ctl, node_get(p.status, "problems"));

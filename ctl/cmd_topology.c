@@ -32,7 +32,7 @@ int cmd_topology(struct ctl *ctl, const struct args *args)
     const char *format = args_value(args, "output");
     int r = 0;
     for (size_t i = 0; i < LISTS && !r; i++)
-        r = api_get(ctl, paths[i], &list[i]);
+        r = api_get_allowed(ctl, paths[i], &list[i]);
     if (!r) {
         struct topo topo;
         struct topo_source source = {list[0], list[1], list[2], list[3], list[4], list[5]};

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "proto/base/mtime.h"
 #include "proto/base/xalloc.h"
 
 struct http {
@@ -26,7 +26,7 @@ struct exchange {
     char *body;
     size_t size, room;
     bool too_big, cancelled;
-    time_t asked;
+    mtime_t asked;
 };
 
 static size_t body_arrived(const char *data, size_t one, size_t size, void *aux)
@@ -54,8 +54,8 @@ static int transfer_goes_on(void *aux, curl_off_t down_total, curl_off_t down,
     (void)down_total, (void)down, (void)up_total, (void)up;
     if (!x->request->waiting)
         return 0;
-    time_t now = time(NULL);
-    if (now == x->asked)
+    mtime_t now = mtime_now();
+    if (now - x->asked < MTIME_SEC)
         return 0;
     x->asked = now;
     x->cancelled = !x->request->waiting(x->request->aux);
@@ -205,7 +205,7 @@ int http_call(struct http *h, const struct http_request *q, struct http_reply *r
               struct err *err)
 {
     int r = 0;
-    struct exchange x = {.request = q, .asked = time(NULL)};
+    struct exchange x = {.request = q, .asked = mtime_now()};
     char *url = xasprintf("http://ioth%s", q->path);
     struct curl_slist *headers = request_headers(q);
 

@@ -29,7 +29,7 @@ struct http_request {
     const char *if_match;       /* Revision as the API gave it, without quotes, or NULL. */
     bool create_only;           /* If-None-Match: * */
     unsigned timeout_sec;       /* 0 = HTTP_TIMEOUT_SEC. */
-    bool (*waiting)(void *aux); /* Called about once a second; false gives the call up. */
+    bool (*waiting)(void *aux); /* Called once a second or so; false gives the call up. */
     void *aux;
 };
 

@@ -205,11 +205,24 @@ int launch_fabricd(struct ctl *ctl, const struct locate *where)
     return wait_answer(ctl, where, child, log_path, start < 0 ? 0 : start);
 }
 
-int launch_wait_gone(struct ctl *ctl, const struct locate *where)
+/* Whether that process is there and a fabricd: its number may be another's by now. */
+static bool is_fabricd(pid_t pid)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool read = fgets(name, sizeof(name), f) != NULL;
+    fclose(f);
+    return read && strcmp(name, "fabricd\n") == 0;
+}
+
+int launch_wait_gone(struct ctl *ctl, const struct locate *where, pid_t pid)
 {
     mtime_t end = mtime_now() + LAUNCH_LIMIT_MS * MTIME_MS;
     while (mtime_now() < end) {
-        if (!answers(where))
+        if (!answers(where) && (pid <= 0 || !is_fabricd(pid)))
             return 0;
         pause_ms(5);
     }

@@ -4,6 +4,7 @@
 #define CTL_LAUNCH_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct ctl;
 struct locate;
@@ -18,8 +19,9 @@ struct locate;
 int launch_fabricd(struct ctl *, const struct locate *where)
     __attribute__((warn_unused_result));
 
-/* Waits until nobody answers at the API any more. 0, or CTL_REFUSED with the failure recorded. */
-int launch_wait_gone(struct ctl *, const struct locate *where)
+/* Waits until nobody answers at the API any more and the daemon's parent process, if `pid` is not
+ * 0, is no more. 0, or CTL_REFUSED with the failure recorded. */
+int launch_wait_gone(struct ctl *, const struct locate *where, pid_t pid)
     __attribute__((warn_unused_result));
 
 /* STATE/fabricd.log. 0, or CTL_REFUSED with the failure recorded. */

@@ -2,10 +2,12 @@
 #include "ctl/object.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/api.h"
+#include "ctl/output.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
 
@@ -128,4 +130,29 @@ int number_parse(struct ctl *ctl, const char *what, const char *text, long min, 
                         text, min, max);
     *out = n;
     return 0;
+}
+
+static void add_facts(struct table *t, const char *prefix, const struct node *map)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const struct node *n = map->child[i];
+        char name[160];
+        snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", map->key[i]);
+        if (n->kind == NODE_MAP && n->n > 0) {
+            add_facts(t, name, n);
+            continue;
+        }
+        char *text = node_brief(n);
+        bool state = strcmp(map->key[i], "state") == 0;
+        facts_add(t, state ? tint_of_state(text) : TINT_NONE, name, "%s", text);
+        free(text);
+    }
+}
+
+void object_print(const struct ctl *ctl, const struct node *object)
+{
+    struct table *t = facts_new();
+    if (object->kind == NODE_MAP)
+        add_facts(t, "", object);
+    table_print(t, stdout, ctl->colour);
 }

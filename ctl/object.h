@@ -34,6 +34,9 @@ int object_assign(struct ctl *, struct node *patch, const char *assignment)
 /* This host's name in the fabric, the caller's to free(); NULL with the failure recorded. */
 char *object_own_host(struct ctl *, int *code);
 
+/* Every key of an object on a line of its own, those of inner maps by dotted names. */
+void object_print(const struct ctl *, const struct node *object);
+
 /* A number of the command line in min..max. 0, or CTL_USAGE recorded; `what` names it. */
 int number_parse(struct ctl *, const char *what, const char *text, long min, long max,
                  long *out) __attribute__((warn_unused_result));

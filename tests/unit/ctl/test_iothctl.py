@@ -186,6 +186,7 @@ sys.path.insert(0, {here!r})
 from fake_daemon import FakeDaemon
 print("up", flush=True)
 d = FakeDaemon({self.path("run/api.sock")!r})
+d.actions[("GET", "/v1/status")] = lambda q, b: (200, dict(host="x", pids=dict(parent=os.getpid())))
 d.actions[("POST", "/v1/daemon/stop")] = lambda q, b: (os.unlink({self.path("run/api.sock")!r}), (204,))[1]
 open({self.path("pid")!r}, "w").write(str(os.getpid()))
 assert os.getsid(0) == os.getpid() and os.getcwd() == "/"
@@ -353,6 +354,8 @@ class Others(WithDaemon):
                          ["alpha-beta", "up", "1.2", "ms", "AES-256-GCM"])
         self.check(0, "link", "show", "beta")
         self.assertEqual(self.last()[1], "/v1/links/alpha-beta")
+        self.check(3, "link", "add", "delta", "198.51.100.9:4655")
+        self.daemon.put("hosts", "delta")
         self.check(0, "link", "add", "delta", "198.51.100.9:4655")
         self.assertEqual(self.last()[:3], ("PUT", "/v1/links/alpha-delta", dict(
             between=["alpha", "delta"], address="198.51.100.9:4655")))
