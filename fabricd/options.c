@@ -221,7 +221,8 @@ static char *slurp(const char *path, size_t *size)
     text = malloc(CONFIG_MAX);
     *size = text ? fread(text, 1, CONFIG_MAX, f) : 0;
     if (text && (ferror(f) || *size == CONFIG_MAX)) {
-        errno = ferror(f) ? EIO : EFBIG;
+        if (!ferror(f))
+            errno = EFBIG;
         free(text);
         text = NULL;
     }

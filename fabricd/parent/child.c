@@ -121,26 +121,28 @@ static void release(struct child *c)
     c->pid = 0;
 }
 
-static void say_how(struct child *c, char *how, size_t size)
+/* Returns whether it ended by itself, with a failure. */
+static bool say_how(struct child *c, char *how, size_t size)
 {
     siginfo_t info = {0};
 
     snprintf(how, size, "gone");
     if (!c->forked || waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED) < 0)
-        return;
+        return false;
     if (info.si_code == CLD_EXITED)
         snprintf(how, size, "exit status %d", info.si_status);
     else
         snprintf(how, size, "signal %d", info.si_status);
+    return info.si_code == CLD_EXITED && info.si_status != 0;
 }
 
 static void ended(struct child *c)
 {
     char how[32];
+    bool gave_up = say_how(c, how, sizeof how);
 
-    say_how(c, how, sizeof how);
     release(c);
-    c->ops->gone(c, how);
+    c->ops->gone(c, how, gave_up);
 }
 
 /* Reads up to `most` messages. Returns false when the channel has ended or is broken. */

@@ -24,8 +24,9 @@ struct child_ops {
     void (*message)(struct child *, struct ipc_message *);
     /* The queue is empty and the channel takes more. False: it became full again. */
     bool (*idle)(struct child *);
-    /* It is gone, everything has been read from it. `how` says what it died of. */
-    void (*gone)(struct child *, const char *how);
+    /* It is gone, everything has been read from it. `how` says what it died of; it gave up if
+     * it ended by itself, saying that it cannot go on. */
+    void (*gone)(struct child *, const char *how, bool gave_up);
 };
 
 struct child {

@@ -273,7 +273,16 @@ static bool told_to_end(void)
             sigismember(&set, SIGHUP));
 }
 
-static void process_gone(struct child *c, const char *how)
+/* A control process that gives up at once, where there is nothing yet that could be lost: a
+ * person at a terminal, or a service manager, is to know. Later ones are started again, since
+ * forwarding goes on meanwhile and disks come back. */
+static bool is_hopeless(const struct parent *p, const struct process *self)
+{
+    return self == &p->processes[CONTROL] && p->fresh && !self->failures &&
+           mtime_now() - self->started < STEADY_AFTER;
+}
+
+static void process_gone(struct child *c, const char *how, bool gave_up)
 {
     struct process *self = c->aux;
     struct parent *p = self->parent;
@@ -285,8 +294,15 @@ static void process_gone(struct child *c, const char *how)
         end_if_all_gone(p);
         return;
     }
+    if (gave_up && is_hopeless(p, self)) {
+        p->hopeless = true;
+        parent_stop(p);
+        return;
+    }
     if (mtime_now() - self->started > STEADY_AFTER)
         self->failures = 0;
+    if (self == &p->processes[CONTROL])
+        p->fresh = false;
     log_warn("%s ended (%s), starting it again", c->name, how);
     restart_later(self);
 }
@@ -439,7 +455,7 @@ static int begin(struct parent *p, struct err *err)
         r = adopt(p, err);
     if (r != 0)
         return r < 0 ? r : 0;
-    p->cold = true;
+    p->cold = p->fresh = true;
     vde_remove_all(p->config->start.run_dir);
     return request_open_own(p, err);
 }
@@ -499,6 +515,8 @@ int parent_run(const struct parent_config *config, struct err *err)
         begin_missing(&p);
         loop_run(p.loop);
         remove_own_paths(&p);
+        if (p.hopeless)
+            r = err_set(err, -ECANCELED, "cannot begin, for the reason above");
     }
     parent_done(&p);
     return r;

@@ -28,10 +28,12 @@ struct parent {
     struct keys *keys;
     int lock;
     struct process processes[N_CHILDREN];
-    /* One end of a channel between the two, for the one that does not run yet; -1 = none. */
+    /* Control's end of a channel to the switch, while control does not run yet; -1 = none. */
     int spare;
     bool replaying; /* The switch is being told the vault from the start. */
     bool cold;      /* Nothing was adopted, and control has not been started yet. */
+    bool fresh;     /* Nothing was adopted, and no control process has been steady yet. */
+    bool hopeless;  /* Ending since the first control process gave up. */
     bool stopping;
     struct loop_watch signals;
     struct loop_timer stop_late;

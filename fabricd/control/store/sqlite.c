@@ -158,6 +158,14 @@ static void sqlite_close(void *engine)
     free(s);
 }
 
+/* Puts in front which file the error is about. */
+static void name_file(struct err *err, const char *path)
+{
+    struct err about = *err;
+
+    err_set(err, 0, "%.160s: %.150s", path, about.why);
+}
+
 static int sqlite_open(const char *rest, const char *state_dir, void **engine,
                        struct err *err)
 {
@@ -179,9 +187,11 @@ static int sqlite_open(const char *rest, const char *state_dir, void **engine,
             path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
             NULL);
         r = code == SQLITE_OK ? set_up(s, err) : fail(s, code, err);
+        if (r == 0)
+            r = prepare(s, err);
+        if (r < 0)
+            name_file(err, path);
     }
-    if (r == 0)
-        r = prepare(s, err);
     free(path);
     if (r < 0) {
         sqlite_close(s);
