@@ -227,11 +227,14 @@ void link_free(struct link *l)
 
 void link_set_self(struct link *l, const struct ipc_self *in)
 {
-    struct hub_self self = {
-        .host = in->host, .fabric = in->fabric, .chain_size = in->chain_size};
+    struct hub_self self;
 
-    if (self.chain_size > sizeof self.chain)
+    if (in->chain_size > sizeof self.chain)
         return;
+    memset(&self, 0, sizeof self);
+    self.host = in->host;
+    self.fabric = in->fabric;
+    self.chain_size = in->chain_size;
     memcpy(self.root, in->root, sizeof self.root);
     memcpy(self.noise_public, in->noise_public, sizeof self.noise_public);
     memcpy(self.noise_secret, in->noise_secret, sizeof self.noise_secret);

@@ -202,6 +202,8 @@ void hub_put_peer(struct hub *h, const struct hub_peer_config *c, mtime_t now)
 {
     struct peer *p = hub_find_host(h, c->host);
 
+    if (c->host == 0 || c->host == h->self.host)
+        return;
     if (p && memcmp(p->noise_public, c->noise_public, 32) != 0) {
         peer_down(p, true, now);
         hub_peer_free(p);
@@ -234,9 +236,18 @@ void hub_delete_peer(struct hub *h, uint16_t host, mtime_t now)
     hub_peer_free(p);
 }
 
+static bool same_self(const struct hub_self *a, const struct hub_self *b)
+{
+    return a->host == b->host && a->fabric == b->fabric && a->chain_size == b->chain_size &&
+           memcmp(a->root, b->root, sizeof a->root) == 0 &&
+           memcmp(a->noise_public, b->noise_public, sizeof a->noise_public) == 0 &&
+           sodium_memcmp(a->noise_secret, b->noise_secret, sizeof a->noise_secret) == 0 &&
+           memcmp(a->chain, b->chain, a->chain_size) == 0;
+}
+
 void hub_set_self(struct hub *h, const struct hub_self *self, mtime_t now)
 {
-    if (h->has_self && sodium_memcmp(&h->self, self, sizeof *self) == 0)
+    if (h->has_self && same_self(&h->self, self))
         return;
     list_for_each_safe (it, &h->peers) {
         struct peer *p = list_entry(it, struct peer, link);

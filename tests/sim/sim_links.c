@@ -330,6 +330,33 @@ static void strangers_become_members(void **state)
     links_free(s);
 }
 
+/* State that is put again as it was disturbs nothing. */
+static void repeated_state_changes_nothing(void **state)
+{
+    struct links *s = links_new(2, 18);
+    unsigned changes;
+    uint32_t conn;
+
+    (void)state;
+    links_mesh(s);
+    put_net(s, 0, 99);
+    put_net(s, 1, 99);
+    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    links_run(s, 5 * MTIME_SEC);
+    changes = s->hosts[0].n_changes + s->hosts[1].n_changes;
+    conn = links_peer(s, 0, 1)->conn;
+    for (unsigned i = 0; i < 2; i++) {
+        hub_set_self(s->hosts[i].hub, &s->hosts[i].self, s->now);
+        put_net(s, i, 99);
+        links_acquaint(s, 0, 1, true);
+        links_run(s, MTIME_SEC);
+    }
+    assert_int_equal(s->hosts[0].n_changes + s->hosts[1].n_changes, changes);
+    assert_int_equal(links_peer(s, 0, 1)->conn, conn);
+    assert_int_equal(s->hosts[0].n_attached, 1);
+    links_free(s);
+}
+
 /* A hundred joiners with one token: all may talk; which one is let in is the control's. */
 static void a_hundred_strangers(void **state)
 {
@@ -519,6 +546,7 @@ int main(void)
         cmocka_unit_test(restart_is_recovered),
         cmocka_unit_test(invited_strangers_may_talk),
         cmocka_unit_test(strangers_become_members),
+        cmocka_unit_test(repeated_state_changes_nothing),
         cmocka_unit_test(a_hundred_strangers),
         cmocka_unit_test(networks_are_kept_apart),
         cmocka_unit_test(path_mtu_is_found),
