@@ -294,8 +294,8 @@ static void dataplane_free(struct dataplane *dp)
     int adoption = dp->adoption.fd;
 
     dp_vde_free(dp);
-    link_free(dp->link);
     dp_free_state(dp);
+    link_free(dp->link);
     outbox_close(&dp->parent);
     outbox_close(&dp->control);
     loop_remove(dp->loop, &dp->adoption);

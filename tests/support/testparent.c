@@ -7,6 +7,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 #include "fabricd/dataplane/dataplane.h"
 #include "libioth/plug/ringmap.h"
+#include "proto/base/fd.h"
 #include "proto/base/log.h"
 #include "proto/base/mtime.h"
 
@@ -59,6 +61,9 @@ void testparent_start(struct testparent *t, const char *adoption_path)
         close(parent[0]);
         close(control[0]);
         close(control[1]);
+        /* A test's handlers would go on with its tests in here. */
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
         log_init("switch", LOG_LEVEL_INFO, 2);
         _exit(dataplane_main(parent[1]));
     }
@@ -68,6 +73,8 @@ void testparent_start(struct testparent *t, const char *adoption_path)
     fds[0] = control[1];
     fds[1] = t->adoption;
     testparent_send(t, IPC_START, start, fds, t->adoption >= 0 ? 2 : 1);
+    /* An empty vault: from here on the switch talks to control. */
+    testparent_send(t, IPC_REPLAY_END, NULL, NULL, 0);
     close(control[1]);
     free(start);
 }
@@ -140,15 +147,10 @@ int testparent_open_tap(const char *ifname)
     return fd;
 }
 
-void testparent_ring(const struct testparent *t, uint32_t id, uint64_t net,
-                     const char *name, struct testring *ring)
+void testring_make(struct testring *ring)
 {
-    struct ipc_port port = {
-        .id = id, .kind = IPC_PORT_RING, .net = net, .caps = FRAME_CAP_ALL};
     int lifeline[2];
-    int fds[4];
 
-    snprintf(port.name, sizeof port.name, "%s", name);
     ring->memfd = ringmap_create(RING_SIZE_DEFAULT);
     ring->to_daemon = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ring->to_client = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -156,10 +158,25 @@ void testparent_ring(const struct testparent *t, uint32_t id, uint64_t net,
         errx(1, "making a ring");
     make_pair(lifeline);
     ring->lifeline = lifeline[0];
-    fds[0] = ring->memfd;
-    fds[1] = ring->to_daemon;
-    fds[2] = ring->to_client;
-    fds[3] = lifeline[1];
+    ring->daemon_lifeline = lifeline[1];
+}
+
+void testparent_put_ring(const struct testparent *t, uint32_t id, uint64_t net,
+                         const char *name, const struct testring *ring)
+{
+    struct ipc_port port = {
+        .id = id, .kind = IPC_PORT_RING, .net = net, .caps = FRAME_CAP_ALL};
+    int fds[4] = {ring->memfd, ring->to_daemon, ring->to_client, ring->daemon_lifeline};
+
+    snprintf(port.name, sizeof port.name, "%s", name);
     testparent_send(t, IPC_PORT, &port, fds, 4);
-    close(lifeline[1]);
+}
+
+void testring_close(struct testring *ring)
+{
+    fd_close(&ring->memfd);
+    fd_close(&ring->to_daemon);
+    fd_close(&ring->to_client);
+    fd_close(&ring->lifeline);
+    fd_close(&ring->daemon_lifeline);
 }

@@ -43,10 +43,13 @@ struct testring {
     int memfd;
     int to_daemon, to_client; /* Doorbells. */
     int lifeline;
+    int daemon_lifeline; /* The daemon's end of it, as a parent keeps it. */
 };
 
-/* Makes a ring and puts it as a port that takes all offloads. */
-void testparent_ring(const struct testparent *, uint32_t id, uint64_t net, const char *name,
-                     struct testring *);
+/* Makes a ring's descriptors; puts it as a port that takes all offloads; closes them. */
+void testring_make(struct testring *);
+void testparent_put_ring(const struct testparent *, uint32_t id, uint64_t net,
+                         const char *name, const struct testring *);
+void testring_close(struct testring *);
 
 #endif
