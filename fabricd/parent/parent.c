@@ -76,15 +76,16 @@ static struct ipc_pids pids_now(const struct parent *p)
                              .control = (uint32_t)p->processes[CONTROL].child.pid};
 }
 
-/* This process's end of a channel to its sibling; the other end goes there now, or is kept until
- * the sibling starts. */
+/* This process's end of a channel to its sibling. The other end goes there now; a control that
+ * is still to start finds it in its IPC_START. A switch that is still to start gets a channel of
+ * its own, so that control hears of it. */
 static int sibling_channel(struct parent *p, unsigned which)
 {
     struct child *other = &p->processes[!which].child;
     struct ipc_pids pids = pids_now(p);
     int ends[2];
 
-    if (p->spare >= 0) {
+    if (which == CONTROL && p->spare >= 0) {
         int end = p->spare;
 
         p->spare = -1;
@@ -97,8 +98,11 @@ static int sibling_channel(struct parent *p, unsigned which)
     if (other->running) {
         child_send(other, IPC_CHANNEL, 0, &pids, &ends[1], 1);
         close(ends[1]);
-    } else {
+    } else if (which == SWITCH) {
+        fd_close(&p->spare);
         p->spare = ends[1];
+    } else {
+        close(ends[1]);
     }
     return ends[0];
 }
