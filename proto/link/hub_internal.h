@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Shared by hub.c, hub_handshake.c, peer.c and channel.c only. */
+/* Shared by hub*.c, peer.c and channel.c only. */
 #ifndef PROTO_LINK_HUB_INTERNAL_H
 #define PROTO_LINK_HUB_INTERNAL_H
 
