@@ -78,7 +78,8 @@ static void add_items(struct topo_net *net, const struct topo_source *s, const c
         const char *kind = object_text(p, "status", "kind");
         if (!in_place(p, net->name, host) || has_item(net, node_get_text(p, "name", "")))
             continue;
-        if (!kind || strcmp(kind, "link") != 0)
+        /* Links are drawn as such; a capture looks on. */
+        if (!kind || (strcmp(kind, "link") != 0 && strcmp(kind, "capture") != 0))
             add_item(net, p, kind ? kind : "port");
     }
 }

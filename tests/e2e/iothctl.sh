@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# iothctl with a real daemon of one host: the daemon it starts by itself, the fabric as a file,
+# TAP ports, capture, drawings.
+#
+#      alpha
+#        fabricd
+#         │  lan1 ── web, client      office ── tap0 (VLAN 10)
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+e2e_hosts alpha
+
+# --- a daemon of one's own ------------------------------------------------------------------
+own() {
+    ip netns exec alpha env "IOTH_RUN_DIR=$T/own/run" "IOTH_STATE_DIR=$T/own/state" "$IOTHCTL" "$@"
+}
+mkdir "$T/own"
+status 4 own --no-start net ls
+is "hint" "hint: iothctl daemon start" "$(tail -n 1 <<<"$ERR")"
+status 0 own net create first
+has "it says so" 'starting .*/fabricd in the background' "$ERR"
+status 0 own net ls
+is "only once" "" "$ERR"
+status 0 own daemon log
+status 0 own daemon stop
+status 4 own --no-start net ls
+# Several at a time end up with one daemon.
+for i in 1 2 3 4; do
+    own net create "n$i" >"$T/start$i.out" 2>&1 &
+    E2E_PID[start$i]=$!
+done
+for i in 1 2 3 4; do
+    e2e_wait "start$i"
+    is "start $i ($(cat "$T/start$i.out"))" 0 "$STATUS"
+done
+is "all on one daemon" "first n1 n2 n3 n4" "$(own net ls -o json | jq -r '[.[].name] | join(" ")')"
+is "one daemon" 1 "$(pgrep -cx fabricd)"
+status 0 own daemon stop
+is "no daemon is left" 0 "$(pgrep -cx fabricd || true)"
+
+# --- networks and ports ---------------------------------------------------------------------
+e2e_start alpha
+status 0 ctl alpha net create lan1
+has "its plan" '^lan1  10\.64\.[0-9]+\.0/24  fd' "$OUT"
+status 1 ctl alpha net create lan1
+status 0 ctl alpha net create office --vlan 10=staff --vlan 20
+is "a line for each VLAN" 2 "$(wc -l <<<"$OUT")"
+status 2 ctl alpha net set lan1 mtuu=3
+has "nearest key" 'did you mean mtu\?' "$ERR"
+status 0 ctl alpha net set lan1 mtu=9000
+is "mtu" 9000 "$(ctl alpha net show lan1 -o json | jq .mtu)"
+status 2 ctl alpha port add office --tap e2etap
+status 0 ctl alpha port add office --tap e2etap --access 10 --rate 10M
+is "port add" office/e2etap "$OUT"
+status 0 on alpha ip link show e2etap
+is "port" "up tap 10" "$(ctl alpha port show office/e2etap -o json |
+    jq -r '[.status.state, .status.kind, .access] | join(" ")')"
+status 3 ctl alpha port add nosuch --tap x
+status 3 ctl alpha link add nosuch 192.0.2.9:4655
+
+# --- the fabric as a file -------------------------------------------------------------------
+ctl alpha export >"$T/fabric.yaml"
+status 0 ctl alpha validate -f "$T/fabric.yaml"
+status 0 ctl alpha diff -f "$T/fabric.yaml"
+is "no differences" "" "$OUT"
+ctl alpha net show lan1 -o yaml >"$T/lan1.yaml"
+status 0 ctl alpha diff -f "$T/lan1.yaml"
+cat >"$T/new.yaml" <<'YAML'
+version: 1
+networks:
+  lan1: {mtu: 1500}
+  lab: {ipv4: 10.80.0.0/24, ipv6: none}
+YAML
+status 1 ctl alpha diff -f "$T/new.yaml"
+has "create" '^create +network lab' "$OUT"
+has "update" '^update +network lan1: .*mtu' "$OUT"
+status 0 ctl alpha apply -f "$T/new.yaml" --dry-run
+status 3 ctl alpha net show lab
+status 0 ctl alpha apply -f "$T/new.yaml"
+is "applied" "10.80.0.0/24" "$(ctl alpha net show lab -o json | jq -r .ipv4)"
+status 0 ctl alpha apply -f "$T/new.yaml"
+is "again without effect" "" "$OUT"
+status 1 ctl alpha diff --prune -f "$T/new.yaml"
+has "prune" '^delete +network office' "$OUT"
+printf 'version: 1\nnetworks:\n  a: {mtuu: 3}\n  B: {}\nrouters:\n  r: {}\n' >"$T/bad.yaml"
+for verb in apply diff validate; do
+    status 2 ctl alpha "$verb" -f "$T/bad.yaml"
+    has "$verb" "^$T/bad.yaml:3:[0-9]+: networks.a.mtuu: .*mtu" "$ERR"
+    has "$verb" "^$T/bad.yaml:4:[0-9]+: networks.B: " "$ERR"
+    has "$verb" "^$T/bad.yaml:6:[0-9]+: routers.r: routers are not built yet" "$ERR"
+done
+status 3 ctl alpha net show a
+
+# --- nodes, seen by capture and in drawings -----------------------------------------------------
+run_in web alpha --net lan1 -- sleep 600
+bg capture alpha "$IOTHCTL" capture lan1 -w "$T/lan1.pcapng" icmp or icmp6
+bg lines alpha "$IOTHCTL" capture lan1 -c 4
+wait_for 5 test -s "$T/lan1.pcapng"
+looking() { [ "$(ctl alpha port ls -o json | jq '[.[] | select(.status.kind == "capture")] | length')" = 2 ]; }
+wait_for 5 looking
+status 0 ctl alpha run --net lan1 -- ping -4 -c 3 -i 0.2 web
+e2e_wait lines
+is "capture -c" 0 "$STATUS"
+has "lines" 'web: .*ARP' "$(cat "$T/lines.out")"
+e2e_end capture INT
+is "capture is done when interrupted" 0 "$STATUS"
+if command -v tshark >/dev/null; then
+    has "replies come in by the port of web" '^web.*Echo \(ping\) reply' "$(
+        tshark -r "$T/lan1.pcapng" -T fields -e frame.interface_name -e _ws.col.Info 2>/dev/null)"
+fi
+status 3 ctl alpha capture nosuch
+status 2 ctl alpha capture lan1 no such filter
+
+drawing=$(ctl alpha topology)
+has "host" 'alpha \(this host\)' "$drawing"
+has "node" '└─ web +10\.64\.' "$drawing"
+has "tap" 'e2etap +vlan 10  tap +up' "$drawing"
+is "drawn as JSON" alpha "$(ctl alpha topology -o json | jq -r '.hosts[0].name')"
+ctl alpha topology -o svg | "$PYTHON" -c 'import sys, xml.dom.minidom as m; m.parse(sys.stdin.buffer)'
+if command -v dot >/dev/null; then
+    ctl alpha topology -o dot | dot -Tsvg >/dev/null
+fi
+has "status" '^host: +alpha' "$(ctl alpha status)"
+has "lan1 is well" '^lan1 +alpha +[0-9]+ +ok' "$(ctl alpha status)"
+
+# --- the end of things ------------------------------------------------------------------------
+status 0 ctl alpha port rm office/e2etap
+status 1 on alpha ip link show e2etap
+e2e_end web
+status 0 ctl alpha endpoint rm lan1/web
+status 3 ctl alpha endpoint show lan1/web
+status 0 ctl alpha net rm lan1 lab
+status 3 ctl alpha net rm lan1 office
+is "all gone" "[]" "$(ctl alpha net ls -o json | jq -c .)"
+finish
