@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests through the route table, without HTTP around them. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fabricd/control/api/routes.h"
+#include "tests/unit/control_fixture.h"
+
+struct call {
+    struct api_request rq;
+    struct api_answer answer;
+    bool answered;
+    struct node *json; /* The answer's body, if it is JSON. */
+};
+
+static void answered(struct api_request *rq, const struct api_answer *answer)
+{
+    struct call *call = list_entry(rq, struct call, rq);
+
+    assert_false(call->answered);
+    call->answered = true;
+    call->answer = *answer;
+}
+
+static void set_query(struct api_request *rq, const char *query)
+{
+    char *copy = strdup(query), *save = NULL;
+
+    for (char *part = strtok_r(copy, "&", &save); part != NULL;
+         part = strtok_r(NULL, "&", &save)) {
+        char *equals = strchr(part, '=');
+
+        if (equals != NULL)
+            *equals++ = '\0';
+        rq->query[rq->n_query].key = strdup(part);
+        rq->query[rq->n_query++].value = strdup(equals != NULL ? equals : "");
+    }
+    free(copy);
+}
+
+static struct call prepare(struct control *c, const char *method, const char *target,
+                           const char *body)
+{
+    struct call call = {.rq = {.control = c, .answered = answered}};
+    const char *query = strchr(target, '?');
+
+    call.rq.method = strdup(method);
+    call.rq.path =
+        query != NULL ? strndup(target, (size_t)(query - target)) : strdup(target);
+    if (query != NULL)
+        set_query(&call.rq, query + 1);
+    call.rq.body = body != NULL ? strdup(body) : NULL;
+    call.rq.size = body != NULL ? strlen(body) : 0;
+    call.rq.peer.uid = geteuid();
+    return call;
+}
+
+static void finish(struct call *call)
+{
+    api_dispatch(&call->rq);
+    for (int i = 0; !call->answered && i < 10; i++)
+        loop_turn(call->rq.control->loop, mtime_now() + 2 * MTIME_SEC);
+    assert_true(call->answered);
+    if (call->answer.body != NULL && strstr(call->answer.type, "json") != NULL)
+        call->json = fixture_json(call->answer.body);
+}
+
+static void done(struct call *call)
+{
+    node_free(call->json);
+    free(call->answer.body);
+    free(call->rq.method);
+    free(call->rq.path);
+    free(call->rq.body);
+    free(call->rq.accept);
+    free(call->rq.content_type);
+    free(call->rq.if_match);
+    free(call->rq.if_none_match);
+    for (unsigned i = 0; i < call->rq.n_query; i++) {
+        free(call->rq.query[i].key);
+        free(call->rq.query[i].value);
+    }
+}
+
+static struct call request(struct control *c, const char *method, const char *target,
+                           const char *body)
+{
+    /* The request must not move while it is carried out. */
+    struct call *call = malloc(sizeof(*call)), out;
+
+    *call = prepare(c, method, target, body);
+    finish(call);
+    out = *call;
+    free(call);
+    return out;
+}
+
+static int status(struct control *c, const char *method, const char *target,
+                  const char *body)
+{
+    struct call call = request(c, method, target, body);
+    int code = call.answer.status;
+
+    if (code >= 400) {
+        assert_string_equal(call.answer.type, "application/problem+json");
+        assert_int_equal(node_get_int(call.json, "status", 0), code);
+    }
+    done(&call);
+    return code;
+}
+
+static const char *at(const struct node *node, const char *a, const char *b)
+{
+    const struct node *inner = node_get(node, a);
+
+    if (b != NULL)
+        inner = inner != NULL && inner->kind == NODE_MAP ? node_get(inner, b) : NULL;
+    return inner != NULL && inner->text != NULL ? inner->text : "";
+}
+
+static void test_routing(void **state)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+    } table[] = {
+        {"GET", "/v1/status", 200},
+        {"HEAD", "/v1/status", 200},
+        {"GET", "/v1/status/", 200},
+        {"POST", "/v1/status", 405},
+        {"GET", "/v1/nothing", 404},
+        {"GET", "/v2/status", 404},
+        {"GET", "//v1/status", 404},
+        {"GET", "/v1/networks", 200},
+        {"GET", "/v1/network", 404},
+        {"GET", "/v1/networks/none", 404},
+        {"GET", "/v1/networks/a/b", 404},
+        {"POST", "/v1/networks", 405},
+        {"POST", "/v1/networks/a", 405},
+        {"GET", "/v1/ports/a", 404},
+        {"GET", "/v1/ports/a/b", 404},
+        {"GET", "/v1/ports/a/b/c", 404},
+        {"GET", "/v1/routers", 501},
+        {"PUT", "/v1/services/x", 501},
+        {"GET", "/v1/events", 501},
+        {"GET", "/", 501},
+        {"GET", "", 501},
+        {"GET", "/v1/a/b/c/d/e/f/g/h", 404},
+        {"GET", "/openapi.json", 200},
+        {"GET", "/metrics", 200},
+        {"GET", "/v1/hosts/invite", 404},
+        {"DELETE", "/v1/hosts/none", 404},
+        {"BREW", "/v1/status", 405},
+    };
+    struct control *c = fixture_new("alpha", true);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        int code = status(c, table[i].method, table[i].path, NULL);
+
+        if (code != table[i].status)
+            fail_msg("%s %s: %d, not %d", table[i].method, table[i].path, code,
+                     table[i].status);
+    }
+    fixture_free(c);
+}
+
+static void test_objects(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call call = request(c, "PUT", "/v1/networks/lan1", "{\"mtu\": 9000}");
+
+    (void)state;
+    assert_int_equal(call.answer.status, 201);
+    assert_string_equal(at(call.json, "name", NULL), "lan1");
+    assert_string_equal(at(call.json, "ipv4", NULL), "10.64.0.0/24");
+    assert_true(node_get_int(call.json, "revision", 0) > 0);
+    done(&call);
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", "{\"mtu\": 9000}"), 200);
+    call = request(c, "PATCH", "/v1/networks/lan1", "{\"mtu\": null}");
+    assert_int_equal(call.answer.status, 200);
+    assert_int_equal(node_get_int(call.json, "mtu", 0), 1500);
+    done(&call);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/lan1/web", NULL), 201);
+    call = request(c, "GET", "/v1/endpoints/lan1/web", NULL);
+    assert_int_equal(call.answer.status, 200);
+    assert_string_equal(at(call.json, "network", NULL), "lan1");
+    assert_string_equal(at(call.json, "host", NULL), "alpha");
+    assert_string_equal(at(call.json, "status", "state"), "down");
+    assert_null(node_get(call.json, "_held"));
+    done(&call);
+    call = request(c, "GET", "/v1/endpoints?network=lan1", NULL);
+    assert_int_equal(node_get(call.json, "items")->n, 1);
+    done(&call);
+    assert_int_equal(status(c, "GET", "/v1/endpoints?network=none", NULL), 404);
+    assert_int_equal(status(c, "DELETE", "/v1/endpoints/lan1/web", NULL), 204);
+    assert_int_equal(status(c, "DELETE", "/v1/endpoints/lan1/web", NULL), 404);
+    assert_int_equal(status(c, "DELETE", "/v1/networks/lan1", NULL), 204);
+    fixture_free(c);
+}
+
+/* What GET gives is valid for PUT, and changes nothing. */
+static void test_round_trip(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call call;
+    uint64_t revision;
+
+    (void)state;
+    assert_int_equal(
+        status(c, "PUT", "/v1/networks/lan1", "{\"vlans\":{\"10\":\"staff\"}}"), 201);
+    assert_int_equal(
+        status(c, "PUT", "/v1/ports/lan1/core", "{\"tap\":\"t0\",\"access\":10}"), 201);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/lan1/web", "{\"vlan\":10}"), 201);
+    revision = store_revision(c->store);
+    static const char *const paths[] = {"/v1/networks/lan1", "/v1/ports/lan1/core",
+                                        "/v1/endpoints/lan1/web", "/v1/hosts/alpha"};
+    for (size_t i = 0; i < 4; i++) {
+        call = request(c, "GET", paths[i], NULL);
+        assert_int_equal(call.answer.status, 200);
+        assert_int_equal(status(c, "PUT", paths[i], call.answer.body), 200);
+        done(&call);
+    }
+    assert_int_equal(store_revision(c->store), revision);
+    fixture_free(c);
+}
+
+static void test_conditions(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call *call = malloc(sizeof(*call));
+    static const struct {
+        const char *match, *none_match;
+        int status;
+    } table[] = {
+        {NULL, "*", 409}, {"\"999\"", NULL, 412}, {"\"2\"", NULL, 200}, {"2", NULL, 412},
+        {"*", NULL, 200}, {"\"x\"", NULL, 400},   {"\"2", NULL, 412},   {"2\"x", NULL, 400},
+    };
+
+    (void)state;
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
+    assert_int_equal(store_revision(c->store), 2);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        /* The third row changes it, so that the fourth's revision is an old one. */
+        *call = prepare(c, "PUT", "/v1/networks/lan1",
+                        i == 2 ? "{\"mtu\":4000}" : "{\"mtu\":4001}");
+        call->rq.if_match = table[i].match != NULL ? strdup(table[i].match) : NULL;
+        call->rq.if_none_match =
+            table[i].none_match != NULL ? strdup(table[i].none_match) : NULL;
+        finish(call);
+        assert_int_equal(call->answer.status, table[i].status);
+        done(call);
+    }
+    *call = prepare(c, "PUT", "/v1/networks/other", NULL);
+    call->rq.if_match = strdup("*");
+    finish(call);
+    assert_int_equal(call->answer.status, 404);
+    done(call);
+    free(call);
+    fixture_free(c);
+}
+
+static void test_bodies(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call *call = malloc(sizeof(*call));
+
+    (void)state;
+    assert_int_equal(status(c, "PUT", "/v1/networks/a", "{"), 400);
+    assert_int_equal(status(c, "PUT", "/v1/networks/a", "[]"), 400);
+    assert_int_equal(status(c, "PUT", "/v1/networks/a", "{\"name\":\"b\"}"), 400);
+    assert_int_equal(status(c, "PUT", "/v1/networks/a", "{\"mtu\":1,\"mtu\":2}"), 400);
+    *call = prepare(c, "PUT", "/v1/networks/a", "{\"mtu\": 1, \"foo\": 2}");
+    finish(call);
+    assert_int_equal(call->answer.status, 400);
+    assert_int_equal(node_get(call->json, "errors")->n, 2);
+    assert_string_equal(at(node_get(call->json, "errors")->child[0], "pointer", NULL),
+                        "/foo");
+    assert_string_equal(at(node_get(call->json, "errors")->child[1], "pointer", NULL),
+                        "/mtu");
+    done(call);
+    *call = prepare(c, "PUT", "/v1/networks/a", "mtu: 4000 # YAML\n");
+    call->rq.content_type = strdup("application/yaml; charset=utf-8");
+    call->rq.accept = strdup("application/yaml");
+    finish(call);
+    assert_int_equal(call->answer.status, 201);
+    assert_string_equal(call->answer.type, "application/yaml");
+    assert_non_null(strstr(call->answer.body, "mtu: 4000"));
+    done(call);
+    *call = prepare(c, "PUT", "/v1/networks/b", "mtu: 4000");
+    call->rq.content_type = strdup("text/plain");
+    finish(call);
+    assert_int_equal(call->answer.status, 415);
+    done(call);
+    free(call);
+    fixture_free(c);
+}
+
+static void test_strangers(void **state)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+    } table[] = {
+        {"GET", "/v1/status", 200},
+        {"GET", "/v1/networks/open", 200},
+        {"GET", "/v1/networks/shut", 404},
+        {"GET", "/v1/endpoints/open/web", 200},
+        {"GET", "/v1/endpoints/shut/web", 404},
+        {"GET", "/v1/endpoints?network=shut", 404},
+        {"GET", "/v1/resolve?name=web&type=A&network=shut", 404},
+        {"GET", "/v1/hosts", 403},
+        {"GET", "/v1/links", 403},
+        {"GET", "/v1/export", 403},
+        {"GET", "/v1/fabric", 403},
+        {"GET", "/metrics", 403},
+        {"GET", "/v1/macs", 403},
+        {"PUT", "/v1/networks/open", 403},
+        {"DELETE", "/v1/networks/open", 403},
+        {"PATCH", "/v1/endpoints/open/web", 403},
+        {"POST", "/v1/daemon/stop", 403},
+        {"POST", "/v1/apply", 403},
+        {"POST", "/v1/hosts/invite", 403},
+    };
+    struct control *c = fixture_new("alpha", true);
+    struct call *call = malloc(sizeof(*call));
+
+    (void)state;
+    assert_int_equal(status(c, "PUT", "/v1/networks/open", "{\"allow\":\"uid:4242\"}"),
+                     201);
+    assert_int_equal(status(c, "PUT", "/v1/networks/shut", "{\"allow\":\"uid:4243\"}"),
+                     201);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/open/web", NULL), 201);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/shut/web", NULL), 201);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        *call = prepare(c, table[i].method, table[i].path, NULL);
+        call->rq.peer.uid = call->rq.peer.gid = 4242;
+        finish(call);
+        if (call->answer.status != table[i].status)
+            fail_msg("%s %s: %d, not %d", table[i].method, table[i].path,
+                     call->answer.status, table[i].status);
+        done(call);
+    }
+    *call = prepare(c, "GET", "/v1/networks", NULL);
+    call->rq.peer.uid = call->rq.peer.gid = 4242;
+    finish(call);
+    assert_int_equal(node_get(call->json, "items")->n, 1);
+    done(call);
+    *call = prepare(c, "GET", "/v1/resolve?name=web&type=A", NULL);
+    call->rq.peer.uid = call->rq.peer.gid = 4242;
+    finish(call);
+    assert_int_equal(node_get(call->json, "answers")->n, 1);
+    done(call);
+    free(call);
+    fixture_free(c);
+}
+
+static void assert_resolves(struct control *c, const char *query, bool found,
+                            const char *first)
+{
+    struct call call = request(c, "GET", query, NULL);
+    const struct node *answers = node_get(call.json, "answers");
+
+    assert_int_equal(call.answer.status, 200);
+    if (node_get_bool(call.json, "found", !found) != found)
+        fail_msg("%s: %s", query, call.answer.body);
+    if (first == NULL)
+        assert_int_equal(answers->n, 0);
+    else
+        assert_string_equal(answers->child[0]->text, first);
+    done(&call);
+}
+
+static void test_names(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+
+    (void)state;
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", "{\"ipv6\":\"none\"}"), 201);
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan2",
+                            "{\"ipv6\":\"fd42:80::/64\",\"ipv4\":\"none\"}"),
+                     201);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/lan1/web", NULL), 201);
+    assert_int_equal(
+        status(c, "PUT", "/v1/endpoints/lan2/six", "{\"addresses\":\"fd42:80::abc\"}"),
+        201);
+    assert_resolves(c, "/v1/resolve?name=web&type=A", true, "10.64.0.2");
+    assert_resolves(c, "/v1/resolve?name=WEB.lan1&type=A", true, "10.64.0.2");
+    assert_resolves(c, "/v1/resolve?name=web.lan1.ioth.&type=A", true, "10.64.0.2");
+    assert_resolves(c, "/v1/resolve?name=web.lan1.ioth&type=AAAA", true, NULL);
+    assert_resolves(c, "/v1/resolve?name=web&type=A&network=lan2", false, NULL);
+    assert_resolves(c, "/v1/resolve?name=web.lan2&type=A", false, NULL);
+    assert_resolves(c, "/v1/resolve?name=web.lan1.com&type=A", false, NULL);
+    assert_resolves(c, "/v1/resolve?name=a.web.lan1.ioth&type=A", false, NULL);
+    assert_resolves(c, "/v1/resolve?name=.&type=A", false, NULL);
+    assert_resolves(c, "/v1/resolve?name=&type=A", false, NULL);
+    assert_resolves(c, "/v1/resolve?name=six&type=AAAA", true, "fd42:80::abc");
+    assert_resolves(c, "/v1/resolve?name=10.64.0.2&type=PTR", true, "web.lan1.ioth");
+    assert_resolves(c, "/v1/resolve?name=2.0.64.10.in-addr.arpa&type=PTR", true,
+                    "web.lan1.ioth");
+    assert_resolves(c, "/v1/resolve?name=3.0.64.10.in-addr.arpa&type=PTR", false, NULL);
+    assert_resolves(
+        c,
+        "/v1/resolve?name=c.b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.0.0."
+        "2.4.d.f.ip6.arpa&type=PTR",
+        true, "six.lan2.ioth");
+    assert_resolves(c, "/v1/resolve?name=c.b.a.ip6.arpa&type=PTR", false, NULL);
+    assert_int_equal(status(c, "GET", "/v1/resolve?name=web&type=MX", NULL), 400);
+    assert_int_equal(status(c, "GET", "/v1/resolve", NULL), 400);
+    fixture_free(c);
+}
+
+static void test_files(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call *call = malloc(sizeof(*call));
+    char *file;
+
+    (void)state;
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
+    assert_int_equal(status(c, "PUT", "/v1/ports/lan1/core", "{\"tap\":\"t0\"}"), 201);
+    *call = prepare(c, "GET", "/v1/export", NULL);
+    call->rq.accept = strdup("application/yaml");
+    finish(call);
+    assert_int_equal(call->answer.status, 200);
+    file = strdup(call->answer.body);
+    done(call);
+    *call = prepare(c, "POST", "/v1/apply?dry_run=1&prune=1", file);
+    call->rq.content_type = strdup("application/yaml");
+    finish(call);
+    assert_int_equal(call->answer.status, 200);
+    assert_int_equal(node_get(call->json, "steps")->n, 0);
+    assert_false(node_get_bool(call->json, "applied", true));
+    done(call);
+    free(file);
+    *call = prepare(c, "POST", "/v1/apply",
+                    "version: 1\nnetworks:\n  a: {mtu: 3}\n  b: {foo: 1}\n");
+    call->rq.content_type = strdup("application/yaml");
+    finish(call);
+    assert_int_equal(call->answer.status, 400);
+    assert_int_equal(node_get(call->json, "errors")->n, 2);
+    assert_int_equal(node_get_int(node_get(call->json, "errors")->child[0], "line", 0), 3);
+    done(call);
+    free(call);
+    fixture_free(c);
+}
+
+static void test_without_membership(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call call;
+
+    (void)state;
+    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{}"), 503);
+    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"expires\":\"soon\"}"), 400);
+    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"name\":\"A B\"}"), 400);
+    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"nam\":\"a\"}"), 400);
+    assert_int_equal(status(c, "POST", "/v1/hosts/join", "{}"), 400);
+    assert_int_equal(status(c, "POST", "/v1/hosts/beta/revoke", "{}"), 501);
+    assert_int_equal(status(c, "POST", "/v1/daemon/stop", NULL), 503);
+    call = request(c, "POST", "/v1/fabric/rename", "{\"name\":\"campus\"}");
+    assert_int_equal(call.answer.status, 200);
+    assert_string_equal(at(call.json, "name", NULL), "campus");
+    done(&call);
+    assert_int_equal(status(c, "POST", "/v1/fabric/rename", "{\"name\":\"C A\"}"), 400);
+    fixture_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_without_membership),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
