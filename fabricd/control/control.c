@@ -16,6 +16,7 @@
 #include "fabricd/control/api/api.h"
 #include "fabricd/control/blocks/blocks.h"
 #include "fabricd/control/context.h"
+#include "fabricd/control/fabric/fabric.h"
 #include "fabricd/control/identity/identity.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/plugd/plugd.h"
@@ -24,11 +25,21 @@
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
+#include "proto/base/xalloc.h"
 
 enum { START_SWITCH, START_API, START_PLUG, START_N };
 
+#define COMPARE_AFTER (500 * MTIME_MS)
+
+struct compare {
+    struct loop_timer due;
+    uint32_t *ids; /* Ports that the switch should know. */
+    size_t n, room;
+};
+
 struct process {
     struct control control;
+    struct compare compare;
     int sockets[START_N]; /* From IPC_START until their parts have them. */
     int status;
 };
@@ -68,8 +79,14 @@ static void open_doors(struct control *control)
 /* Both the replay and the identity have come. */
 static void begin_if_ready(struct control *control)
 {
+    struct err err = {.why = ""};
+
     if (!reconcile_ready(control->reconcile))
         return;
+    if (control->member == NULL && member_start(control, &err) < 0) {
+        fail(control, "membership cannot begin", &err);
+        return;
+    }
     reconcile_kick(control->reconcile);
     blocks_kick(control->blocks);
     if (control->api == NULL)
@@ -106,36 +123,59 @@ static void port_gone(struct control *control, const struct ipc_port_gone *gone)
         plugd_port_gone(control->plugd, &port);
 }
 
-/* Ports of the mirror that the switch does not have: their end was told to nobody. */
-struct missing {
-    const struct stats *stats;
-    struct ipc_port_gone list[64];
-    unsigned n;
-};
-
-static bool find_missing(void *aux, const struct ipc_port *port)
+/*
+ * Ports that the switch does not have, though it has had the time to: their end was told to
+ * nobody. Looked for whenever a channel to the switch or the parent is new. Ports reach the switch
+ * through the parent, so one that was put a moment ago may be on its way still; only those that
+ * were there COMPARE_AFTER before the question count.
+ */
+static bool remember_port(void *aux, const struct ipc_port *port)
 {
-    struct missing *missing = aux;
+    struct compare *c = aux;
 
-    if (stats_port(missing->stats, port->id) == NULL)
-        missing->list[missing->n++] =
-            (struct ipc_port_gone){.id = port->id, .net = port->net};
-    return missing->n < sizeof(missing->list) / sizeof(missing->list[0]);
+    if (c->n == c->room) {
+        c->room = c->room * 2 + 16;
+        c->ids = xrealloc(c->ids, c->room * sizeof(*c->ids));
+    }
+    c->ids[c->n++] = port->id;
+    return true;
+}
+
+static void compare_soon(struct control *control)
+{
+    struct compare *c = &process_of(control)->compare;
+
+    c->n = 0;
+    reconcile_each_port(control->reconcile, remember_port, c);
+    loop_timer_set(control->loop, &c->due, loop_now(control->loop) + COMPARE_AFTER);
 }
 
 static void compare_ports(void *aux, const struct stats *stats)
 {
     struct control *control = aux;
-    struct missing missing = {.stats = stats};
+    struct compare *c = &process_of(control)->compare;
 
-    if (!stats->complete)
-        return;
-    do {
-        missing.n = 0;
-        reconcile_each_port(control->reconcile, find_missing, &missing);
-        for (unsigned i = 0; i < missing.n; i++)
-            port_gone(control, &missing.list[i]);
-    } while (missing.n == sizeof(missing.list) / sizeof(missing.list[0]));
+    for (size_t i = 0; stats->complete && i < c->n; i++) {
+        struct ipc_port_gone gone = {.id = c->ids[i]};
+
+        if (stats_port(stats, gone.id) == NULL)
+            port_gone(control, &gone);
+    }
+}
+
+static void compare_due(struct loop_timer *timer, mtime_t now)
+{
+    struct process *p = list_entry(timer, struct process, compare.due);
+
+    (void)now;
+    observe_stats(p->control.observe, 0, IPC_STATS_PORTS, compare_ports, &p->control);
+}
+
+/* Statistics of the links tell the state of the peers in passing. */
+static void peers_told(void *aux, const struct stats *stats)
+{
+    (void)aux;
+    (void)stats;
 }
 
 static void new_parent(struct control *control, struct ipc_message *msg);
@@ -203,9 +243,9 @@ static void use_switch(struct control *control, int sock)
         return;
     }
     observe_forget_peers(control->observe);
-    /* Asks for the peers' state, and in passing whether a port has gone unnoticed. */
-    observe_stats(control->observe, 0, IPC_STATS_PORTS | IPC_STATS_LINKS, compare_ports,
-                  control);
+    observe_stats(control->observe, 0, IPC_STATS_LINKS, peers_told, control);
+    if (again)
+        compare_soon(control);
     if (again && control->member_ops != NULL)
         control->member_ops->switch_restarted(control);
 }
@@ -278,6 +318,7 @@ static void from_parent(struct chan *chan, struct ipc_message *msg)
         reconcile_learn(control->reconcile, msg);
     } else if (msg->head.type == IPC_REPLAY_END) {
         reconcile_replayed(control->reconcile);
+        compare_soon(control);
         begin_if_ready(control);
     } else if (msg->head.type == IPC_CHANNEL) {
         note_pids(control, &msg->body.pids);
@@ -323,8 +364,7 @@ static void new_parent(struct control *control, struct ipc_message *msg)
     }
     log_info("adopted by a new parent, pid %d", (int)control->parent_pid);
     reconcile_forget(control->reconcile);
-    observe_stats(control->observe, 0, IPC_STATS_PORTS | IPC_STATS_LINKS, compare_ports,
-                  control);
+    compare_soon(control);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -334,6 +374,7 @@ static void clean_up(struct process *p)
     struct control *control = &p->control;
 
     control->stopping = true;
+    member_free(control->member);
     api_free(control->api);
     plugd_free(control->plugd);
     blocks_free(control->blocks);
@@ -355,6 +396,7 @@ int control_main(int parent_channel)
 
     control->parent.watch.fd = control->switch_.watch.fd = -1;
     list_init(&control->in_flight);
+    p.compare.due.expired = compare_due;
     control->loop = loop_new();
     if (control->loop == NULL || sodium_init() < 0) {
         log_error("cannot start: %s", err_text(errno));
