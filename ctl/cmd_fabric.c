@@ -2,6 +2,7 @@
 /* fabric and host: who belongs together. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ctl/api.h"
 #include "ctl/commands.h"
@@ -57,10 +58,22 @@ int cmd_host_invite(struct ctl *ctl, const struct args *args)
     return r;
 }
 
+/* The token as it was typed, or with "-" a line of standard input: there `ps` does not show it. */
+static const char *read_token(const struct args *args, char *line, size_t size)
+{
+    if (strcmp(args->words[0], "-") != 0)
+        return args->words[0];
+    if (!fgets(line, (int)size, stdin))
+        line[0] = '\0';
+    line[strcspn(line, "\r\n")] = '\0';
+    return line;
+}
+
 int cmd_host_join(struct ctl *ctl, const struct args *args)
 {
+    char line[4096];
     struct node *body = node_map(), *fabric = NULL;
-    node_set_text(body, "token", args->words[0]);
+    node_set_text(body, "token", read_token(args, line, sizeof(line)));
     if (args_has(args, "discard"))
         node_set_bool(body, "discard", true);
     int r = api_call(ctl, "POST", "/v1/hosts/join", body, API_SLOW, &fabric);

@@ -17,7 +17,8 @@ static int create(struct ctl *ctl, const char *noun, const char *name, struct no
 {
     struct node *object = NULL;
     char *path;
-    const char *base = strrchr(name, '/');
+    const char *base =
+        schema_kind(object_kind(noun))->in_network ? strrchr(name, '/') : NULL;
     if (!schema_name_ok(base ? base + 1 : name))
         return ctl_fail(ctl, CTL_USAGE,
                         "\"%s\" is no name (1 to 63 of a-z 0-9 -, beginning with a letter)",

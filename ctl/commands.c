@@ -168,7 +168,7 @@ const struct command commands[] = {
     {"host", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the hosts", NULL},
     {"host", "show", 0, 1, 1, "HOST", NULL, cmd_show, "Show a host", NULL},
     {"host", "invite", 0, 0, 0, "", host_invite_options, cmd_host_invite, "Print a token that lets one host join", NULL},
-    {"host", "join", COMMAND_SECRET, 1, 1, "TOKEN", host_join_options, cmd_host_join, "Join the fabric of a token", NULL},
+    {"host", "join", COMMAND_SECRET, 1, 1, "TOKEN", host_join_options, cmd_host_join, "Join the fabric of a token; - reads it from standard input", NULL},
     {"host", "leave", 0, 0, 0, "", NULL, cmd_host_leave, "Leave the fabric and be one's own again", NULL},
     {.noun = "host", .verb = "revoke", .flags = COMMAND_HIDDEN, .usage = "", .help = "", .later = "host revoke is not built yet"},
 
@@ -206,6 +206,7 @@ const struct command commands[] = {
     LATER("history", "history and rollback are not built yet"),
     LATER("rollback", "history and rollback are not built yet"),
     LATER("events", "events are not built yet; iothctl status --watch shows changes"),
+    LATER("console", "the console of a network's switch is not built yet; iothctl port ls shows its ports"),
     LATER("doctor", "doctor is not built yet; iothctl status shows what is wrong"),
     END
 };

@@ -190,9 +190,8 @@ int launch_fabricd(struct ctl *ctl, const struct locate *where)
         return ctl_fail(
             ctl, CTL_UNREACHABLE,
             "no daemon runs, and fabricd is neither beside iothctl nor in PATH");
-    int r = open_log(ctl, log_path, sizeof(log_path), &log);
-    if (r)
-        return r;
+    if (open_log(ctl, log_path, sizeof(log_path), &log))
+        return CTL_UNREACHABLE;
     off_t start = lseek(log, 0, SEEK_END);
     ctl_note(ctl, "starting %s in the background (log: %s)", program, log_path);
     pid_t child = fork();

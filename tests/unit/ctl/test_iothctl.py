@@ -371,6 +371,8 @@ class Others(WithDaemon):
         self.assertEqual(self.check(0, "host", "join", "ioth1.SECRET", "--discard").out,
                          "joined the fabric campus\n")
         self.assertEqual(self.last()[2], dict(token="ioth1.SECRET", discard=True))
+        self.check(0, "host", "join", "-", stdin="ioth1.OTHER\n")
+        self.assertEqual(self.last()[2], dict(token="ioth1.OTHER"))
 
         def used(query, body):
             raise Problem(409, "the token was used already", hint="iothctl host invite")
