@@ -110,13 +110,14 @@ static bool send_page(struct source *s)
     b.rows.flags |= (uint8_t)(b.more ? 0 : SYNC_ROWS_LAST);
     s->first_page = s->greeting = false;
     s->paging = b.more;
+    s->told = s->sent;
     send_batch(s, &b);
     return true;
 }
 
 static bool send_history(struct source *s)
 {
-    struct batch b = {.rows.from = s->sent,
+    struct batch b = {.rows.from = s->told,
                       .rows.revision = s->ops->revision(s->aux),
                       .whole_revisions = true};
     int r = s->ops->history(s->aux, s->sent, gather, &b);
@@ -135,6 +136,7 @@ static bool send_history(struct source *s)
     s->sent = b.rows.revision;
     if (b.rows.n || s->greeting) {
         s->greeting = false;
+        s->told = b.rows.revision;
         send_batch(s, &b);
     }
     return true;
@@ -173,7 +175,7 @@ void source_follow(struct source *s, const struct sync_follow *at)
     s->round = at->round;
     s->paging = false;
     s->under_way = 0;
-    s->sent = at->revision;
+    s->sent = s->told = at->revision;
     if (at->store != s->store || at->revision > s->ops->revision(s->aux)) {
         begin_snapshot(s);
     }

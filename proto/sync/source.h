@@ -53,6 +53,7 @@ struct source {
     bool first_page;
     struct sync_row last; /* The last row sent of it. */
     uint64_t sent;        /* The follower will have everything up to here. */
+    uint64_t told;        /* The revision of the last message: later ones held no rows. */
     unsigned under_way;   /* Messages of rows. */
     struct list results;  /* Waiting for rows. */
 };

@@ -430,6 +430,10 @@ static void local_change(struct world *w)
 {
     char value[24];
 
+    if (!chance(w, 4)) {
+        w->revision++; /* Something that is the founder's alone. */
+        return;
+    }
     snprintf(value, sizeof(value), "v%u", chance(w, 1000000));
     commit(w, (int)chance(w, N_KEYS), chance(w, 4) ? value : NULL);
     for (int i = 0; i < N_FOLLOWERS; i++) {
