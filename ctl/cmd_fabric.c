@@ -69,6 +69,17 @@ static const char *read_token(const struct args *args, char *line, size_t size)
     return line;
 }
 
+/* A fabric without a name goes by the host that founded it. */
+static void say_joined(const struct node *fabric)
+{
+    const char *name = node_get_text(fabric, "name", "");
+    const char *founder = node_get_text(fabric, "founder", "");
+    fputs("joined the fabric", stdout);
+    fputs(*name ? " " : *founder ? " of " : "", stdout);
+    print_clean(stdout, *name ? name : founder);
+    putchar('\n');
+}
+
 int cmd_host_join(struct ctl *ctl, const struct args *args)
 {
     char line[4096];
@@ -79,11 +90,8 @@ int cmd_host_join(struct ctl *ctl, const struct args *args)
     int r = api_call(ctl, "POST", "/v1/hosts/join", body, API_SLOW, &fabric);
     if (!r && fabric && ctl->output != CTL_TABLE)
         output_tree(ctl, fabric);
-    else if (!r && fabric && !ctl->quiet) {
-        char *name = text_clean(node_get_text(fabric, "name", ""));
-        printf("joined the fabric%s%s\n", *name ? " " : "", name);
-        free(name);
-    }
+    else if (!r && fabric && !ctl->quiet)
+        say_joined(fabric);
     node_free(fabric);
     node_free(body);
     return r;

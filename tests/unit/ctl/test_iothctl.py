@@ -371,6 +371,10 @@ class Others(WithDaemon):
         self.assertEqual(self.check(0, "host", "join", "ioth1.SECRET", "--discard").out,
                          "joined the fabric campus\n")
         self.assertEqual(self.last()[2], dict(token="ioth1.SECRET", discard=True))
+        self.daemon.actions[("POST", "/v1/hosts/join")] = lambda q, b: (
+            200, dict(name=None, founder="alpha"))
+        self.assertEqual(self.check(0, "host", "join", "ioth1.SECRET").out,
+                         "joined the fabric of alpha\n")
         self.check(0, "host", "join", "-", stdin="ioth1.OTHER\n")
         self.assertEqual(self.last()[2], dict(token="ioth1.OTHER"))
 
