@@ -117,7 +117,7 @@ node_pid() {
 }
 
 allow_log 'ended \((signal 9|gone)\), starting it again'
-allow_log 'the parent process has gone'
+allow_log 'the (parent|switch) process (has gone|is away)'
 
 e2e_start alpha
 ctl alpha net create lan1 --ipv4 10.77.0.0/24 --ipv6 none
