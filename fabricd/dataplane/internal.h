@@ -26,6 +26,7 @@ struct dp_net {
     struct switch_ *sw;
     struct loop_timer ageing;
     struct list captures;
+    struct switch_capture capture;
 };
 
 /* A port of the vault: its descriptors are the vault entry's. It waits without a driver until

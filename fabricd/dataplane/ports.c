@@ -41,25 +41,35 @@ void dp_port_gone(void *aux, struct port *driver)
 
 /* --- captures ----------------------------------------------------------------------------- */
 
-static void seen(void *aux, const struct swport *in, const struct frame *f, unsigned n)
+static void seen_in(void *aux, const struct swport *port, const struct frame *frames,
+                    unsigned n)
 {
     struct dp_net *net = aux;
 
-    capture_frames(&net->captures, in, f, n);
+    capture_in(&net->captures, port, frames, n);
+}
+
+static void seen_out(void *aux, const struct swport *port, struct frame *const *frames,
+                     unsigned n)
+{
+    struct dp_net *net = aux;
+
+    capture_out(&net->captures, port, frames, n);
 }
 
 static void capture_start(struct dp_net *net, struct dp_port *port, int fd)
 {
+    net->capture = (struct switch_capture){.in = seen_in, .out = seen_out, .aux = net};
     capture_init(&port->capture, &port->config, fd);
     list_append(&net->captures, &port->capture.link);
-    switch_set_capture(net->sw, seen, net);
+    switch_set_capture(net->sw, &net->capture);
 }
 
 static void capture_stop(struct dp_net *net, struct dp_port *port)
 {
     list_remove(&port->capture.link);
     if (list_empty(&net->captures))
-        switch_set_capture(net->sw, NULL, NULL);
+        switch_set_capture(net->sw, NULL);
 }
 
 /* --- driver and lifeline ------------------------------------------------------------------ */

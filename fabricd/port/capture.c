@@ -16,9 +16,9 @@ void capture_init(struct capture *c, const struct ipc_port *config, int fd)
     list_init(&c->link);
 }
 
-static bool wants(const struct capture *c, const struct swport *in)
+static bool watches(const struct capture *c, const struct swport *port)
 {
-    return !c->watch[0] || (in->name && strcmp(c->watch, in->name) == 0);
+    return port->name && strcmp(c->watch, port->name) == 0;
 }
 
 static uint64_t wall_ns(void)
@@ -48,19 +48,41 @@ static void copy_frame(struct capture *c, struct plug_captured *head, const stru
     c->counters.tx_bytes += head->size;
 }
 
-void capture_frames(struct list *captures, const struct swport *in, const struct frame *f,
-                    unsigned n)
+static struct plug_captured head_for(const struct swport *port)
 {
-    struct plug_captured head = {.time_ns = wall_ns(), .port_id = in->id};
+    struct plug_captured head = {.time_ns = wall_ns(), .port_id = port->id};
 
-    if (in->name)
-        strncpy(head.port, in->name, sizeof head.port - 1);
+    if (port->name)
+        strncpy(head.port, port->name, sizeof head.port - 1);
+    return head;
+}
+
+void capture_in(struct list *captures, const struct swport *port,
+                const struct frame *frames, unsigned n)
+{
+    struct plug_captured head = head_for(port);
+
     list_for_each (it, captures) {
         struct capture *c = list_entry(it, struct capture, link);
 
-        if (!wants(c, in))
+        if (c->watch[0] && !watches(c, port))
             continue;
         for (unsigned i = 0; i < n; i++)
-            copy_frame(c, &head, &f[i]);
+            copy_frame(c, &head, &frames[i]);
+    }
+}
+
+void capture_out(struct list *captures, const struct swport *port,
+                 struct frame *const *frames, unsigned n)
+{
+    struct plug_captured head = head_for(port);
+
+    list_for_each (it, captures) {
+        struct capture *c = list_entry(it, struct capture, link);
+
+        if (!watches(c, port))
+            continue;
+        for (unsigned i = 0; i < n; i++)
+            copy_frame(c, &head, frames[i]);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Captures: copies of the frames that come into a switch, sent to whoever looks at them as
- * struct plug_captured and bytes, one message each. A reader that is too slow loses frames,
+ * Captures: copies of frames, sent to whoever looks at them as struct plug_captured and bytes,
+ * one message each. Of a whole network every frame is shown once, as it comes in; of one port
+ * what comes in and what goes out. A reader that is too slow loses frames,
  * which are counted; nobody waits for it.
  */
 #ifndef FABRICD_PORT_CAPTURE_H
@@ -21,8 +22,12 @@ struct capture {
 
 void capture_init(struct capture *, const struct ipc_port *, int fd);
 
-/* Copies the frames that came in by `in` to those captures in the list that want them. */
-void capture_frames(struct list *captures, const struct swport *in, const struct frame *f,
-                    unsigned n);
+/* Copies the frames that came in by `port` to those captures in the list that want them. */
+void capture_in(struct list *captures, const struct swport *port,
+                const struct frame *frames, unsigned n);
+
+/* The same for frames that leave by it. */
+void capture_out(struct list *captures, const struct swport *port,
+                 struct frame *const *frames, unsigned n);
 
 #endif

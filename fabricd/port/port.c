@@ -46,8 +46,8 @@ void port_gone(struct port *p)
     p->env->gone(p->env->aux, p);
 }
 
-int port_new(struct port_env *env, const struct ipc_port *config, const int *fds,
-             unsigned n_fds, struct port **out)
+static int driver_new(struct port_env *env, const struct ipc_port *config, const int *fds,
+                      unsigned n_fds, struct port **out)
 {
     switch ((enum ipc_port_kind)config->kind) {
     case IPC_PORT_TAP:
@@ -62,10 +62,30 @@ int port_new(struct port_env *env, const struct ipc_port *config, const int *fds
     return -EINVAL;
 }
 
+int port_new(struct port_env *env, const struct ipc_port *config, const int *fds,
+             unsigned n_fds, struct port **out)
+{
+    struct port *p;
+    int code = driver_new(env, config, fds, n_fds, &p);
+
+    if (code < 0)
+        return code;
+    if (config->rate) {
+        p->shaper = shaper_new(p, config->rate);
+        if (!p->shaper) {
+            port_free(p);
+            return -ENOMEM;
+        }
+    }
+    *out = p;
+    return 0;
+}
+
 void port_free(struct port *p)
 {
     if (!p)
         return;
     switch_remove_port(&p->sw);
+    shaper_free(p->shaper);
     p->ops->free(p);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "fabricd/ipc/ipc.h"
+#include "fabricd/port/shaper.h"
 #include "fabricd/switch/switch.h"
 #include "proto/base/loop.h"
 #include "proto/wire/frame.h"
@@ -44,7 +45,8 @@ struct port {
     struct swport sw; /* First: a swport of a driver is its port. */
     const struct port_ops *ops;
     struct port_env *env;
-    void *owner; /* The caller's. */
+    struct shaper *shaper; /* NULL = no rate limit. */
+    void *owner;           /* The caller's. */
     bool is_gone;
 };
 

@@ -59,6 +59,8 @@ void egress_flush(struct switch_ *sw, struct swport *port)
     struct frame **ready = port->pending;
     unsigned n_ready = 0;
 
+    if (sw->capture)
+        sw->capture->out(sw->capture->aux, port, port->pending, port->n_pending);
     for (unsigned i = 0; i < port->n_pending; i++) {
         struct frame *f = port->pending[i];
 

@@ -334,7 +334,7 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
     counters->rx_frames += i;
     counters->rx_bytes += bytes;
     if (b->sw->capture && i)
-        b->sw->capture(b->sw->capture_aux, b->in, frames, i);
+        b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
     deliver(b);
     return i;
 }
@@ -409,11 +409,7 @@ unsigned switch_count_macs(const struct switch_ *sw)
     return fdb_count(sw->fdb);
 }
 
-void switch_set_capture(struct switch_ *sw,
-                        void (*seen)(void *aux, const struct swport *in,
-                                     const struct frame *f, unsigned n),
-                        void *aux)
+void switch_set_capture(struct switch_ *sw, const struct switch_capture *capture)
 {
-    sw->capture = seen;
-    sw->capture_aux = aux;
+    sw->capture = capture;
 }

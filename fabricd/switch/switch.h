@@ -151,12 +151,21 @@ unsigned switch_list_macs(const struct switch_ *, struct switch_mac *out, unsign
                           uint32_t *cursor);
 unsigned switch_count_macs(const struct switch_ *);
 
-/* A tap on the switch for captures: called for each frame that comes in by a port, before it is
- * forwarded. NULL takes it off; costs one branch per burst when off. */
-void switch_set_capture(struct switch_ *,
-                        void (*seen)(void *aux, const struct swport *in,
-                                     const struct frame *f, unsigned n),
-                        void *aux);
+/*
+ * A look into the switch for captures. `in` is called for the frames that come in by a port,
+ * before they are forwarded; `out` for those that are about to leave by one, as they came. NULL
+ * takes it off; it costs one branch per burst and port when off. Leaf calls.
+ */
+struct switch_capture {
+    void (*in)(void *aux, const struct swport *port, const struct frame *frames,
+               unsigned n);
+    void (*out)(void *aux, const struct swport *port, struct frame *const *frames,
+                unsigned n);
+    void *aux;
+};
+
+/* `capture` is borrowed. */
+void switch_set_capture(struct switch_ *, const struct switch_capture *capture);
 
 const char *swport_drop_name(enum swport_drop);
 

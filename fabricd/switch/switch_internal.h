@@ -9,10 +9,9 @@ struct switch_ {
     struct switch_config config;
     struct fdb *fdb;
     struct list ports;
-    void (*capture)(void *aux, const struct swport *in, const struct frame *f, unsigned n);
-    void *capture_aux;
-    struct frame *cut; /* [FRAME_BURST], for segments of a superframe. */
-    uint8_t *scratch;  /* Their bytes; pages are only touched where something is cut. */
+    const struct switch_capture *capture; /* NULL = nobody looks. */
+    struct frame *cut;                    /* [FRAME_BURST], for segments of a superframe. */
+    uint8_t *scratch; /* Their bytes; pages are only touched where something is cut. */
 };
 
 #define EGRESS_SCRATCH ((FRAME_BURST + 1u) * (FRAME_SIZE_MAX + 2u * FRAME_HEADROOM))

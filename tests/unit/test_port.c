@@ -260,6 +260,45 @@ static void vde_coalesces(void **state)
     close(pair[1]);
 }
 
+/* --- rate limit ---------------------------------------------------------------------------- */
+
+/* 8 Mb/s: 100 frames of 1000 bytes take about 95 ms beyond the bucket. */
+static void rate_is_kept(void **state)
+{
+    struct world *w = *state;
+    struct ipc_port config = {.id = 1, .kind = IPC_PORT_VDE, .rate = 8000000};
+    struct port *port = NULL;
+    uint8_t got[2000];
+    uint32_t serial, want = 0;
+    mtime_t start = mtime_now();
+    int pair[2];
+
+    make_datagram_pair(pair);
+    assert_int_equal(port_new(&w->env, &config, pair, 1, &port), 0);
+    switch_add_port(w->sw, &port->sw);
+    loop_turn(w->loop, 0);
+    for (uint32_t i = 0; i < 100; i++)
+        from_fake(w, fake_frame(all, mac_b, 1000, i));
+    while (want < 100 && mtime_now() - start < MTIME_SEC) {
+        while (recv(pair[1], got, sizeof got, 0) > 0) {
+            memcpy(&serial, got + 14, sizeof serial);
+            assert_int_equal(serial, want++);
+        }
+        loop_turn(w->loop, mtime_now() + MTIME_MS);
+    }
+    assert_int_equal(want, 100);
+    assert_true(mtime_now() - start >= 90 * MTIME_MS);
+    /* More than the queue holds is dropped, and counted. */
+    for (uint32_t i = 0; i < 300; i++) {
+        from_fake(w, fake_frame(all, mac_b, 1000, i));
+        fake_frames_drop();
+    }
+    assert_true(port->sw.counters.tx_drops[SWPORT_DROP_FULL] > 100);
+    port_free(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* --- rings --------------------------------------------------------------------------------- */
 
 struct client {
@@ -480,6 +519,7 @@ static void captures_are_cut_and_filtered(void **state)
     struct capture c;
     struct swport in = {.id = 7, .name = "web"}, other = {.id = 8, .name = "db"};
     struct frame f = fake_frame(all, mac_a, 60, 5);
+    struct frame *out = &f;
     uint8_t bytes[1000];
     struct plug_captured head;
     int pair[2];
@@ -490,8 +530,8 @@ static void captures_are_cut_and_filtered(void **state)
     capture_init(&c, &config, pair[0]);
     list_append(&captures, &c.link);
     f.tci = 10;
-    capture_frames(&captures, &other, &f, 1);
-    capture_frames(&captures, &in, &f, 1);
+    capture_in(&captures, &other, &f, 1);
+    capture_in(&captures, &in, &f, 1);
     assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), (int)sizeof head + 20);
     memcpy(&head, bytes, sizeof head);
     assert_int_equal(head.port_id, 7);
@@ -501,10 +541,14 @@ static void captures_are_cut_and_filtered(void **state)
     assert_int_equal(head.tci, 10);
     assert_memory_equal(bytes + sizeof head, f.data, 20);
     assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), -1);
+    capture_out(&captures, &other, &out, 1);
+    assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), -1);
+    capture_out(&captures, &in, &out, 1);
+    assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), (int)sizeof head + 20);
     for (unsigned i = 0; i < 5000; i++)
-        capture_frames(&captures, &in, &f, 1);
+        capture_in(&captures, &in, &f, 1);
     assert_true(c.counters.tx_drops[SWPORT_DROP_FULL] > 0);
-    assert_int_equal(c.counters.tx_frames + c.counters.tx_drops[SWPORT_DROP_FULL], 5001);
+    assert_int_equal(c.counters.tx_frames + c.counters.tx_drops[SWPORT_DROP_FULL], 5002);
     fake_frames_drop();
     close(pair[0]);
     close(pair[1]);
@@ -537,6 +581,7 @@ int main(void)
         TEST(vde_both_ways),
         TEST(vde_slow_client),
         TEST(vde_coalesces),
+        TEST(rate_is_kept),
         TEST(ring_both_ways),
         TEST(ring_goes_on),
         TEST(ring_drops_the_malformed_only),

@@ -454,29 +454,48 @@ static void superframes_are_cut_where_needed(void **state)
 
 /* --- the rest ------------------------------------------------------------------------------ */
 
-static void count_captured(void *aux, const struct swport *in, const struct frame *f,
-                           unsigned n)
-{
-    unsigned *counts = aux;
+struct captured {
+    unsigned in[N_PORTS + 1], out[N_PORTS + 1];
+};
 
-    (void)f;
-    counts[in->id] += n;
+static void count_in(void *aux, const struct swport *port, const struct frame *frames,
+                     unsigned n)
+{
+    struct captured *counts = aux;
+
+    (void)frames;
+    counts->in[port->id] += n;
 }
 
-static void captures_see_what_comes_in(void **state)
+static void count_out(void *aux, const struct swport *port, struct frame *const *frames,
+                      unsigned n)
+{
+    struct captured *counts = aux;
+
+    (void)frames;
+    counts->out[port->id] += n;
+}
+
+static void captures_see_both_ways(void **state)
 {
     struct world *w = *state;
-    unsigned counts[N_PORTS + 1] = {0};
+    struct captured counts = {.in = {0}};
+    const struct switch_capture capture = {
+        .in = count_in, .out = count_out, .aux = &counts};
 
-    add_port(w, 0);
-    add_port(w, 1);
-    switch_set_capture(w->sw, count_captured, counts);
+    for (unsigned i = 0; i < 3; i++)
+        add_port(w, i);
+    switch_set_capture(w->sw, &capture);
     send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
     send_one(w, 1, fake_frame(mac(0), mac(1), 60, 0));
-    switch_set_capture(w->sw, NULL, NULL);
+    switch_set_capture(w->sw, NULL);
     send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
-    assert_int_equal(counts[1], 1);
-    assert_int_equal(counts[2], 1);
+    assert_int_equal(counts.in[1], 1);
+    assert_int_equal(counts.in[2], 1);
+    assert_int_equal(counts.in[3], 0);
+    assert_int_equal(counts.out[1], 1);
+    assert_int_equal(counts.out[2], 1);
+    assert_int_equal(counts.out[3], 1);
 }
 
 static void learnt_macs_are_listed_and_age(void **state)
@@ -514,7 +533,7 @@ int main(void)
         TEST(senders_are_held_back),
         TEST(checksums_are_completed_where_needed),
         TEST(superframes_are_cut_where_needed),
-        TEST(captures_see_what_comes_in),
+        TEST(captures_see_both_ways),
         TEST(learnt_macs_are_listed_and_age),
     };
 
