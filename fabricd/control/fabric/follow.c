@@ -211,13 +211,15 @@ static struct forwarded *find(struct member *m, uint32_t id)
     return NULL;
 }
 
-/* Whoever asked is to find what it changed: answers wait for their rows. */
+/* Whoever asked is to find what it changed. Rows come before their answer, but for a store that
+ * could not take them: then the answer waits until it has caught up. */
 static void finish_due(struct member *m)
 {
     list_for_each_safe (it, &m->forwarded) {
         struct forwarded *f = list_entry(it, struct forwarded, link);
 
-        if (f->answered && f->revision <= m->follower.at.revision) {
+        if (f->answered &&
+            (!m->follower.deaf || f->revision <= m->follower.at.revision)) {
             finish(f);
             finish_due(m); /* The list may be another one now. */
             return;
