@@ -214,7 +214,7 @@ listen: [1, 2]
 EOF
 status 2 on alpha timeout 5 "$FABRICD" --config "$T/fabricd.yaml"
 is "mistakes of fabricd's file" "1:1 2:1 3:1 4:1 5:1 6:1" \
-    "$(sed "s|^$T/fabricd.yaml:||" <<<"$ERR" | cut -d: -f1,2 | sort | tr '\n' ' ' | sed 's/ $//')"
+    "$(cut -d: -f2,3 <<<"$ERR" | sort | paste -sd ' ')"
 has "the nearest key" '1:1: nmae: unknown key nmae \(did you mean name\?\)' "$ERR"
 
 is "the daemon has the same state" "$before" "$(ctl alpha export)"
