@@ -204,17 +204,19 @@ int launch_fabricd(struct ctl *ctl, const struct locate *where)
     return wait_answer(ctl, where, child, log_path, start < 0 ? 0 : start);
 }
 
-/* Whether that process is there and a fabricd: its number may be another's by now. */
+/* Whether that process runs and is a fabricd: its number may be another's by now, and one that has
+ * ended may wait long for somebody to ask how. */
 static bool is_fabricd(pid_t pid)
 {
-    char path[64], name[32] = "";
-    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    char path[64], line[256] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *f = fopen(path, "re");
     if (!f)
         return false;
-    bool read = fgets(name, sizeof(name), f) != NULL;
+    bool read = fgets(line, sizeof(line), f) != NULL;
     fclose(f);
-    return read && strcmp(name, "fabricd\n") == 0;
+    const char *name = read ? strstr(line, "(fabricd) ") : NULL;
+    return name && !strchr("ZX", name[strlen("(fabricd) ")]);
 }
 
 int launch_wait_gone(struct ctl *ctl, const struct locate *where, pid_t pid)
