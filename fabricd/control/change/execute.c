@@ -282,6 +282,11 @@ int execute_item(struct work *work, const struct change_item *item)
                     kind == NULL ? "there is no such kind of object" : kind->later);
         return -EINVAL;
     }
+    if (kind->in_network != (item->network[0] != '\0')) {
+        change_fail(work->result, 400, "a %s is named %s", kind->name,
+                    kind->in_network ? "NETWORK/NAME" : "NAME");
+        return -EINVAL;
+    }
     r = scope_of(work, item, &scope);
     if (r < 0)
         return r;
