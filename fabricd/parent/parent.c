@@ -24,8 +24,8 @@
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 
-/* Everything ends within a second of SIGTERM: what has not by then is made to. */
-#define STOP_WAIT   (600 * MTIME_MS)
+/* Everything ends within a second of SIGTERM: each of the two has this long before it is made to. */
+#define STOP_WAIT   (350 * MTIME_MS)
 #define RESTART_MIN (50 * MTIME_MS)
 #define RESTART_MAX (10 * MTIME_SEC)
 #define MAX_FILES   65536 /* Enough for VAULT_MAX ports. */
@@ -261,8 +261,13 @@ static bool process_idle(struct child *c)
     return list_empty(&c->queue);
 }
 
-static void end_if_all_gone(struct parent *p)
+/* While the daemon ends: control first, which would miss the switch; then the switch. */
+static void end_the_next(struct parent *p)
 {
+    if (!p->processes[CONTROL].child.running && !p->switch_told) {
+        p->switch_told = true;
+        child_send(&p->processes[SWITCH].child, IPC_STOP, 0, NULL, NULL, 0);
+    }
     if (!p->processes[SWITCH].child.running && !p->processes[CONTROL].child.running)
         loop_stop(p->loop);
 }
@@ -295,7 +300,7 @@ static void process_gone(struct child *c, const char *how, bool gave_up)
         parent_stop(p);
     fd_close(&p->spare); /* Whatever it was to be joined with is starting anew as well. */
     if (p->stopping) {
-        end_if_all_gone(p);
+        end_the_next(p);
         return;
     }
     if (gave_up && is_hopeless(p, self)) {
@@ -321,14 +326,18 @@ static void stop_is_late(struct loop_timer *t, mtime_t now)
     struct parent *p = list_entry(t, struct parent, stop_late);
 
     (void)now;
+    loop_timer_set(p->loop, t, mtime_now() + STOP_WAIT);
     for (unsigned i = 0; i < N_CHILDREN; i++) {
-        if (p->processes[i].child.running)
-            log_warn("%s does not end, killing it", p->processes[i].child.name);
-        child_kill(&p->processes[i].child);
+        struct child *c = &p->processes[i].child;
+
+        if (!c->running || (i == SWITCH && !p->switch_told))
+            continue;
+        log_warn("%s does not end, killing it", c->name);
+        child_kill(c);
+        if (c->pidfd < 0) /* Adopted, and not known: it ends with its channel. */
+            child_done(c);
     }
-    if (p->processes[CONTROL].child.pidfd < 0) /* Adopted, and not known: its business. */
-        child_done(&p->processes[CONTROL].child);
-    end_if_all_gone(p);
+    end_the_next(p);
 }
 
 void parent_stop(struct parent *p)
@@ -337,12 +346,11 @@ void parent_stop(struct parent *p)
         return;
     p->stopping = true;
     log_info("ending");
-    for (unsigned i = 0; i < N_CHILDREN; i++) {
+    for (unsigned i = 0; i < N_CHILDREN; i++)
         loop_timer_set(p->loop, &p->processes[i].restart, MTIME_NEVER);
-        child_send(&p->processes[i].child, IPC_STOP, 0, NULL, NULL, 0);
-    }
+    child_send(&p->processes[CONTROL].child, IPC_STOP, 0, NULL, NULL, 0);
     loop_timer_set(p->loop, &p->stop_late, mtime_now() + STOP_WAIT);
-    end_if_all_gone(p);
+    end_the_next(p);
 }
 
 static void signal_ready(struct loop_watch *w, uint32_t events)

@@ -35,6 +35,7 @@ struct parent {
     bool fresh;     /* Nothing was adopted, and no control process has been steady yet. */
     bool hopeless;  /* Ending since the first control process gave up. */
     bool stopping;
+    bool switch_told; /* To end. */
     struct loop_watch signals;
     struct loop_timer stop_late;
     uint32_t next_listen;
