@@ -14,12 +14,16 @@ import time
 
 ALL = 3  # ETH_P_ALL
 SNAP = 0x40000
+SOL_PACKET, ADD_MEMBERSHIP, PROMISC = 263, 1, 1
 
 
 def record(interface, path):
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
     sock.bind((interface, ALL))
+    # Without it a bridge shows what it floods, and nothing of what it forwards.
+    member = struct.pack("=iHH8s", socket.if_nametoindex(interface), PROMISC, 0, b"")
+    sock.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, member)
     with open(path, "wb", buffering=0) as out:
         out.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, SNAP, 1))
         print("listening", flush=True)
