@@ -132,6 +132,28 @@ int number_parse(struct ctl *ctl, const char *what, const char *text, long min, 
     return 0;
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+    size_t n = strlen(text), e = strlen(end);
+    return n >= e && strcmp(text + n - e, end) == 0;
+}
+
+/* The value for people: the key tells the unit of a number. */
+static char *fact_text(const char *key, const struct node *n)
+{
+    char text[HUMAN_SIZE];
+    uint64_t value = n->kind == NODE_INT && n->integer > 0 ? (uint64_t)n->integer : 0;
+    if (value == 0)
+        return node_brief(n);
+    if (ends_in(key, "_bytes"))
+        return xstrdup(human_bytes(text, sizeof(text), value));
+    if (ends_in(key, "_us"))
+        return xstrdup(human_us(text, sizeof(text), value));
+    if (strcmp(key, "rate") == 0)
+        return xasprintf("%s bit/s", human_count(text, sizeof(text), value));
+    return node_brief(n);
+}
+
 static void add_facts(struct table *t, const char *prefix, const struct node *map)
 {
     for (size_t i = 0; i < map->n; i++) {
@@ -142,7 +164,7 @@ static void add_facts(struct table *t, const char *prefix, const struct node *ma
             add_facts(t, name, n);
             continue;
         }
-        char *text = node_brief(n);
+        char *text = fact_text(map->key[i], n);
         bool state = strcmp(map->key[i], "state") == 0;
         facts_add(t, state ? tint_of_state(text) : TINT_NONE, name, "%s", text);
         free(text);

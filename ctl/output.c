@@ -261,20 +261,6 @@ char *human_us(char *out, size_t size, uint64_t us)
     return scaled(out, size, us, 1000, units, 3);
 }
 
-char *human_duration(char *out, size_t size, uint64_t sec)
-{
-    unsigned long long s = sec;
-    if (s >= 86400)
-        snprintf(out, size, "%llud %lluh", s / 86400, s % 86400 / 3600);
-    else if (s >= 3600)
-        snprintf(out, size, "%lluh %llum", s / 3600, s % 3600 / 60);
-    else if (s >= 60)
-        snprintf(out, size, "%llum %llus", s / 60, s % 60);
-    else
-        snprintf(out, size, "%llus", s);
-    return out;
-}
-
 static void brief(FILE *out, const struct node *n)
 {
     switch (n->kind) {

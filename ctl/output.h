@@ -44,10 +44,9 @@ size_t text_width(const char *);
 void print_blanks(FILE *out, size_t n);
 
 /* Text for people, into out[size]; returns out. */
-char *human_bytes(char *out, size_t size, uint64_t bytes);  /* 1.5 MiB */
-char *human_count(char *out, size_t size, uint64_t n);      /* 12.3k */
-char *human_us(char *out, size_t size, uint64_t us);        /* 1.2 ms */
-char *human_duration(char *out, size_t size, uint64_t sec); /* 3d 4h */
+char *human_bytes(char *out, size_t size, uint64_t bytes); /* 1.5 MiB */
+char *human_count(char *out, size_t size, uint64_t n);     /* 12.3k */
+char *human_us(char *out, size_t size, uint64_t us);       /* 1.2 ms */
 #define HUMAN_SIZE 32
 
 /*

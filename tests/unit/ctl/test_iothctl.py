@@ -272,6 +272,11 @@ class Nets(WithDaemon):
         out = self.check(0, "net", "show", "lan1").out
         self.assertIn("ipv4:          10.64.0.0/24\n", out)
         self.assertIn("status.ports:  3\n", out)
+        self.daemon.put("ports", "lan1/p", rate=10000000, status=dict(
+            counters=dict(rx_bytes=1536, rx_frames=12345)))
+        out = self.check(0, "port", "show", "lan1/p").out
+        for line in ("rate: +10M bit/s", r"counters.rx_bytes: +1\.5 KiB", "rx_frames: +12345"):
+            self.assertRegex(out, line)
         self.assertEqual(self.daemon.objects["networks"]["lan1"]["ipv4"],
                          json.loads(self.check(0, "net", "show", "lan1", "-o", "json").out)["ipv4"])
         self.assertIn("name: lan1", self.check(0, "net", "show", "lan1", "-o", "yaml").out)
