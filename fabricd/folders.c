@@ -33,6 +33,9 @@ static int check(const char *path, struct err *err)
 
     if (lstat(path, &st) < 0)
         return err_set(err, -errno, "%s: %s", path, err_text(errno));
+    /* A link of somebody else's would put us where that one wants us. */
+    if (S_ISLNK(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0)
+        return err_set(err, -EPERM, "%s is a link of another user", path);
     if (S_ISLNK(st.st_mode) && stat(path, &st) < 0)
         return err_set(err, -errno, "%s: %s", path, err_text(errno));
     if (!S_ISDIR(st.st_mode))

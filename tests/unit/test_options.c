@@ -168,7 +168,7 @@ static void test_names_are_made_fit(void **state)
 static void test_folders(void **state)
 {
     char base[] = "/tmp/ioth-folders-XXXXXX";
-    char path[108];
+    char path[108], link[108];
     struct err err = {0};
     struct stat st;
 
@@ -184,6 +184,18 @@ static void test_folders(void **state)
     assert_int_equal(chmod(path, 0770), 0);
     assert_int_equal(folder_make(path, sizeof path, 0700, &err), -EPERM);
     assert_non_null(strstr(err.hint, "chmod go-w"));
+    assert_int_equal(chmod(path, 0700), 0);
+    snprintf(link, sizeof link, "%s/link", base);
+    assert_int_equal(symlink(path, link), 0);
+    if (geteuid() == 0) { /* Somebody else's link to a folder of ours. */
+        assert_int_equal(lchown(link, 12345, 12345), 0);
+        assert_int_equal(folder_make(link, sizeof link, 0700, &err), -EPERM);
+        assert_int_equal(lchown(link, 0, 0), 0);
+    }
+    assert_int_equal(folder_make(link, sizeof link, 0700, &err), 0);
+    assert_string_equal(link, path); /* Where it leads to. */
+    snprintf(link, sizeof link, "%s/link", base);
+    unlink(link);
     rmdir(path);
     snprintf(path, sizeof path, "%s/a", base);
     rmdir(path);
