@@ -76,9 +76,14 @@ static void ask(struct blocks *blocks, const struct wanted *wanted)
 {
     struct control *control = blocks->control;
     struct change *change = change_new(control_host(control), "daemon");
+    struct change_item *item =
+        change_add(change, CHANGE_BLOCK, "", wanted->network, wanted->host, NULL);
+    const struct view_block *have =
+        view_block(control->view, wanted->network, wanted->vlan, wanted->host);
 
-    change_add(change, CHANGE_BLOCK, "", wanted->network, wanted->host, NULL)->vlan =
-        wanted->vlan;
+    item->vlan = wanted->vlan;
+    item->create_only = have == NULL;
+    item->if_revision = have != NULL ? have->revision : 0;
     blocks->asking++;
     change_submit(control, change, answered, blocks);
 }

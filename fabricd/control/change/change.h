@@ -29,7 +29,8 @@ enum change_verb {
     CHANGE_DELETE, /* The object goes, and what lives in it. */
     CHANGE_APPLY,  /* body is a fabric file's tree. */
     CHANGE_RENAME, /* name is the fabric's new name. */
-    CHANGE_BLOCK,  /* One more block of addresses of (network, vlan) for the host `name`. */
+    CHANGE_BLOCK, /* One more block of addresses of (network, vlan) for the host `name`, unless
+                      it got one since: create_only, if_revision of what it has. */
     CHANGE_LET_GO, /* The program under endpoint (network, name) on the change's host ended. */
 };
 

@@ -255,12 +255,18 @@ static int execute_rename(struct work *work, const struct change_item *item)
 static int execute_block(struct work *work, const struct change_item *item)
 {
     const struct view_network *net = work_network(work, item->network);
+    const struct view_block *block;
 
     if (net == NULL || net->scope != STORE_FABRIC) {
         change_fail(work->result, 404, "there is no network %s", item->network);
         return -ENOENT;
     }
     work->result->status = 200;
+    block = work_block(work, net->name, item->vlan, item->name);
+    /* Whoever asked did not know of the last one yet: that will do. */
+    if (block != NULL && (item->create_only ||
+                          (item->if_revision != 0 && item->if_revision != block->revision)))
+        return 0;
     return take_block(work, net, item->vlan, item->name);
 }
 

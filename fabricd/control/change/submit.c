@@ -144,8 +144,13 @@ static void ask_block(struct submission *s, const struct change_item *item)
     struct change *change = change_new(control_host(s->control), "run");
     struct change_item *block =
         change_add(change, CHANGE_BLOCK, "", item->network, control_host(s->control), NULL);
+    const struct view_block *have;
 
     block->vlan = item->body != NULL ? (uint16_t)node_get_int(item->body, "vlan", 0) : 0;
+    have =
+        view_block(s->control->view, item->network, block->vlan, control_host(s->control));
+    block->create_only = have == NULL;
+    block->if_revision = have != NULL ? have->revision : 0;
     s->asked_block = true;
     s->control->member_ops->forward(s->control, change, got_block, s);
 }

@@ -218,8 +218,7 @@ static void finish_due(struct member *m)
     list_for_each_safe (it, &m->forwarded) {
         struct forwarded *f = list_entry(it, struct forwarded, link);
 
-        if (f->answered &&
-            (!m->follower.deaf || f->revision <= m->follower.at.revision)) {
+        if (f->answered && (!m->follower.deaf || f->revision <= m->follower.at.revision)) {
             finish(f);
             finish_due(m); /* The list may be another one now. */
             return;

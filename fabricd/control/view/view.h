@@ -90,6 +90,7 @@ struct view_port {
 
 struct view_block {
     struct list link;
+    uint64_t revision;
     char network[VIEW_NAME_SIZE];
     char host[VIEW_NAME_SIZE];
     uint16_t vlan;

@@ -144,6 +144,7 @@ struct view_block *view_parse_block(const struct store_object *object,
     struct view_block *block = xcalloc(1, sizeof(*block));
     const struct node *ranges = node_get(body, "ranges");
 
+    block->revision = object->revision;
     set_name(block->network, object->network);
     set_name(block->host, node_get_text(body, "host", ""));
     block->vlan = (uint16_t)node_get_int(body, "vlan", 0);
