@@ -21,7 +21,7 @@ check 'banned call' \
     '(^|[^A-Za-z0-9_.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atoll|gets|alloca|inet_ntoa|tmpnam|mktemp)[ ]?\(' \
     < /tmp/ioth-lint.$$
 check 'secrets are compared with sodium_memcmp' \
-    '(memcmp|strcmp|strncmp|bcmp)\([^;]*(secret|psk|password|_tag\b|\btag\b|mac1|mac2|cookie|private)' \
+    '(^|[^A-Za-z0-9_])(memcmp|strcmp|strncmp|bcmp)\([^;]*(secret|psk|password|_tag\b|\btag\b|mac1|mac2|cookie|private)' \
     < /tmp/ioth-lint.$$
 check 'unfinished work' '\b(TODO|FIXME|XXX|HACK)\b|#[ ]*if 0\b' < /tmp/ioth-lint.$$
 check 'no struct is laid over bytes of others' '__attribute__\(\(packed\)\)' < /tmp/ioth-lint.$$
