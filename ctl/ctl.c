@@ -88,7 +88,7 @@ void ctl_what(struct ctl *ctl, const char *format, ...)
     ctl->what = text;
 }
 
-static void say(const char *format, va_list args)
+static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)

@@ -60,7 +60,8 @@ void table_cell(struct table *t, enum tint tint, const char *text)
     add_cell(t, tint, text_clean(text && *text ? text : "-"));
 }
 
-static void cell_va(struct table *t, enum tint tint, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+cell_va(struct table *t, enum tint tint, const char *format, va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)
