@@ -24,6 +24,7 @@
 struct tap {
     struct port port;
     struct loop_watch watch;
+    bool quiet; /* The last turn brought a single frame at most. */
 };
 
 static struct tap *tap_of(struct port *p)
@@ -46,15 +47,15 @@ static int read_frame(int fd, uint8_t *data, struct frame *f)
     return vnet_decode(data - VNET_HDR_SIZE, f) < 0 ? -EBADMSG : 1;
 }
 
-/* Reads a burst; false when the device has no more. */
-static bool read_burst(struct tap *tap, unsigned *n_frames)
+/* Reads a burst of up to `max` frames; false when the device has no more. */
+static bool read_burst(struct tap *tap, unsigned max, unsigned *n_frames)
 {
     struct port_env *env = tap->port.env;
     size_t used = 0;
     unsigned n = 0;
     bool more = true;
 
-    for (unsigned i = 0; i < FRAME_BURST && used < BURST_BYTES; i++) {
+    for (unsigned i = 0; i < max && used < BURST_BYTES; i++) {
         struct frame *f = &env->frames[n];
         int code = read_frame(tap->watch.fd, env->arena + used + FRAME_HEADROOM, f);
 
@@ -79,6 +80,7 @@ static void tap_ready(struct loop_watch *w, uint32_t events)
 {
     struct tap *tap = list_entry(w, struct tap, watch);
     struct port_env *env = tap->port.env;
+    unsigned total = 0;
     bool more = true;
 
     if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN)) {
@@ -86,11 +88,15 @@ static void tap_ready(struct loop_watch *w, uint32_t events)
         return;
     }
     for (unsigned i = 0; more && i < PORT_TURN_BURSTS; i++) {
+        /* Where frames come one by one, each leaves before we look for another. */
+        unsigned max = i == 0 && tap->quiet ? 1 : FRAME_BURST;
         unsigned n;
 
-        more = read_burst(tap, &n);
+        more = read_burst(tap, max, &n);
         switch_input(&tap->port.sw, env->frames, n, loop_now(env->loop));
+        total += n;
     }
+    tap->quiet = total <= 1;
 }
 
 static void tap_send(struct swport *sw, struct frame *const *frames, unsigned n)
