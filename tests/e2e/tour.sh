@@ -9,7 +9,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
-need curl vdens
+need curl vdens hostname
 
 e2e_hosts alpha beta
 for host in alpha beta; do
@@ -17,13 +17,17 @@ for host in alpha beta; do
 done
 sniff
 
-# user HOST LINE: as a user's shell on that host would run it.
+# user HOST LINE: as a user's shell on that host, which has a name of its own, would run it.
+as_user() {
+    USER_AT=(ip netns exec "$1" env -u IOTH_SOCKET IOTH_RUN_DIR="$T/$1/run"
+        IOTH_STATE_DIR="$T/$1/state" HOME="$T/home-$1" SHELL=/bin/bash
+        PATH="$E2E_BUILD/ctl:$E2E_BUILD/fabricd:$PATH"
+        unshare --uts bash -c "hostname $1; cd $T/home-$1; $2")
+}
 user() {
-    local host=$1
-    shift
-    ip netns exec "$host" env -u IOTH_SOCKET IOTH_RUN_DIR="$T/$host/run" \
-        IOTH_STATE_DIR="$T/$host/state" HOME="$T/home-$host" SHELL=/bin/bash \
-        PATH="$E2E_BUILD/ctl:$E2E_BUILD/fabricd:$PATH" bash -c "cd $T/home-$host; $1"
+    local USER_AT
+    as_user "$@"
+    "${USER_AT[@]}"
 }
 
 # The lines of the tour's code blocks, each with the host it is for.
@@ -31,7 +35,7 @@ tour() {
     awk '/^## A tour/ { tour = 1; next }
          /^## / { tour = 0 }
          tour && /second machine/ { host = "beta" }
-         tour && /When you are done/ { host = "both" }
+         tour && /on the first machine/ { host = "alpha" }
          /^```/ { block = !block && /sh$/; next }
          tour && block && NF { print (host ? host : "alpha") " " $0 }' "$E2E_ROOT/README.md"
 }
@@ -42,9 +46,11 @@ run_line() {
     case $line in
     export\ PATH=*) return 0 ;;
     *' &')
-        user "$host" "exec ${line% &}" >"$T/background.out" 2>&1 </dev/null &
-        return 0
+        as_user "$host" "exec ${line% &}"
+        "${USER_AT[@]}" >"$T/background.out" 2>&1 </dev/null &
+        E2E_PID[background]=$!
         ;;
+    'kill %1') e2e_end background ;;
     *' -- bash' | vdens*) user "$host" "$line" <<<'ip -brief address; exit' ;;
     *' capture '*) user "$host" "timeout --foreground -s INT 2 $line" || [ $? = 124 ] ;;
     *' host invite') user "$host" "$line" | tee "$token" ;;
@@ -57,29 +63,18 @@ page() { run_line "$1" "$2" | grep -Eq '<html|<!DOCTYPE'; }
 
 lines=0
 while read -r -u 4 host line; do
-    hosts=$host
-    [ "$host" != both ] || hosts="beta alpha"
-    for host in $hosts; do
-        echo "$host\$ $line"
-        # The founder has nobody to leave.
-        if [ "$host" = alpha ] && [ "$line" = "iothctl host leave" ]; then
-            continue
-        fi
-        case $line in
-        # A person takes a moment to type it.
-        *curl*) wait_for 10 page "$host" "$line" ;;
-        *)
-            run_line "$host" "$line" >"$T/line.out" 2>&1 || {
-                cat "$T/line.out" >&2
-                fail "$host\$ $line"
-            }
-            ;;
-        esac
-        lines=$((lines + 1))
-    done
+    echo "$host\$ $line"
+    case $line in
+    # A person takes a moment to type it.
+    *curl*) wait_for 10 page "$host" "$line" ;;
+    *)
+        run_line "$host" "$line" >"$T/line.out" 2>&1 || {
+            cat "$T/line.out" >&2
+            fail "$host\$ $line"
+        }
+        ;;
+    esac
+    lines=$((lines + 1))
 done 4< <(tour)
 [ "$lines" -ge 20 ] || fail "the tour has only $lines lines"
-for process in $(jobs -p); do
-    [ "$process" = "$E2E_SNIFFER" ] || kill "$process" 2>/dev/null || true
-done
 finish
