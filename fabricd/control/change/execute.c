@@ -87,6 +87,18 @@ static struct node *without_own(struct node *body)
     return body;
 }
 
+/* The subnets of a network that is given VLANs are theirs from then on. */
+static void move_to_vlans(const struct change_item *item, struct node *base)
+{
+    const struct node *vlans = item->body != NULL ? node_get(item->body, "vlans") : NULL;
+
+    if (strcmp(item->kind, "network") != 0 || vlans == NULL || vlans->kind != NODE_MAP ||
+        vlans->n == 0)
+        return;
+    node_remove(base, "ipv4");
+    node_remove(base, "ipv6");
+}
+
 static struct node *checked_body(struct work *work, const struct change_item *item,
                                  const struct kind *kind, const struct node *now)
 {
@@ -95,6 +107,7 @@ static struct node *checked_body(struct work *work, const struct change_item *it
 
     if (item->verb == CHANGE_PATCH) {
         base = without_own(node_copy(now));
+        move_to_vlans(item, base);
         input = node_merge(base, item->body != NULL ? item->body : empty);
     } else {
         input = node_copy(item->body != NULL ? item->body : empty);
