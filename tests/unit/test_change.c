@@ -574,6 +574,44 @@ static void test_follower_alone(void **state)
     fixture_free(founder);
 }
 
+/* A file with local networks in it: these are made here, the rest at the founder; and what is
+ * exported here changes nothing. */
+static void test_follower_applies(void **state)
+{
+    static const char file[] = "version: 1\n"
+                               "hosts: {alpha: {}, beta: {}}\n"
+                               "networks:\n"
+                               "  shared: {}\n"
+                               "  mine: {local: true, ports: {p: {tap: t7, host: beta}}}\n";
+    struct control *c = new_follower();
+    struct change *change;
+    struct change_result result;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* Dry, wet, again. */
+        change = change_new("beta", "file");
+        change->dry_run = i == 0;
+        change_add(change, CHANGE_APPLY, NULL, NULL, NULL, fixture_yaml(file));
+        change_submit(c, change, fixture_keep, &result);
+        assert_int_equal(steps_of(result), i < 2 ? 3 : 0);
+        assert_int_equal(view_network(c->view, "shared") != NULL, i > 0);
+    }
+    assert_int_equal(view_network(c->view, "mine")->scope, STORE_LOCAL);
+    assert_non_null(view_port(c->view, "mine", "p"));
+    assert_null(view_network(founder->view, "mine"));
+    /* Our part is wrong: nothing is done at the founder either. */
+    change = change_new("beta", "file");
+    change_add(
+        change, CHANGE_APPLY, NULL, NULL, NULL,
+        fixture_yaml("version: 1\nnetworks: {more: {}, mine: {local: true, mtu: 1}}\n"));
+    change_submit(c, change, fixture_keep, &result);
+    assert_int_equal(result.status, 400);
+    change_result_done(&result);
+    assert_null(view_network(founder->view, "more"));
+    fixture_free(c);
+    fixture_free(founder);
+}
+
 /* A snapshot replaces what was there, and nothing local. */
 static void test_snapshot(void **state)
 {
@@ -659,6 +697,7 @@ int main(void)
         cmocka_unit_test(test_follower_forwards),
         cmocka_unit_test(test_follower_chooses_addresses),
         cmocka_unit_test(test_follower_alone),
+        cmocka_unit_test(test_follower_applies),
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_trees),
     };

@@ -58,7 +58,7 @@ void api_export(struct api_request *rq)
     int r;
 
     objects_init(&objects);
-    r = apply_gather(rq->control->store, &objects);
+    r = apply_gather(rq->control->store, APPLY_BOTH, &objects);
     if (r == 0)
         api_answer_node(rq, 200, fabric_file_write(&objects));
     else

@@ -33,14 +33,17 @@ static int gather(void *aux, const struct store_object *object)
     return 0;
 }
 
-int apply_gather(struct store *store, struct objects *out)
+int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *out)
 {
     struct store_object fabric;
-    int r = store_each(store, STORE_FABRIC, NULL, NULL, gather, out);
+    int r = 0;
 
-    if (r == 0)
+    if ((scopes & APPLY_FABRIC) != 0)
+        r = store_each(store, STORE_FABRIC, NULL, NULL, gather, out);
+    if (r == 0 && (scopes & APPLY_LOCAL) != 0)
         r = store_each(store, STORE_LOCAL, NULL, NULL, gather, out);
-    if (r == 0 && store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
+    if (r == 0 && (scopes & APPLY_FABRIC) != 0 &&
+        store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
         struct diags diags;
         struct node *body;
 
@@ -53,6 +56,64 @@ int apply_gather(struct store *store, struct objects *out)
         store_object_done(&fabric);
     }
     return r;
+}
+
+struct node *apply_split(const struct control *control, struct node *root)
+{
+    struct node *networks = node_get(root, "networks"), *mine, *split;
+
+    if (networks == NULL || networks->kind != NODE_MAP)
+        return NULL;
+    mine = node_map();
+    for (size_t i = networks->n; i-- > 0;) {
+        const struct node *body = networks->child[i];
+        bool local = body->kind == NODE_MAP && node_get_bool(body, "local", false);
+
+        if (local || view_network_in(control->view, STORE_LOCAL, networks->key[i]) != NULL)
+            node_set(mine, networks->key[i], node_copy(body));
+    }
+    if (mine->n == 0) {
+        node_free(mine);
+        return NULL;
+    }
+    for (size_t i = 0; i < mine->n; i++)
+        node_remove(networks, mine->key[i]);
+    split = node_map();
+    if (node_get(root, "version") != NULL)
+        node_set(split, "version", node_copy(node_get(root, "version")));
+    if (node_get(root, "hosts") != NULL) /* Ports may name them. */
+        node_set(split, "hosts", node_copy(node_get(root, "hosts")));
+    node_set(split, "networks", mine);
+    return split;
+}
+
+/* Of a file of local things only networks, and what lives in them, count; its hosts are there so
+ * that they can be named. */
+static void keep_local_kinds(struct objects *wanted)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < wanted->n; i++) {
+        struct object *object = &wanted->list[i];
+
+        if (object->kind->in_network || strcmp(object->kind->name, "network") == 0) {
+            wanted->list[n++] = *object;
+            continue;
+        }
+        free(object->network);
+        free(object->name);
+        node_free(object->body);
+    }
+    wanted->n = n;
+}
+
+static enum apply_scopes scopes_of(const struct work *work)
+{
+    if (work->change->local_only)
+        return APPLY_LOCAL;
+    /* A file of another host does not concern what is local here. */
+    return strcmp(work->change->host, control_host(work->control)) == 0 ? APPLY_BOTH
+                                                                        : APPLY_FABRIC;
 }
 
 static int execute_steps(struct work *work, const struct plan *plan)
@@ -107,7 +168,9 @@ int execute_apply(struct work *work, const struct change_item *item)
         r = -EINVAL;
         goto out;
     }
-    r = apply_gather(work->control->store, &now);
+    if (work->change->local_only)
+        keep_local_kinds(&wanted);
+    r = apply_gather(work->control->store, scopes_of(work), &now);
     if (r == 0)
         r = check_fabric(work, &now, &wanted);
     if (r == 0) {

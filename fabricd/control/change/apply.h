@@ -2,11 +2,22 @@
 #ifndef FABRICD_CONTROL_CHANGE_APPLY_H
 #define FABRICD_CONTROL_CHANGE_APPLY_H
 
+#include "fabricd/control/context.h"
 #include "fabricd/control/store/store.h"
 #include "proto/model/fabric_file.h"
 
+enum apply_scopes { APPLY_FABRIC = 1, APPLY_LOCAL = 2, APPLY_BOTH = 3 };
+
 /* Adds all objects of the store that a file can declare, and the fabric's name, to `out`.
  * Returns 0 or -errno. */
-int apply_gather(struct store *, struct objects *out) __attribute__((warn_unused_result));
+int apply_gather(struct store *, enum apply_scopes, struct objects *out)
+    __attribute__((warn_unused_result));
+
+/*
+ * A file that is applied at a host that follows: what of it is that host's own (local networks,
+ * by the file's word or because there is one of the name) is taken out of `root` and returned as
+ * a file of its own; NULL if there is nothing of that.
+ */
+struct node *apply_split(const struct control *, struct node *root);
 
 #endif
