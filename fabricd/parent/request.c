@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fabricd/parent/open.h"
@@ -13,7 +14,10 @@
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 
-#define API_BACKLOG 256
+/* A burst of strangers leaves room for others: a client that does not wait is refused when it
+ * finds the queue full. */
+#define API_BACKLOG  4096
+#define ORPHAN_TRIES 100 /* Of 20 ms each. */
 
 static void reply(struct parent *p, unsigned to, const struct ipc_message *msg, int code,
                   uint32_t port, const struct err *err)
@@ -328,6 +332,11 @@ static int open_own(struct parent *p, uint32_t id, enum ipc_listen_kind kind, in
 
     snprintf(path, sizeof path, "%s/%s", p->config->start.run_dir, name);
     fd = open_unix(path, type, 0666, err);
+    /* The control of a daemon that was killed ends by itself, and may be about to. */
+    for (int i = 0; fd == -EADDRINUSE && i < ORPHAN_TRIES; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+        fd = open_unix(path, type, 0666, err);
+    }
     if (fd < 0)
         return fd;
     if (listen(fd, API_BACKLOG) < 0) {

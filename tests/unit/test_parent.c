@@ -488,6 +488,25 @@ static void test_parent_and_control_killed(void **state)
     assert_null(strstr(seen, "switch start"));
 }
 
+/* The old control may still hold the API's socket when the next fabricd comes: it is waited for. */
+static void test_orphan_control_is_outlived(void **state)
+{
+    pid_t old = control_pid;
+
+    (void)state;
+    kill(old, SIGSTOP);
+    kill(parent_pid, SIGKILL);
+    kill(switch_pid, SIGKILL);
+    assert_true(wait_gone(parent_pid) && wait_gone(switch_pid));
+    start_parent();
+    nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL); /* So that it does find it. */
+    kill(old, SIGCONT);
+    switch_pid = number_after("switch start ");
+    control_pid = number_after("control start ");
+    EXPECT(" adopted 0\n");
+    assert_true(wait_gone(old));
+}
+
 /* Without a switch there is nothing to adopt: control ends itself, the next one starts cold. */
 static void test_parent_and_switch_killed(void **state)
 {
@@ -588,6 +607,7 @@ int main(void)
         T(test_parent_killed),
         T(test_parent_and_control_killed),
         T(test_parent_and_switch_killed),
+        T(test_orphan_control_is_outlived),
         T(test_second_parent_is_refused),
         T(test_stop_leaves_nothing),
         T(test_all_are_told_at_once),
