@@ -27,14 +27,18 @@ static void wr_text16(struct wr *w, const char *text)
     wr_bytes(w, text, size);
 }
 
+/* A text for people: without control characters, since it ends up on somebody's terminal. */
 static void cur_text16(struct cur *c, char *out, size_t room)
 {
     size_t size = cur_u16(c);
     const uint8_t *p = size < room ? cur_bytes(c, size) : NULL;
 
     out[0] = '\0';
-    if (!p || memchr(p, 0, size)) {
-        c->bad = true;
+    c->bad = c->bad || !p;
+    for (size_t i = 0; !c->bad && i < size; i++) {
+        c->bad = p[i] < 0x20 || p[i] == 0x7f;
+    }
+    if (c->bad) {
         return;
     }
     memcpy(out, p, size);

@@ -24,8 +24,8 @@ status 0 ctl alpha net create lan1
 
 # --- tokens that do not let anybody in ---------------------------------------------------------
 token=$(ctl alpha host invite)
-damaged=$(sed 's/^\(.\{20\}\)./\1_/' <<<"$token")
-[ "$damaged" != "$token" ] || damaged=$(sed 's/^\(.\{20\}\)./\1a/' <<<"$token")
+damaged=${token:0:20}_${token:21}
+[ "$damaged" != "$token" ] || damaged=${token:0:20}a${token:21}
 status 2 ctl beta host join "$damaged"
 has "altered" 'damaged' "$ERR"
 status 2 ctl beta host join "nonsense"

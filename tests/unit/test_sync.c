@@ -68,6 +68,15 @@ static void join_and_answers(void **state)
     out = round_trip(&m);
     assert_memory_equal(&out.u.refuse, &m.u.refuse, sizeof(m.u.refuse));
 
+    memcpy(m.u.refuse.why, "\033[2J", 5);
+    {
+        size_t size;
+        uint8_t *data = sync_encode(&m, &size);
+
+        assert_int_equal(sync_decode(data, size, &out), -EPROTO);
+        free(data);
+    }
+
     m = (struct sync_message){.type = SYNC_FOLLOW, .u.follow = {.round = 2, .revision = 5}};
     out = round_trip(&m);
     assert_int_equal(out.u.follow.round, 2);

@@ -59,7 +59,8 @@ static void refuse(struct admission *a, uint16_t status, const char *hint,
     if (hint) {
         err_hint(&err, "%s", hint);
     }
-    log_info("a host that calls itself %s is refused: %s", a->join.name, err.why);
+    log_info("a host that calls itself %s is refused: %s",
+             schema_name_ok(a->join.name) ? a->join.name : "what is no name", err.why);
     if (c) {
         c->admitting = false;
         member_refuse(c, status, &err);
@@ -268,7 +269,7 @@ static void check_name(struct admission *a)
     const struct view_host *same = host_with_key(a);
 
     if (!schema_name_ok(a->name) || !strcmp(a->name, "all")) {
-        refuse(a, 400, NULL, "\"%s\" is no name of a host", a->name);
+        refuse(a, 400, NULL, "what this host calls itself is no name of a host");
         return;
     }
     if (same && same != host) {

@@ -118,8 +118,9 @@ static void conn_message(void *aux, const uint8_t *data, size_t size)
     int r = sync_decode(data, size, &message);
 
     if (r < 0) {
-        log_warn("a message of host %u was not understood: %s", c->host,
-                 r == -EPROTONOSUPPORT ? "it is of another version" : "malformed");
+        log_at(c->role == ROLE_STRANGER ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+               "a message of host %u was not understood: %s", c->host,
+               r == -EPROTONOSUPPORT ? "it is of another version" : "malformed");
         return;
     }
     switch (c->role) {
@@ -275,6 +276,19 @@ static void peer_state(struct control *control, const struct ipc_peer_state *sta
     member_schedule(control->member);
 }
 
+/* Only a fault brings a member's stream here: both begin anew. A stranger is not heard again. */
+static void out_of_order(struct member_conn *c)
+{
+    if (c->role == ROLE_STRANGER) {
+        log_debug("a stranger's stream is out of order, and ignored");
+        member_drop_conn(c);
+        return;
+    }
+    log_warn("the stream of host %u is out of order, and begun anew", c->host);
+    pipe_done(&c->pipe);
+    pipe_init(&c->pipe, &pipe_ops, c, SYNC_MAX_MESSAGE, random_number());
+}
+
 static void stream_in(struct control *control, const struct ipc_stream *stream)
 {
     struct member_conn *c = member_conn(control->member, stream->conn);
@@ -286,8 +300,7 @@ static void stream_in(struct control *control, const struct ipc_stream *stream)
     r = pipe_input(&c->pipe, stream->data, stream->size);
     /* The handler of a message may have dropped it. */
     if (r < 0 && member_conn(control->member, stream->conn) == c) {
-        log_warn("the stream of host %u is out of order, and ignored", c->host);
-        member_drop_conn(c);
+        out_of_order(c);
     }
     member_schedule(control->member);
 }
