@@ -240,7 +240,7 @@ static void vde_coalesces(void **state)
     port = add(w, 1, IPC_PORT_VDE, pair, 1);
     /* The destination must be known, and known to take superframes. */
     memset(bytes, 0, sizeof bytes);
-    frames_build(&(struct frames_spec){.size = 0}, bytes);
+    frames_build(&(struct frames_spec){.payload = payload}, bytes);
     from_fake(w, fake_frame(all, bytes, 60, 0));
     for (uint32_t i = 0; i < 11; i++) {
         const struct frames_spec spec = {
