@@ -17,6 +17,10 @@ if [ "$(id -u)" = 0 ] && [ -z "${E2E_INSIDE:-}" ]; then
         echo "SKIP: needs setpriv and /dev/net/tun (sudo modprobe tun)"
         exit 77
     fi
+    unshare --mount true 2>/dev/null || {
+        echo "SKIP: no mount namespace may be had here"
+        exit 77
+    }
     # The user may not even see the folder that all this lies in.
     stage=$(mktemp -d "${TMPDIR:-/tmp}/ioth-e2e-stage.XXXXXX")
     trap 'rm -rf "$stage"' EXIT
