@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "libioth/plug/ringmap.h"
+#include "proto/base/cur.h"
 #include "proto/base/fd.h"
 #include "proto/base/mtime.h"
 #include "proto/plug/plug.h"
@@ -320,11 +321,8 @@ static void open_door(struct world *w, uint16_t vlan)
 
 static void vde_request(struct world *w, struct vde_client *c)
 {
-    struct __attribute__((packed)) {
-        uint32_t magic, version, type;
-        struct sockaddr_un sock;
-        char description[4];
-    } request = {.magic = 0xfeedface, .version = 3, .description = "test"};
+    uint8_t request[122 + 4];
+    struct wr wr = wr_init(request, sizeof request);
     struct timeval wait = {.tv_sec = 2};
     char path[108];
 
@@ -336,10 +334,15 @@ static void vde_request(struct world *w, struct vde_client *c)
     setsockopt(c->ctl, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     snprintf(path, sizeof path, "%s/ctl", w->folder);
     connect_to(c->ctl, path);
-    request.sock.sun_family = AF_UNIX;
-    memcpy(request.sock.sun_path, c->path, sizeof c->path);
+    wr_u32_ne(&wr, 0xfeedface);
+    wr_u32_ne(&wr, 3);
+    wr_u32_ne(&wr, 0);
+    wr_u16_ne(&wr, AF_UNIX);
+    wr_bytes(&wr, c->path, sizeof c->path);
+    wr_bytes(&wr, "test", 4);
+    assert_false(wr.bad);
     /* The door may have been shut already. */
-    (void)!send(c->ctl, &request, sizeof request, MSG_NOSIGNAL);
+    (void)!send(c->ctl, request, sizeof request, MSG_NOSIGNAL);
 }
 
 /* As the parent does: connected to the client's socket, bound in the folder. */
