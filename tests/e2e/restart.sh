@@ -128,6 +128,17 @@ run_in web alpha --net lan1 --ip 10.77.0.3 -- sleep 600
 WEB_PID=$(node_pid)
 all_reach_all
 
+# What each has given up. (A build with sanitizers has no filter: Seccomp is 0 there.)
+pids
+for p in "${PIDS[@]:1}"; do
+    has "process $p" '^NoNewPrivs:\s1$' "$(cat "/proc/$p/status")"
+    has "process $p" '^CapEff:\s0+$' "$(cat "/proc/$p/status")"
+    has "process $p" '^Max core file size +0 ' "$(cat "/proc/$p/limits")"
+    if ! grep -aq __asan_init "$FABRICD"; then
+        has "process $p" '^Seccomp:\s2$' "$(cat "/proc/$p/status")"
+    fi
+done
+
 for letters in S C SC P PC PS PSC; do
     kill_and_see "$letters"
 done
