@@ -49,18 +49,19 @@ int invite_refresh_self(struct member *m)
         .verb = STORE_PUT, .scope = STORE_FABRIC, .kind = "host", .network = ""};
     struct err err = {.why = ""};
     struct node *body, *listens;
-    char *text;
+    char name[VIEW_NAME_SIZE], *text;
     int r = 0;
 
     if (!self) {
         return -ENOENT;
     }
+    memcpy(name, self->name, sizeof(name)); /* The view's goes with the commit. */
     body = node_copy(self->body);
     listens = member_addrs_node(addrs, n, NULL);
     if (!node_equal(listens, node_get(body, "listens"))) {
         node_set(body, "listens", node_copy(listens));
         text = node_to_json(body, 0);
-        op.name = self->name;
+        op.name = name;
         op.expect = self->revision;
         op.body = text;
         r = store_commit(m->control->store, &op, 1, NULL, NULL, &err);

@@ -130,11 +130,10 @@ static void note_addrs(struct member_conn *c, const struct view_host *host,
         .scope = STORE_FABRIC,
         .kind = "host",
         .network = "",
-        .name = host->name,
         .expect = host->revision,
     };
     struct err err = {.why = ""};
-    char *text;
+    char name[VIEW_NAME_SIZE], *text;
 
     if (node_equal(listens, node_get(body, "listens"))) {
         node_free(listens);
@@ -143,6 +142,8 @@ static void note_addrs(struct member_conn *c, const struct view_host *host,
     }
     node_set(body, "listens", listens);
     text = node_to_json(body, 0);
+    memcpy(name, host->name, sizeof(name)); /* The view's goes with the commit. */
+    op.name = name;
     op.body = text;
     if (store_commit(m->control->store, &op, 1, NULL, NULL, &err) < 0) {
         log_warn("the addresses of host %u are not noted: %s", c->host, err.why);
