@@ -7,61 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fabricd/control/reconcile/reconcile_internal.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
-
-#define RETRY_AFTER (5 * MTIME_SEC)
-#define SETTLE_WAIT (1 * MTIME_SEC)
-
-/* A declared port or a VDE entry: what the parent was asked for, and what came of it. */
-struct opened {
-    struct list link;
-    struct reconcile *owner;
-    char what[2 * IPC_NAME_SIZE + 8]; /* "lan1/core", "network lan1" */
-    union {
-        struct ipc_open_tap tap;
-        struct ipc_open_vde vde;
-    } asked;
-    bool is_vde;
-    bool wanted; /* Seen in this run. */
-    bool waiting;
-    bool failed;
-    uint32_t request;
-    char why[320];
-};
-
-struct udp_waiter {
-    struct list link;
-    reconcile_udp_fn *done;
-    void *aux;
-};
-
-struct settle_waiter {
-    struct list link;
-    void (*done)(void *aux);
-    void *aux;
-    mtime_t until;
-};
-
-struct reconcile {
-    struct control *control;
-    struct store_watch watch;
-    struct vault *mirror;
-    struct loop_timer run; /* Due at once when something has changed. */
-    struct loop_timer retry;
-    struct loop_timer settle_late;
-    struct list settling;
-    bool replayed;
-    bool dirty; /* A run is due. */
-    uint32_t next_port;
-    struct list opened;
-    struct list udp_waiters;
-    bool udp_asked;
-    struct ipc_addr udp; /* family 0: not open */
-};
 
 /* --- the mirror ---------------------------------------------------------------------------- */
 
@@ -199,192 +150,6 @@ void reconcile_port_gone(struct reconcile *rc, uint32_t id)
     reconcile_kick(rc);
 }
 
-/* --- what the parent opens ----------------------------------------------------------------- */
-
-static bool settled(const struct reconcile *rc)
-{
-    if (rc->dirty)
-        return false;
-    list_for_each (it, &rc->opened) {
-        if (list_entry(it, struct opened, link)->waiting)
-            return false;
-    }
-    return true;
-}
-
-/* Tells those who wait, if there is nothing to wait for or they have waited long enough. */
-static void settle_until(struct reconcile *rc, mtime_t now)
-{
-    bool all = settled(rc);
-
-    list_for_each_safe (it, &rc->settling) {
-        struct settle_waiter *waiter = list_entry(it, struct settle_waiter, link);
-
-        if (!all && waiter->until > now)
-            continue;
-        list_remove(&waiter->link);
-        waiter->done(waiter->aux);
-        free(waiter);
-    }
-}
-
-static void settle(struct reconcile *rc)
-{
-    settle_until(rc, loop_now(rc->control->loop));
-}
-
-static void settle_is_late(struct loop_timer *timer, mtime_t now)
-{
-    struct reconcile *rc = list_entry(timer, struct reconcile, settle_late);
-    mtime_t next = MTIME_NEVER;
-
-    settle_until(rc, now);
-    list_for_each (it, &rc->settling)
-        next = mtime_min(next, list_entry(it, struct settle_waiter, link)->until);
-    loop_timer_set(rc->control->loop, timer, next);
-}
-
-void reconcile_settle(struct reconcile *rc, void (*done)(void *aux), void *aux)
-{
-    struct settle_waiter *waiter;
-
-    if (rc == NULL || settled(rc) || !chan_up(&rc->control->parent)) {
-        done(aux);
-        return;
-    }
-    waiter = xcalloc(1, sizeof(*waiter));
-    waiter->done = done;
-    waiter->aux = aux;
-    waiter->until = loop_now(rc->control->loop) + SETTLE_WAIT;
-    list_append(&rc->settling, &waiter->link);
-    if (rc->settle_late.index == 0)
-        loop_timer_set(rc->control->loop, &rc->settle_late, waiter->until);
-}
-
-static struct opened *find_opened(struct reconcile *rc, const char *what)
-{
-    list_for_each (it, &rc->opened) {
-        struct opened *o = list_entry(it, struct opened, link);
-        if (strcmp(o->what, what) == 0)
-            return o;
-    }
-    return NULL;
-}
-
-static void free_opened(struct opened *o)
-{
-    chan_forget(&o->owner->control->parent, o->request);
-    list_remove(&o->link);
-    free(o);
-}
-
-/* The port is there; the parent says what its interface is called. */
-static void remember_tap(struct reconcile *rc, const struct opened *o,
-                         const struct ipc_message *reply)
-{
-    struct ipc_port port = o->asked.tap.port;
-
-    if (reply->head.type == IPC_REPLY)
-        snprintf(port.path, sizeof(port.path), "%.15s", reply->body.reply.why);
-    if (vault_put_body(rc->mirror, IPC_PORT, &port, NULL, 0, false) < 0)
-        log_warn("too many ports: %s is not remembered", o->what);
-}
-
-static void opened_reply(void *aux, struct ipc_message *reply)
-{
-    struct opened *o = aux;
-    struct reconcile *rc = o->owner;
-
-    o->waiting = false;
-    o->request = 0;
-    if (reply == NULL) {
-        o->failed = true; /* Said again to the next parent. */
-        snprintf(o->why, sizeof(o->why), "the daemon's parent process is away");
-    } else if (reply->head.type == IPC_REPLY && reply->body.reply.code != 0) {
-        if (!o->failed || strcmp(o->why, reply->body.reply.why) != 0)
-            log_warn("%s: %s", o->what, reply->body.reply.why);
-        o->failed = true;
-        snprintf(o->why, sizeof(o->why), "%s", reply->body.reply.why);
-    } else {
-        o->failed = false;
-        o->why[0] = '\0';
-        if (!o->is_vde) {
-            remember_tap(rc, o, reply);
-            reconcile_kick(rc); /* It may have been removed meanwhile. */
-        }
-    }
-    if (o->failed && chan_up(&rc->control->parent))
-        loop_timer_set(rc->control->loop, &rc->retry,
-                       loop_now(rc->control->loop) + RETRY_AFTER);
-    settle(rc);
-}
-
-static void ask_opened(struct opened *o)
-{
-    o->waiting = true;
-    o->request =
-        chan_ask(&o->owner->control->parent, o->is_vde ? IPC_OPEN_VDE : IPC_OPEN_TAP,
-                 &o->asked, 0, opened_reply, o);
-}
-
-/* Asks once for the same thing, and again while it fails. */
-static void want_opened(struct reconcile *rc, const char *what, bool is_vde,
-                        const void *asked, size_t size)
-{
-    struct opened *o = find_opened(rc, what);
-    bool same = o != NULL && memcmp(&o->asked, asked, size) == 0;
-
-    if (o == NULL) {
-        o = xcalloc(1, sizeof(*o));
-        o->owner = rc;
-        o->is_vde = is_vde;
-        snprintf(o->what, sizeof(o->what), "%s", what);
-        list_append(&rc->opened, &o->link);
-    }
-    o->wanted = true;
-    if (o->waiting || (same && !o->failed))
-        return;
-    memcpy(&o->asked, asked, size);
-    ask_opened(o);
-}
-
-static void drop_unwanted(struct reconcile *rc)
-{
-    list_for_each_safe (it, &rc->opened) {
-        struct opened *o = list_entry(it, struct opened, link);
-
-        if (!o->wanted && !o->waiting)
-            free_opened(o);
-        else
-            o->wanted = false;
-    }
-}
-
-const char *reconcile_problem(const struct reconcile *rc, const char *network,
-                              const char *name)
-{
-    char what[2 * IPC_NAME_SIZE + 8];
-
-    snprintf(what, sizeof(what), "port %s/%s", network, name);
-    list_for_each (it, &rc->opened) {
-        const struct opened *o = list_entry(it, struct opened, link);
-        if (strcmp(o->what, what) == 0 && o->failed)
-            return o->why;
-    }
-    return NULL;
-}
-
-void reconcile_each_problem(const struct reconcile *rc,
-                            void (*each)(void *aux, const char *what, const char *why),
-                            void *aux)
-{
-    list_for_each (it, &rc->opened) {
-        const struct opened *o = list_entry(it, struct opened, link);
-        if (o->failed)
-            each(aux, o->what, o->why);
-    }
-}
-
 /* --- one run ------------------------------------------------------------------------------- */
 
 static void run_networks(struct reconcile *rc)
@@ -399,7 +164,7 @@ static void run_networks(struct reconcile *rc)
             put_state(rc, IPC_NET, state->id, state);
             if (wanted_vde(rc->control, net, &vde)) {
                 snprintf(what, sizeof(what), "network %s", net->name);
-                want_opened(rc, what, true, &vde, sizeof(vde));
+                opened_want(rc, what, true, &vde, sizeof(vde));
             }
         }
         free(state);
@@ -468,7 +233,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     /* The parent writes the interface's name into its port. */
     if (have != NULL && have->vlan == open.port.vlan && have->rate == open.port.rate &&
         (have->path[0] == '\0' || strcmp(have->path, open.ifname) == 0)) {
-        struct opened *o = find_opened(rc, what);
+        struct opened *o = opened_find(rc, what);
         if (o != NULL)
             o->wanted = true;
         return;
@@ -476,7 +241,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     open.port.id = have != NULL ? have->id : new_port_id(rc);
     if (have != NULL && strcmp(have->path, open.ifname) != 0)
         delete_state(rc, IPC_PORT, open.port.id);
-    want_opened(rc, what, false, &open, sizeof(open));
+    opened_want(rc, what, false, &open, sizeof(open));
 }
 
 static void run_ports(struct reconcile *rc)
@@ -554,8 +319,8 @@ static void run(struct loop_timer *timer, mtime_t now)
     if (store_each(rc->control->store, STORE_LOCAL, "invite", "", run_invite, rc) < 0)
         log_error("the invitations cannot be read");
     run_ports(rc);
-    drop_unwanted(rc);
-    settle(rc);
+    opened_drop_unwanted(rc);
+    opened_settle(rc);
 }
 
 void reconcile_kick(struct reconcile *rc)
@@ -579,65 +344,6 @@ static void changed(struct store_watch *watch, uint64_t revision,
     (void)changes;
     (void)n;
     reconcile_kick(list_entry(watch, struct reconcile, watch));
-}
-
-/* --- UDP ----------------------------------------------------------------------------------- */
-
-static void udp_tell(struct reconcile *rc, int code, uint16_t port, const char *why)
-{
-    while (!list_empty(&rc->udp_waiters)) {
-        struct udp_waiter *waiter =
-            list_entry(list_first(&rc->udp_waiters), struct udp_waiter, link);
-
-        list_remove(&waiter->link);
-        if (waiter->done != NULL)
-            waiter->done(waiter->aux, code, port, why);
-        free(waiter);
-    }
-}
-
-static void udp_reply(void *aux, struct ipc_message *reply)
-{
-    struct reconcile *rc = aux;
-
-    rc->udp_asked = false;
-    if (reply == NULL || reply->head.type != IPC_REPLY) {
-        udp_tell(rc, -EPIPE, 0, "the daemon's parent process is away");
-    } else if (reply->body.reply.code < 0) {
-        log_warn("no socket for the links: %s", reply->body.reply.why);
-        udp_tell(rc, reply->body.reply.code, 0, reply->body.reply.why);
-    } else {
-        rc->udp = rc->control->start.listen;
-        rc->udp.family = rc->udp.family != 0 ? rc->udp.family : 6;
-        rc->udp.port = (uint16_t)reply->body.reply.port;
-        udp_tell(rc, 0, rc->udp.port, "");
-    }
-}
-
-void reconcile_open_udp(struct reconcile *rc, reconcile_udp_fn *done, void *aux)
-{
-    struct ipc_open_udp open = {.addr = rc->control->start.listen};
-    struct udp_waiter *waiter;
-
-    if (rc->udp.family != 0) {
-        if (done != NULL)
-            done(aux, 0, rc->udp.port, "");
-        return;
-    }
-    waiter = xcalloc(1, sizeof(*waiter));
-    waiter->done = done;
-    waiter->aux = aux;
-    list_append(&rc->udp_waiters, &waiter->link);
-    if (rc->udp_asked)
-        return;
-    rc->udp_asked = true;
-    chan_ask(&rc->control->parent, IPC_OPEN_UDP, &open, 0, udp_reply, rc);
-}
-
-bool reconcile_udp(const struct reconcile *rc, struct ipc_addr *out)
-{
-    *out = rc->udp;
-    return rc->udp.family != 0;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -699,7 +405,7 @@ struct reconcile *reconcile_new(struct control *control)
     rc->mirror = vault_new();
     rc->run.expired = run;
     rc->retry.expired = retry;
-    rc->settle_late.expired = settle_is_late;
+    rc->settle_late.expired = opened_settle_late;
     list_init(&rc->settling);
     list_init(&rc->opened);
     list_init(&rc->udp_waiters);
@@ -719,7 +425,7 @@ void reconcile_free(struct reconcile *rc)
         free(list_entry(it, struct settle_waiter, link));
     store_watch_remove(&rc->watch);
     list_for_each_safe (it, &rc->opened)
-        free_opened(list_entry(it, struct opened, link));
+        opened_free(list_entry(it, struct opened, link));
     list_for_each_safe (it, &rc->udp_waiters)
         free(list_entry(it, struct udp_waiter, link));
     vault_free(rc->mirror);

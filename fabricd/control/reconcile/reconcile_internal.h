@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the reconciler share. */
+#ifndef FABRICD_CONTROL_RECONCILE_RECONCILE_INTERNAL_H
+#define FABRICD_CONTROL_RECONCILE_RECONCILE_INTERNAL_H
+
+#include "fabricd/control/reconcile/reconcile.h"
+
+/* A declared port or a VDE entry: what the parent was asked for, and what came of it. */
+struct opened {
+    struct list link;
+    struct reconcile *owner;
+    char what[2 * IPC_NAME_SIZE + 8]; /* "lan1/core", "network lan1" */
+    union {
+        struct ipc_open_tap tap;
+        struct ipc_open_vde vde;
+    } asked;
+    bool is_vde;
+    bool wanted; /* Seen in this run. */
+    bool waiting;
+    bool failed;
+    uint32_t request;
+    char why[320];
+};
+
+struct udp_waiter {
+    struct list link;
+    reconcile_udp_fn *done;
+    void *aux;
+};
+
+struct settle_waiter {
+    struct list link;
+    void (*done)(void *aux);
+    void *aux;
+    mtime_t until;
+};
+
+struct reconcile {
+    struct control *control;
+    struct store_watch watch;
+    struct vault *mirror;
+    struct loop_timer run; /* Due at once when something has changed. */
+    struct loop_timer retry;
+    struct loop_timer settle_late;
+    struct list settling;
+    bool replayed;
+    bool dirty; /* A run is due. */
+    uint32_t next_port;
+    struct list opened;
+    struct list udp_waiters;
+    bool udp_asked;
+    struct ipc_addr udp; /* family 0: not open */
+};
+
+/* --- opened.c: what the parent opens ------------------------------------------------------- */
+
+struct opened *opened_find(struct reconcile *, const char *what);
+
+/* Asks for the same thing once, and again while it fails. `asked` is of the sort's struct. */
+void opened_want(struct reconcile *, const char *what, bool is_vde, const void *asked,
+                 size_t size);
+
+/* Forgets what was not wanted since the last call. */
+void opened_drop_unwanted(struct reconcile *);
+void opened_free(struct opened *);
+
+/* Tells those who wait for it, if all is done. */
+void opened_settle(struct reconcile *);
+void opened_settle_late(struct loop_timer *, mtime_t now);
+
+#endif
