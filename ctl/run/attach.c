@@ -181,8 +181,19 @@ int attach_keep(struct attach *attach, struct loop *loop)
     return loop_add(loop, &attach->watch, attach->watch.fd, EPOLLIN);
 }
 
+void attach_hang_up(struct attach *attach)
+{
+    if (attach->watch.fd >= 0)
+        (void)shutdown(attach->watch.fd, SHUT_WR);
+}
+
 void attach_done(struct attach *attach)
 {
+    struct pollfd wait = {.fd = attach->watch.fd, .events = POLLIN};
+
+    if (wait.fd >= 0 && !attach->waiting)
+        while (poll(&wait, 1, ATTACH_GONE_MS) < 0 && errno == EINTR)
+            ;
     if (attach->loop)
         loop_timer_set(attach->loop, &attach->timer, MTIME_NEVER);
     drop_line(attach);

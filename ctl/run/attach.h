@@ -15,6 +15,7 @@
 
 #define ATTACH_PATIENCE_SEC 15   /* For a reply. */
 #define ATTACH_AGAIN_MIN_MS 20   /* The first new attempt after a loss … */
+#define ATTACH_GONE_MS      300  /* For the daemon to let a port go. */
 #define ATTACH_AGAIN_MAX_MS 1000 /* … and, doubled each time, the slowest. */
 
 struct attach {
@@ -45,7 +46,11 @@ int attach_first(struct attach *, struct err *err) __attribute__((warn_unused_re
 /* From now on the loop keeps it attached. Returns 0 or -errno. */
 int attach_keep(struct attach *, struct loop *) __attribute__((warn_unused_result));
 
-/* Unplugs and closes the TAP. */
+/* Begins to unplug: the daemon is told. */
+void attach_hang_up(struct attach *);
+
+/* Unplugs and closes the TAP. After attach_hang_up() it waits until the daemon has let the port
+ * go, so that the name may be used again at once: ATTACH_GONE_MS at most. */
 void attach_done(struct attach *);
 
 #endif

@@ -351,15 +351,17 @@ static void end_process(pid_t pid)
         ;
 }
 
-/* Unplugs first: a name may be used again as soon as we are gone. */
+/* Unplugs first, since a name may be used again as soon as we are gone, and waits last. */
 static void finish(struct run *run)
 {
     if (run->init.terminal)
         program_give_terminal(0);
     for (unsigned i = 0; i < run->plan.n_nets; i++)
-        attach_done(&run->attaches[i]);
+        attach_hang_up(&run->attaches[i]);
     end_process(run->answerer);
     end_process(run->node);
+    for (unsigned i = 0; i < run->plan.n_nets; i++)
+        attach_done(&run->attaches[i]);
     fd_close(&run->channel);
     for (unsigned i = 0; i < DNS_SOCKETS; i++)
         fd_close(&run->dns[i]);

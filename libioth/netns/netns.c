@@ -207,6 +207,10 @@ int netns_tap(const char *name, struct err *err)
         r = -errno;
     if (r == 0)
         r = set_offloads(fd);
+    /* It goes with its namespace, in the background: who closes the last descriptor of an
+     * interface otherwise waits some 15 ms for the kernel, and that could be the switch. */
+    if (r == 0 && ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+        r = -errno;
     if (r) {
         close(fd);
         return err_set(err, r, "cannot make the interface %s: %s", name, err_text(r));

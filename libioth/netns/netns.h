@@ -66,7 +66,7 @@ int netns_prepare(struct err *err) __attribute__((warn_unused_result));
 /*
  * Makes the TAP `name` (15 bytes at most) in this process's network namespace, with virtio-net
  * headers of 12 bytes and every offload that the kernel has, down. Returns its descriptor
- * (close-on-exec, non-blocking); the interface lives as long as a descriptor of it is open.
+ * (close-on-exec, non-blocking); the interface lives as long as its namespace.
  */
 int netns_tap(const char *name, struct err *err) __attribute__((warn_unused_result));
 
