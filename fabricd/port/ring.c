@@ -9,13 +9,15 @@
  * - A client whose frame goes to a ring without room is held back: its frames stay in its own
  *   ring until the other one has room or HOLD_TIME is over. Then the destination counts as
  *   stuck, and what it has no room for is dropped, until it has taken something.
- * - The doorbell is an eventfd that stays readable, so that an unfinished turn goes on in the
- *   next one, until the driver goes to sleep.
+ * - The client's bell is an eventfd that it shares with us, and with it the flag that says whether
+ *   reading may block: it is read so that it never does. Ours is a pipe, whose two ends share
+ *   nothing. An unfinished turn goes on in the next one, after the others.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "fabricd/port/port.h"
@@ -30,7 +32,8 @@
 
 struct ring {
     struct port port;
-    struct loop_watch bell; /* Rung by the client. */
+    struct loop_watch bell;  /* Rung by the client. */
+    struct loop_timer again; /* The turn is not finished. */
     int client_bell;
     struct ringmap map;
     unsigned patience;
@@ -64,9 +67,16 @@ static void ring_bell(int fd)
 static void drain_bell(const struct ring *ring)
 {
     uint64_t count;
+    const struct iovec to = {.iov_base = &count, .iov_len = sizeof count};
 
-    if (read(ring->bell.fd, &count, sizeof count) < 0)
+    if (preadv2(ring->bell.fd, &to, 1, -1, RWF_NOWAIT) < 0)
         return;
+}
+
+/* After the others had their turn. */
+static void go_on_later(struct ring *ring)
+{
+    loop_timer_set(ring->port.env->loop, &ring->again, loop_now(ring->port.env->loop));
 }
 
 static bool is_held(const struct ring *ring)
@@ -238,8 +248,16 @@ static void ring_turn(struct ring *ring)
             return;
         ring_rx_wake(&ring->map.rx);
     }
-    /* Not finished: come back after the others had their turn. */
-    ring_bell(ring->bell.fd);
+    go_on_later(ring);
+}
+
+static void turn_again(struct loop_timer *timer, mtime_t now)
+{
+    struct ring *ring = list_entry(timer, struct ring, again);
+
+    (void)now;
+    if (!is_held(ring) && !ring->port.is_gone)
+        ring_turn(ring);
 }
 
 static void bell_rung(struct loop_watch *w, uint32_t events)
@@ -291,6 +309,7 @@ static void ring_free(struct port *p)
     wake_senders(ring);
     if (is_held(ring))
         release_hold(ring);
+    loop_timer_set(p->env->loop, &ring->again, MTIME_NEVER);
     loop_remove(p->env->loop, &ring->bell);
     ringmap_done(&ring->map);
     free(ring);
@@ -323,6 +342,7 @@ int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[
     ring->port.sw.caps = (uint8_t)(config->caps & FRAME_CAP_ALL);
     ring->bell.ready = bell_rung;
     ring->held_until.expired = hold_expired;
+    ring->again.expired = turn_again;
     ring->client_bell = fds[2];
     ring->patience = 1;
     list_init(&ring->held_link);
@@ -334,7 +354,7 @@ int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[
         return code;
     }
     /* What the client put there before we came, or before our predecessor went. */
-    ring_bell(ring->bell.fd);
+    go_on_later(ring);
     *out = &ring->port;
     return 0;
 }

@@ -32,11 +32,37 @@ static struct tap *tap_of(struct port *p)
     return list_entry(p, struct tap, port);
 }
 
+/* Whoever gave us the device has it as well, and with it the flag that says whether reading and
+ * writing may block: here they do not, whatever it says. Kernels before 6.4 cannot do that. */
+static int no_wait = RWF_NOWAIT;
+
+static ssize_t read_now(int fd, void *data, size_t size)
+{
+    const struct iovec to = {.iov_base = data, .iov_len = size};
+    ssize_t n = preadv2(fd, &to, 1, -1, no_wait);
+
+    if (n >= 0 || errno != EOPNOTSUPP || !no_wait)
+        return n;
+    no_wait = 0;
+    return preadv2(fd, &to, 1, -1, 0);
+}
+
+static ssize_t write_now(int fd, void *data, size_t size)
+{
+    const struct iovec from = {.iov_base = data, .iov_len = size};
+    ssize_t n = pwritev2(fd, &from, 1, -1, no_wait);
+
+    if (n >= 0 || errno != EOPNOTSUPP || !no_wait)
+        return n;
+    no_wait = 0;
+    return pwritev2(fd, &from, 1, -1, 0);
+}
+
 /* Reads one frame to `data`. Returns 1, 0 if there is none, -EBADMSG, or -errno if the device
  * is gone. */
 static int read_frame(int fd, uint8_t *data, struct frame *f)
 {
-    ssize_t n = read(fd, data - VNET_HDR_SIZE, VNET_HDR_SIZE + FRAME_SUPER_MAX);
+    ssize_t n = read_now(fd, data - VNET_HDR_SIZE, VNET_HDR_SIZE + FRAME_SUPER_MAX);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -109,7 +135,7 @@ static void tap_send(struct swport *sw, struct frame *const *frames, unsigned n)
         ssize_t done;
 
         vnet_encode(f, start);
-        done = write(tap->watch.fd, start, VNET_HDR_SIZE + f->size);
+        done = write_now(tap->watch.fd, start, VNET_HDR_SIZE + f->size);
         if (done > 0)
             port_count_sent(&tap->port, f);
         else

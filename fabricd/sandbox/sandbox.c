@@ -49,6 +49,8 @@ static const int switch_calls[] = {
     SCMP_SYS(poll),
     SCMP_SYS(ppoll),
     SCMP_SYS(eventfd2),
+    SCMP_SYS(preadv2),
+    SCMP_SYS(pwritev2),
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(nanosleep),

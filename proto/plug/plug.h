@@ -5,6 +5,7 @@
  *
  *   client -> PLUG_REQUEST  with descriptors: TAP: [tap]; RING and CAPTURE: none
  *   daemon -> PLUG_REPLY    with descriptors: RING: [memfd, doorbell to daemon, doorbell to client]
+ *                           (the first bell is an eventfd, the second the end of a pipe to read)
  *
  * After the reply both sides are silent: the connection is the lifeline of the port, which goes
  * when either side closes it. A client that loses it connects again and offers the same again,

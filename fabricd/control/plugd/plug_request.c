@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One request of the plug server, from its bytes to the port and the reply. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -82,25 +86,37 @@ static struct ipc_port new_port(const struct plug_conn *conn,
     return port;
 }
 
-/* The memory and the doorbells of a ring: fds[0..2]. Returns 0 or -errno. */
-static int make_ring(int fds[3])
+/*
+ * The memory and the doorbells of a ring: what we keep, and what the client gets. Its bell to us
+ * is an eventfd; ours to it a pipe, since a client that has an eventfd can fill it and make the
+ * next ring block. Returns 0 or -errno.
+ */
+static int make_ring(int fds[3], int client[3])
 {
     size_t size = ring_memory_size(RING_SIZE_DEFAULT);
+    int ends[2] = {-1, -1};
     void *page = NULL;
     int r;
 
     fds[0] = shm_create("ioth-ring", size);
     fds[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    fds[2] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    r = fds[0] < 0 ? fds[0] : fds[1] < 0 || fds[2] < 0 ? -EMFILE : 0;
+    r = fds[0] < 0                                              ? fds[0]
+        : fds[1] < 0 || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -EMFILE
+                                                                : 0;
+    fds[2] = ends[1];
+    client[0] = dup(fds[0]);
+    client[1] = dup(fds[1]);
+    client[2] = ends[0];
     if (r == 0)
         r = shm_map(fds[0], 0, RING_CONTROL_SIZE, &page);
     if (r == 0) {
         ring_control_init(page, RING_SIZE_DEFAULT);
         shm_unmap(page, RING_CONTROL_SIZE);
     }
-    for (int i = 0; r < 0 && i < 3; i++)
+    for (int i = 0; r < 0 && i < 3; i++) {
         fd_close(&fds[i]);
+        fd_close(&client[i]);
+    }
     return r;
 }
 
@@ -112,15 +128,13 @@ static void finish(struct plug_conn *conn, struct ipc_port *port, struct plug_re
 
     if (port->kind == IPC_PORT_RING) {
         struct err err = {.why = "no memory for the ring can be had"};
-        int r = make_ring(give);
+        int r = make_ring(give, show);
 
         if (r < 0) {
             plug_refuse(conn, r, &err);
             return;
         }
-        for (n_give = 0; n_give < 3; n_give++)
-            show[n_give] = dup(give[n_give]);
-        n_show = 3;
+        n_give = n_show = 3;
     } else if (port->kind == IPC_PORT_TAP) {
         give[n_give++] = conn->tap;
         conn->tap = -1;
@@ -381,6 +395,16 @@ static int check_vlan_named(const struct plug_request *request,
     return 0;
 }
 
+/* A launcher may hand us anything. */
+static bool is_tap(int fd)
+{
+    const short want = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    struct ifreq ifr = {.ifr_flags = 0};
+
+    return fd >= 0 && ioctl(fd, TUNGETIFF, &ifr) == 0 &&
+           (ifr.ifr_flags & (want | IFF_TUN)) == want;
+}
+
 static int check(const struct plug_conn *conn, const struct view_network *net,
                  struct err *err)
 {
@@ -400,8 +424,10 @@ static int check(const struct plug_conn *conn, const struct view_network *net,
                  (unsigned)conn->peer.uid);
         return -EACCES;
     }
-    if (request->kind == PLUG_TAP && conn->tap < 0)
-        return err_set(err, -EBADF, "no TAP device came with the request");
+    if (request->kind == PLUG_TAP && !is_tap(conn->tap))
+        return err_set(
+            err, -EBADF,
+            "no TAP device came with the request (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR)");
     if (request->kind == PLUG_CAPTURE) {
         if (request->name[0] != '\0' &&
             reconcile_port(conn->plugd->control->reconcile, net->id, request->name) == NULL)

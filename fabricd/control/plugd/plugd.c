@@ -66,10 +66,29 @@ static unsigned conns_of(const struct plugd *plugd, uid_t uid)
     return n;
 }
 
+/* Makes room for one more of the user by hanging up on the one that has been silent for longest.
+ * False: there is none. */
+static bool evict(struct plugd *plugd, uid_t uid)
+{
+    list_for_each (it, &plugd->conns) {
+        struct plug_conn *conn = list_entry(it, struct plug_conn, link);
+
+        if (conn->peer.uid != uid || conn->submitted)
+            continue;
+        plug_conn_free(conn);
+        return true;
+    }
+    return false;
+}
+
 static void take_conn(struct plugd *plugd, int sock)
 {
     struct plug_conn *conn = xcalloc(1, sizeof(*conn));
+    bool room = fd_peer_get(sock, &conn->peer) == 0;
 
+    if (room &&
+        (plugd->n_conns >= PLUGD_MAX || conns_of(plugd, conn->peer.uid) >= PER_USER))
+        room = evict(plugd, conn->peer.uid);
     conn->plugd = plugd;
     conn->sock = sock;
     conn->tap = -1;
@@ -78,9 +97,7 @@ static void take_conn(struct plugd *plugd, int sock)
     conn->late.expired = too_late;
     list_append(&plugd->conns, &conn->link);
     plugd->n_conns++;
-    if (fd_peer_get(sock, &conn->peer) < 0 || plugd->n_conns > PLUGD_MAX ||
-        conns_of(plugd, conn->peer.uid) > PER_USER ||
-        loop_add(plugd->control->loop, &conn->watch, sock, EPOLLIN) < 0) {
+    if (!room || loop_add(plugd->control->loop, &conn->watch, sock, EPOLLIN) < 0) {
         plug_conn_free(conn);
         return;
     }

@@ -6,7 +6,7 @@
  * leaves this process for the switch.
  *
  * Bounds: PLUGD_MAX connections that have not been answered yet, a quarter of them of one user,
- * five seconds each; beyond that a new one is turned away.
+ * five seconds each; beyond that the user's own that has been silent for longest is hung up on.
  */
 #ifndef FABRICD_CONTROL_PLUGD_PLUGD_H
 #define FABRICD_CONTROL_PLUGD_PLUGD_H
