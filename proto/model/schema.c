@@ -51,6 +51,9 @@ void check_up(struct check *c, size_t size)
 }
 
 static void complain(struct check *c, unsigned line, unsigned column, const char *format,
+                     va_list args) __attribute__((format(printf, 4, 0)));
+
+static void complain(struct check *c, unsigned line, unsigned column, const char *format,
                      va_list args)
 {
     char text[600];
