@@ -293,7 +293,7 @@ static void check_name(struct admission *a)
 static void check_token(struct admission *a, const uint8_t secret[32])
 {
     uint8_t hash[TOKEN_HASH_SIZE];
-    const char *used;
+    const char *used, *name;
     char when[32];
     wall_t until;
 
@@ -321,9 +321,8 @@ static void check_token(struct admission *a, const uint8_t secret[32])
         refuse(a, 410, "iothctl host invite", "the token expired at %s", when);
         return;
     }
-    memcpy(a->name, used ? used : node_get_text(a->invite, "name", a->join.name),
-           strnlen(used ? used : node_get_text(a->invite, "name", a->join.name),
-                   sizeof(a->name) - 1));
+    name = used ? used : node_get_text(a->invite, "name", a->join.name);
+    memcpy(a->name, name, strnlen(name, sizeof(a->name) - 1));
     check_name(a);
 }
 

@@ -211,18 +211,31 @@ static struct forwarded *find(struct member *m, uint32_t id)
     return NULL;
 }
 
-/* Whoever asked is to find what it changed. Rows come before their answer, but for a store that
- * could not take them: then the answer waits until it has caught up. */
+/* Finishes one request that is due, if there is one. Whoever asked may ask again meanwhile. */
+static bool finish_one(struct member *m, mtime_t now)
+{
+    list_for_each (it, &m->forwarded) {
+        struct forwarded *f = list_entry(it, struct forwarded, link);
+        bool late = f->due <= now;
+
+        /* Rows come before their answer, but for a store that could not take them: then the
+         * answer waits until it has caught up. */
+        if (f->answered &&
+            (late || !m->follower.deaf || f->revision <= m->follower.at.revision)) {
+            finish(f);
+            return true;
+        }
+        if (!f->answered && late) {
+            give_up(m, f, "did not answer in time");
+            return true;
+        }
+    }
+    return false;
+}
+
 static void finish_due(struct member *m)
 {
-    list_for_each_safe (it, &m->forwarded) {
-        struct forwarded *f = list_entry(it, struct forwarded, link);
-
-        if (f->answered && (!m->follower.deaf || f->revision <= m->follower.at.revision)) {
-            finish(f);
-            finish_due(m); /* The list may be another one now. */
-            return;
-        }
+    while (finish_one(m, loop_now(m->control->loop))) {
     }
 }
 
@@ -296,18 +309,5 @@ mtime_t follow_deadline(const struct member *m)
 void follow_run(struct member *m, mtime_t now)
 {
     follower_run(&m->follower, now);
-    list_for_each_safe (it, &m->forwarded) {
-        struct forwarded *f = list_entry(it, struct forwarded, link);
-
-        if (f->due > now) {
-            continue;
-        }
-        if (f->answered) {
-            finish(f);
-        } else {
-            give_up(m, f, "did not answer in time");
-        }
-        follow_run(m, now);
-        return;
-    }
+    finish_due(m);
 }
