@@ -173,6 +173,19 @@ static int nets_read(const struct args *args, struct run_plan *plan, struct err 
     return r;
 }
 
+/* A name is one endpoint of a network: a second interface there cannot have it too. */
+static int check_twice(const struct run_plan *plan, struct err *err)
+{
+    for (unsigned i = 0; plan->name[0] && i < plan->n_nets; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(plan->nets[i].network, plan->nets[j].network) == 0)
+                return err_set(err, -EINVAL,
+                               "--net %s twice: one name has one interface on a network "
+                               "(leave out --name)",
+                               plan->nets[i].network);
+    return 0;
+}
+
 int run_plan_read(const struct args *args, struct run_plan *out, struct err *err)
 {
     struct run_plan plan = {.argv = args->rest, .root = args_has(args, "root")};
@@ -198,6 +211,8 @@ int run_plan_read(const struct args *args, struct run_plan *out, struct err *err
         return err_set(err, -EINVAL, "--rate %s: not a rate in bits per second (10M, 1G)",
                        rate);
     r = nets_read(args, &plan, err);
+    if (r == 0)
+        r = check_twice(&plan, err);
     if (r == 0)
         *out = plan;
     return r;

@@ -2,6 +2,10 @@
 #include "ctl/run/program.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,9 +49,31 @@ void program_give_terminal(int pid)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Whether a program of that name is anywhere in PATH. execvp() says "permission denied" also for
+ * one that is nowhere, if a folder of PATH may not be searched; a shell does not. */
+static bool in_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    char file[PATH_MAX];
+
+    while (path && *path) {
+        size_t len = strcspn(path, ":");
+
+        if (snprintf(file, sizeof file, "%.*s/%s", (int)len, path, name) <
+                (int)sizeof file &&
+            access(file, F_OK) == 0)
+            return true;
+        path += len;
+        path += *path == ':';
+    }
+    return false;
+}
+
 int program_exec(char **argv, const sigset_t *mask, bool terminal, bool privileged,
                  struct err *err)
 {
+    int code;
+
     if (terminal) {
         setpgid(0, 0);
         program_give_terminal(0);
@@ -56,6 +82,9 @@ int program_exec(char **argv, const sigset_t *mask, bool terminal, bool privileg
         return PROGRAM_OURS;
     sigprocmask(SIG_SETMASK, mask, NULL);
     execvp(argv[0], argv);
-    err_set(err, -errno, "%s: %s", argv[0], err_text(errno));
-    return errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_CANNOT_RUN;
+    code = errno;
+    if (code == EACCES && !strchr(argv[0], '/') && !in_path(argv[0]))
+        code = ENOENT;
+    err_set(err, -code, "%s: %s", argv[0], err_text(code));
+    return code == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_CANNOT_RUN;
 }

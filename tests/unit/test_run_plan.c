@@ -102,6 +102,8 @@ static void test_everything(void **state)
     assert_string_equal(plan.name, "web");
     assert_int_equal(plan.rate, 10000000);
     assert_true(plan.root);
+    /* Without a name, twice on one network is two endpoints. */
+    assert_int_equal(read_plan("net=office:10 net=office:20", &plan), 0);
     /* Before any --net: the first one's. */
     assert_int_equal(read_plan("ip=10.1.1.1 net=a net=b", &plan), 0);
     assert_int_equal(plan.nets[0].n_addrs, 1);
@@ -140,6 +142,7 @@ static void test_refused(void **state)
         "net=lan ip=10.0.0.1 ip=10.0.0.2 ip=10.0.0.3 ip=10.0.0.4 ip=10.0.0.5 ip=10.0.0.6 "
         "ip=10.0.0.7 ip=10.0.0.8 ip=10.0.0.9",
         "net=a net=b net=c net=d net=e net=f net=g net=h net=i",
+        "net=office:10 net=lan net=office:20 name=web",
     };
     struct run_plan plan = {.n_nets = 77};
 
