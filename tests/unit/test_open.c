@@ -138,7 +138,7 @@ static void test_vde_folder(void **state)
                      0); /* Opened to others. */
     vde_set_modes(folder, 0777);
     assert_int_equal(stat(folder, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0777);
+    assert_int_equal(st.st_mode & 0777, 0755);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0666);
     vde_unlisten(folder, 0);
