@@ -56,13 +56,15 @@ struct inside {
     bool root; /* It has more than one user: a node made with --root. */
 };
 
-/* The first id of a map, and whether there are more. */
-static unsigned long first_id(const char *path, bool *more)
+/* The first id inside, of the map of a process, and whether there are more. */
+static unsigned long first_id(pid_t pid, const char *map, bool *more)
 {
-    char line[128];
-    FILE *f = fopen(path, "re");
+    char path[64], line[128];
     unsigned long inside = 0, count = 0;
+    FILE *f;
 
+    (void)snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, map);
+    f = fopen(path, "re");
     if (f && fgets(line, sizeof line, f)) {
         char *rest;
 
@@ -80,20 +82,19 @@ static unsigned long first_id(const char *path, bool *more)
 static int join(pid_t pid, struct inside *inside, struct err *err)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0U);
-    bool more_groups;
+    bool more_groups = false;
     int r = 0;
 
     if (fd < 0)
         return err_set(err, -errno, "the node has gone: %s", err_text(errno));
+    /* Before: inside, this process is not in /proc. */
+    inside->uid = first_id(pid, "uid_map", &inside->root);
+    inside->gid = first_id(pid, "gid_map", &more_groups);
     if (setns(fd,
               CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID) < 0)
         r = err_set(err, -errno, "cannot enter the node: %s",
                     errno == EPERM ? "it belongs to another user" : err_text(errno));
     close(fd);
-    if (r == 0) {
-        inside->uid = first_id("/proc/self/uid_map", &inside->root);
-        inside->gid = first_id("/proc/self/gid_map", &more_groups);
-    }
     return r;
 }
 
