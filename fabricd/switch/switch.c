@@ -159,7 +159,9 @@ static enum swport_drop classify_vlan(const struct switch_ *sw, const struct swp
     f->tci = in->vlan;
     if (load_be16(f->data + 12) != PACKET_TYPE_VLAN)
         return FORWARD;
-    if (f->size < FRAME_SIZE_MIN + 4)
+    /* A checksum in the tag would come to lie in the MACs. */
+    if (f->size < FRAME_SIZE_MIN + 4 ||
+        (f->flags & FRAME_NEEDS_CSUM && f->csum_start < FRAME_SIZE_MIN + 4))
         return SWPORT_DROP_MALFORMED;
     if (load_be16(f->data + 14) & FRAME_TCI_VID)
         return SWPORT_DROP_VLAN; /* Nothing tags itself into another VLAN. */
@@ -227,8 +229,10 @@ static struct swport *look_up(struct burst *b, const struct frame *f, uint16_t v
 static size_t room_of(const struct frame *f)
 {
     uint32_t segments = f->gso ? f->size / f->gso_size + 1u : 1u;
+    size_t need = f->size + segments * (SWPORT_ROOM_FRAME + (size_t)f->hdr_size);
 
-    return f->size + segments * (SWPORT_ROOM_FRAME + (size_t)f->hdr_size);
+    /* A port with room for this much is not full: whoever waited for more could wait forever. */
+    return need < FRAME_SUPER_MAX ? need : FRAME_SUPER_MAX;
 }
 
 static void touch(struct burst *b, struct swport *port)

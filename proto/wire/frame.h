@@ -23,8 +23,11 @@
 #define FRAME_SIZE_MAX  9234u  /* Without segmentation: VDE_ETHBUFSIZE. */
 #define FRAME_SUPER_MAX 65550u /* A superframe: 64 KiB IP packet and its Ethernet header. */
 #define FRAME_BURST     64u    /* Frames in one vector. */
-#define FRAME_HEADROOM  64u    /* Writable bytes in front of `data` that drivers provide. */
-#define FRAME_TCI_VID   0x0fffu
+/* Of a superframe: a TCP with segments of 64 bytes still passes, one that makes everybody cut
+ * thousands of them does not. */
+#define FRAME_SEGMENTS_MAX 1024u
+#define FRAME_HEADROOM     64u /* Writable bytes in front of `data` that drivers provide. */
+#define FRAME_TCI_VID      0x0fffu
 
 enum frame_gso {
     FRAME_GSO_NONE,

@@ -46,7 +46,9 @@ static int check_super(struct frame *f)
         return -EBADMSG;
     f->hdr_size = pk.payload_ofs;
     if (f->size - f->hdr_size > f->gso_size)
-        return 0;
+        return f->size - f->hdr_size <= (uint32_t)f->gso_size * FRAME_SEGMENTS_MAX
+                   ? 0
+                   : -EBADMSG;
     f->gso = FRAME_GSO_NONE;
     f->gso_size = 0;
     f->hdr_size = 0;

@@ -87,7 +87,8 @@ uint32_t frames_build(const struct frames_spec *s, uint8_t *out)
         if (s->options_size)
             memcpy(l4 + 20, s->options, s->options_size);
     }
-    memcpy(l4 + header, s->payload, s->size);
+    if (s->size)
+        memcpy(l4 + header, s->payload, s->size);
     sum = frames_sum(l4, l4_size, pseudo(ip, s->ip6, s->udp ? 17 : 6, l4_size));
     put16(field, s->udp && sum == 0xffff ? 0xffff : ~sum);
     return 14 + l3_size + l4_size;

@@ -235,6 +235,57 @@ static void tags_hide_nothing(void **state)
     assert_false(passes(w, bytes, sizeof bytes));
 }
 
+/* As passes(), with a checksum that is completed on the way out. */
+static bool open_passes(struct world *w, const uint8_t *bytes, uint32_t size,
+                        uint16_t csum_start, uint16_t csum_ofs)
+{
+    struct frame f = fake_frame_of(bytes, size);
+    unsigned before = w->free.n;
+
+    f.flags = FRAME_NEEDS_CSUM;
+    f.csum_start = csum_start;
+    f.csum_ofs = csum_ofs;
+    switch_input(&w->pinned.sw, &f, 1, 0);
+    return w->free.n == before + 1;
+}
+
+/* A checksum is not completed over what has been checked: addresses, ports, messages. */
+static void open_checksums(void **state)
+{
+    struct world *w = *state;
+    uint8_t bytes[60] = {0}, message[78] = {0};
+    uint8_t *p = ethernet(bytes, own_mac, 0x0800);
+
+    memcpy(p, (uint8_t[]){0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17}, 10);
+    memcpy(p + 12, own4, 4);
+    p[25] = 26; /* The size of the UDP datagram. */
+    assert_true(open_passes(w, bytes, sizeof bytes, 34, 6));
+    assert_false(open_passes(w, bytes, sizeof bytes, 14, 12)); /* Source address. */
+    assert_false(open_passes(w, bytes, sizeof bytes, 14, 14));
+    assert_false(open_passes(w, bytes, sizeof bytes, 34, 0)); /* Source port. */
+    assert_true(open_passes(w, bytes, sizeof bytes, 48, 6));  /* Of a packet inside. */
+    p[9] = 47;
+    assert_true(open_passes(w, bytes, sizeof bytes, 48, 6));
+    assert_false(open_passes(w, bytes, sizeof bytes, 14, 10));
+    p[6] = 0x20; /* Nobody leaves the checksum of a fragment open. */
+    assert_false(open_passes(w, bytes, sizeof bytes, 34, 6));
+    p = ethernet(bytes, own_mac, 0x0806);
+    memcpy(p, (uint8_t[]){0, 1, 8, 0, 6, 4, 0, 2}, 8);
+    memcpy(p + 8, own_mac, 6);
+    memcpy(p + 14, own4, 4);
+    assert_false(open_passes(w, bytes, sizeof bytes, 14, 14));
+    p = ethernet(message, own_mac, 0x86dd);
+    p[0] = 0x60;
+    p[5] = 24;
+    p[6] = 58;
+    memcpy(p + 8, own6, 16);
+    p[40] = 136;
+    memcpy(p + 48, own6, 16);
+    assert_true(open_passes(w, message, sizeof message, 54, 2));
+    assert_false(open_passes(w, message, sizeof message, 54, 0)); /* Its type. */
+    assert_false(open_passes(w, message, sizeof message, 54, 8)); /* Its target. */
+}
+
 /* The MAC of a pinned port stays behind it, whoever else uses it as a source. */
 static void nobody_takes_the_mac(void **state)
 {
@@ -265,6 +316,7 @@ int main(void)
         TEST(neighbours),
         TEST(routers),
         TEST(tags_hide_nothing),
+        TEST(open_checksums),
         TEST(nobody_takes_the_mac),
     };
 

@@ -348,6 +348,11 @@ static void test_metadata(void **state)
         g.gso_size = 0;
         assert_int_equal(frame_check(&g), -EBADMSG);
         g = f;
+        g.gso_size = 59; /* 1017 segments, and 1035. */
+        assert_int_equal(frame_check(&g), 0);
+        g.gso_size = 58;
+        assert_int_equal(frame_check(&g), -EBADMSG);
+        g = f;
         g.flags = 0;
         assert_int_equal(frame_check(&g), -EBADMSG);
         g = f;

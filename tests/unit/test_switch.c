@@ -403,6 +403,33 @@ static void checksums_are_completed_where_needed(void **state)
     assert_true(frames_checksums_right(w->ports[1].got[0].bytes, f.size));
 }
 
+/* However many segments it has to be cut into: a port that cannot get emptier takes it. */
+static void no_superframe_waits_forever(void **state)
+{
+    static const uint8_t payload[60000] = {1};
+    const struct frames_spec spec = {.payload = payload, .size = 60000, .flags = 0x10};
+    struct world *w = *state;
+    struct swport *blocked;
+    struct frame f = tcp_frame(&spec);
+
+    fake_port_init(&w->ports[1], 2, 0, true);
+    add_port(w, 0);
+    add_port(w, 1);
+    memcpy(f.data, mac(1), 6);
+    open_checksum(&f);
+    f.gso = FRAME_GSO_TCP4;
+    f.gso_size = 100;
+    f.hdr_size = 54;
+    w->ports[1].room = FRAME_SUPER_MAX;
+    send_one(w, 1, fake_frame(broadcast, mac(1), 60, 0));
+    assert_int_equal(switch_input_held(&w->ports[0].sw, &f, 1, 0, &blocked), 1);
+    assert_null(blocked);
+    assert_int_equal(w->ports[1].n, 1);
+    w->ports[1].room--;
+    assert_int_equal(switch_input_held(&w->ports[0].sw, &f, 1, 0, &blocked), 0);
+    assert_ptr_equal(blocked, &w->ports[1].sw);
+}
+
 /* All frames but the first and the last. */
 static void check_segments(const struct fake_port *p, const uint8_t *payload, uint32_t size)
 {
@@ -531,6 +558,7 @@ int main(void)
         TEST(removed_ports_are_forgotten),
         TEST(moves_are_followed_at_once),
         TEST(senders_are_held_back),
+        TEST(no_superframe_waits_forever),
         TEST(checksums_are_completed_where_needed),
         TEST(superframes_are_cut_where_needed),
         TEST(captures_see_both_ways),
