@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 union request {
     struct nlmsghdr align;
@@ -145,10 +146,41 @@ static struct mnl_socket *open_netlink(struct err *err)
     return nl;
 }
 
+/* fe80:: and the modified EUI-64 of the MAC (RFC 4291, appendix A). */
+static struct netcfg_addr link_local(const uint8_t mac[6])
+{
+    struct netcfg_addr a = {.family = 6, .prefix = 64, .addr = {0xfe, 0x80}};
+
+    memcpy(a.addr + 8, mac, 3);
+    a.addr[8] ^= 2;
+    a.addr[11] = 0xff;
+    a.addr[12] = 0xfe;
+    memcpy(a.addr + 13, mac + 3, 3);
+    return a;
+}
+
+/* All addresses, the link-local one first; those of IPv6 only where the kernel has it. */
+static int add_addrs(struct mnl_socket *nl, unsigned ifindex, const struct netcfg *cfg,
+                     uint32_t *seq)
+{
+    bool ipv6 = access("/proc/sys/net/ipv6", F_OK) == 0;
+    int r = 0;
+
+    if (ipv6 && cfg->has_mac) {
+        struct netcfg_addr own = link_local(cfg->mac);
+
+        r = change_addr(nl, ifindex, &own, true, (*seq)++);
+    }
+    for (unsigned i = 0; i < cfg->n_addrs && r == 0; i++)
+        if (ipv6 || cfg->addrs[i].family == 4)
+            r = change_addr(nl, ifindex, &cfg->addrs[i], true, (*seq)++);
+    return r;
+}
+
 static int configure(struct mnl_socket *nl, unsigned ifindex, const struct netcfg *cfg,
                      struct err *err)
 {
-    /* The MAC comes before the interface is up: IPv6 makes its link-local address of it. */
+    /* The MAC comes before the interface is up, and is known to nobody yet. */
     struct link_change first = {.mac = cfg->has_mac ? cfg->mac : NULL, .mtu = cfg->mtu};
     struct link_change second = {.up = true};
     uint32_t seq = 1;
@@ -160,12 +192,10 @@ static int configure(struct mnl_socket *nl, unsigned ifindex, const struct netcf
         r = set_link(nl, ifindex, &second, seq++);
     if (r)
         return err_set(err, r, "cannot set up %s: %s", cfg->ifname, err_text(r));
-    for (unsigned i = 0; i < cfg->n_addrs; i++) {
-        r = change_addr(nl, ifindex, &cfg->addrs[i], true, seq++);
-        if (r)
-            return err_set(err, r, "cannot add address %u of %s: %s", i + 1, cfg->ifname,
-                           err_text(r));
-    }
+    r = add_addrs(nl, ifindex, cfg, &seq);
+    if (r)
+        return err_set(err, r, "cannot add the addresses of %s: %s", cfg->ifname,
+                       err_text(r));
     if (cfg->gateway4.family)
         r = add_default(nl, ifindex, &cfg->gateway4, seq++);
     if (r == 0 && cfg->gateway6.family)

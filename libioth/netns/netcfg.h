@@ -28,8 +28,9 @@ struct netcfg {
 };
 
 /*
- * Sets MAC and MTU, brings the interface up, adds the addresses (usable at once: no duplicate
- * detection, the fabric has chosen them) and the routes. What is there already is no error, so
+ * Sets MAC and MTU, brings the interface up, adds the addresses, with a MAC also the link-local
+ * one made of it (usable at once: no duplicate detection, the fabric has chosen them), and the
+ * routes. What is there already is no error, so
  * it may be repeated. Returns 0 or -errno with `err` recorded.
  */
 int netns_configure(const struct netcfg *, struct err *err)

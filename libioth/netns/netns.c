@@ -144,6 +144,9 @@ int netns_prepare(struct err *err)
         {"/proc/sys/net/ipv6/conf/all/disable_ipv6", "0"},
         {"/proc/sys/net/ipv6/conf/default/disable_ipv6", "0"},
         {"/proc/sys/net/ipv6/conf/default/accept_dad", "0"},
+        /* The kernel's own link-local address would be usable some moments later only:
+         * netns_configure() adds it. */
+        {"/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1"},
         {"/proc/sys/net/ipv6/conf/default/accept_ra", "0"},
     };
     int r = write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", err);
