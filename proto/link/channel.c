@@ -4,7 +4,7 @@
  * be sent the frames of a network: the receiver chooses, so it knows every number that it may
  * be sent, and a frame can never overtake the meaning of its channel. Offering a channel also
  * says that the network is here and that the peer may enter it; whoever was not offered one sends
- * nothing. Our number for a network is its slot and one.
+ * nothing. Our number for a network says its slot, and changes when that gets another network.
  *
  * Messages: kind 8, count 16, then for OFFER id 64 and channel 16 each, for WITHDRAW id 64 each.
  */
@@ -81,7 +81,7 @@ static bool send_batch(struct peer *p, uint8_t kind, const uint16_t *slots, unsi
     for (unsigned i = 0; i < n; i++) {
         wr_u64(&w, p->hub->nets[slots[i]].id);
         if (kind == KIND_OFFER)
-            wr_u16(&w, (uint16_t)(slots[i] + 1));
+            wr_u16(&w, hub_channel_of(p->hub, slots[i]));
     }
     return stream_send(&p->streams[PEER_STREAM_LINK], text, wr_size(&w), now) == 0;
 }

@@ -232,11 +232,11 @@ void hub_stream_resume(struct hub *h)
 static bool take_frame(struct hub *h, struct peer *p, const struct inner *in, uint8_t *body,
                        size_t size, mtime_t now, struct hub_frame *out)
 {
-    unsigned slot = in->channel - 1u;
+    unsigned slot = (in->channel - 1u) % HUB_NETS_MAX;
     struct frame whole;
 
     if (p->kind != PEER_MEMBER || in->source != p->host || slot >= p->n_slots ||
-        !p->announced[slot] || !p->out[slot]) {
+        hub_channel_of(h, slot) != in->channel || !p->announced[slot] || !p->out[slot]) {
         p->counters.rx_refused++;
         return false;
     }

@@ -143,7 +143,7 @@ static struct peer *member_of(struct hub *h, const struct hello *hello,
         return NULL;
     p = hub_find_host(h, cert.host);
     if (p && sodium_memcmp(p->noise_public, key, 32) != 0) {
-        if (p->listed) /* The directory knows better. */
+        if (p->listed || p->up) /* The directory knows better; or it may be a replay. */
             return NULL;
         peer_down(p, false, now);
         hub_peer_free(p);
@@ -338,16 +338,19 @@ static void cookie_input(struct hub *h, const uint8_t *data, size_t size, mtime_
 {
     struct hub_index *e = hub_index_find(h, load_be32(data + 4));
     struct peer_handshake *hs;
+    uint8_t cookie[COOKIE_SIZE];
 
     if (!e || e->session || !e->peer->hs.under_way)
         return;
     hs = &e->peer->hs;
-    if (now < hs->cookie_until ||
-        !cookie_open(&e->peer->keys, hs->mac1, data, size, hs->cookie))
+    if (!cookie_open(&e->peer->keys, hs->mac1, data, size, cookie))
         return;
+    if (now >= hs->cookie_until) {
+        hs->due = now; /* Once more at once, with the cookie. */
+        hub_soon(h, now);
+    } /* Else the one that we had is no good any more: the next attempt has this one. */
+    memcpy(hs->cookie, cookie, sizeof hs->cookie);
     hs->cookie_until = now + COOKIE_LIFE;
-    hs->due = now; /* Once more at once, with the cookie. */
-    hub_soon(h, now);
 }
 
 void handshake_input(struct hub *h, const struct link_addr *from, const uint8_t *data,

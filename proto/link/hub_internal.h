@@ -15,6 +15,7 @@ struct hub_index {
 struct hub_net {
     bool used;
     bool everywhere;
+    uint8_t turn; /* How often the slot was used before: see hub_channel_of(). */
     uint64_t id;
     uint8_t *on; /* Bitmap by host number, 8 KiB; NULL with `everywhere`. */
 };
@@ -50,6 +51,15 @@ struct hub {
     mtime_t load_from; /* Handshakes are counted per second. */
     unsigned load_count;
 };
+
+/* A slot that is used again has another channel, so that a frame under way for the network of
+ * before is not one of the network of now. */
+#define HUB_TURNS (UINT16_MAX / HUB_NETS_MAX)
+
+static inline uint16_t hub_channel_of(const struct hub *h, unsigned slot)
+{
+    return (uint16_t)(h->nets[slot].turn * HUB_NETS_MAX + slot + 1);
+}
 
 /* Handshakes in a second above which a cookie is asked for. */
 #define HUB_LOAD_MAX 100u

@@ -149,7 +149,7 @@ void hub_delete_net(struct hub *h, uint64_t id, mtime_t now)
             continue;
         channel_net_gone(h, i, now);
         free(net->on);
-        *net = (struct hub_net){.used = false};
+        *net = (struct hub_net){.turn = (uint8_t)((net->turn + 1u) % HUB_TURNS)};
     }
 }
 

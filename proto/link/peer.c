@@ -13,6 +13,7 @@
 #define UNANSWERED_MAX  5u
 #define SILENCE_MAX     MTIME_SEC
 #define FULL_EVERY      (5 * MTIME_SEC)
+#define MOVED_EVERY     MTIME_SEC
 #define ANSWER_MIN      (300 * MTIME_MS)
 #define UNCONFIRMED_MAX (10 * MTIME_SEC)
 #define JOIN_MAX        (15 * MTIME_SEC)
@@ -257,14 +258,24 @@ void peer_down(struct peer *p, bool tell, mtime_t now)
 
 /* --- liveness ---------------------------------------------------------------------------- */
 
+/* Not for each datagram of a peer that moves with every one. */
+static void moved_tell(struct peer *p, mtime_t now)
+{
+    if (!p->moved || !p->up || now < p->moved_told + MOVED_EVERY)
+        return;
+    p->moved = false;
+    p->moved_told = now;
+    p->hub->ops->peer_changed(p->hub->aux, p);
+}
+
 void peer_heard(struct peer *p, const struct link_addr *from, bool newest, mtime_t now)
 {
     p->last_rx = p->quiet_since = now;
     p->unanswered = 0;
     if (newest && !link_addr_equal(from, &p->addr)) {
         p->addr = *from;
-        if (p->up)
-            p->hub->ops->peer_changed(p->hub->aux, p);
+        p->moved = true;
+        moved_tell(p, now);
     }
 }
 
@@ -305,11 +316,12 @@ static void liveness_run(struct peer *p, mtime_t now)
     mtime_t interval = active || p->unanswered > 0 ? probe_interval(p) : p->idle_interval;
     mtime_t due = (p->probe_sent > p->last_rx ? p->probe_sent : p->last_rx) + interval;
 
+    moved_tell(p, now);
     full_check(p, now);
     if (active && now >= p->full_probe_at && p->unanswered == 0)
         full_probe(p, now); /* Also keeps the round-trip time fresh under one-way load. */
     if (now < due) {
-        p->check_at = active ? mtime_min(due, p->full_probe_at) : due;
+        p->check_at = active && p->unanswered == 0 ? mtime_min(due, p->full_probe_at) : due;
         if (p->full_probe)
             p->check_at = mtime_min(p->check_at, p->full_sent + answer_wait(p));
         if (p->check_at <= now)

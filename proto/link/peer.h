@@ -98,6 +98,9 @@ struct peer {
     mtime_t rekey_at;
     mtime_t created;
 
+    bool moved; /* To another address, of which nobody was told yet. */
+    mtime_t moved_told;
+
     mtime_t check_at; /* Liveness. */
     mtime_t quiet_since;
     mtime_t probe_sent, idle_interval, last_frame, full_probe_at;

@@ -220,6 +220,7 @@ static void roaming_is_followed(void **state)
 {
     struct links *s = links_new(2, 5);
     uint32_t conn;
+    unsigned changes;
 
     (void)state;
     links_mesh(s);
@@ -236,6 +237,17 @@ static void roaming_is_followed(void **state)
     links_run(s, 100 * MTIME_MS);
     assert_int_equal(s->hosts[0].n_frames, 1);
     assert_int_equal(links_peer(s, 1, 0)->conn, conn);
+    /* One that moves all the time is followed, but not told of each time. */
+    changes = s->hosts[1].n_changes;
+    for (uint16_t i = 0; i < 300; i++) {
+        s->hosts[0].addr.port = (uint16_t)(10000 + i);
+        assert_true(links_frame(s, 0, 1, 0, 100));
+        links_run(s, 10 * MTIME_MS);
+    }
+    assert_in_range(s->hosts[1].n_changes - changes, 2, 5);
+    links_run(s, 2 * MTIME_SEC);
+    assert_in_range(s->hosts[1].n_changes - changes, 3, 6);
+    assert_true(link_addr_equal(&links_peer(s, 1, 0)->addr, &s->hosts[0].addr));
     links_free(s);
 }
 
@@ -404,6 +416,42 @@ static void networks_are_kept_apart(void **state)
 }
 
 /* A path that takes less is used at what it takes; one that shrinks is noticed. */
+/* A frame that is under way while its network goes and another one takes its slot is lost, not
+ * one of the other network. */
+static void channels_are_not_used_again(void **state)
+{
+    struct links *s = links_new(2, 21);
+    uint64_t refused;
+
+    (void)state;
+    links_mesh(s);
+    put_net(s, 0, 7);
+    put_net(s, 0, 8);
+    put_net(s, 1, 7);
+    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    refused = links_peer(s, 1, 0)->counters.rx_refused;
+    assert_true(links_frame(s, 0, 1, 0, 100));
+    hub_delete_net(s->hosts[1].hub, 7, s->now);
+    assert_int_equal(hub_put_net(s->hosts[1].hub, 8, true, NULL, 0, s->now), 0);
+    assert_int_equal(s->hosts[1].n_attached, 1);
+    links_run(s, MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_frames, 0);
+    assert_int_equal(links_peer(s, 1, 0)->counters.rx_refused, refused + 1);
+    assert_true(links_frame(s, 0, 1, 1, 100));
+    links_run(s, MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_frames, 1);
+    /* However often. */
+    for (unsigned i = 0; i < 100; i++) {
+        hub_delete_net(s->hosts[1].hub, 8, s->now);
+        put_net(s, 1, 8);
+    }
+    links_run(s, MTIME_SEC);
+    assert_true(links_frame(s, 0, 1, 1, 100));
+    links_run(s, MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_frames, 2);
+    links_free(s);
+}
+
 static void path_mtu_is_found(void **state)
 {
     struct links *s = links_new(2, 13);
@@ -549,6 +597,7 @@ int main(void)
         cmocka_unit_test(repeated_state_changes_nothing),
         cmocka_unit_test(a_hundred_strangers),
         cmocka_unit_test(networks_are_kept_apart),
+        cmocka_unit_test(channels_are_not_used_again),
         cmocka_unit_test(path_mtu_is_found),
         cmocka_unit_test(replays_change_nothing),
         cmocka_unit_test(garbage_gets_no_answer),
