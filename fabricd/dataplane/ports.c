@@ -132,7 +132,7 @@ static int lifeline_of(const struct dp_port *port, const struct vault_entry *e)
 {
     static const unsigned place[] = {
         [IPC_PORT_TAP] = 1,
-        [IPC_PORT_RING] = 3,
+        [IPC_PORT_RING] = 2,
         [IPC_PORT_VDE] = 1,
         [IPC_PORT_CAPTURE] = 0,
     };

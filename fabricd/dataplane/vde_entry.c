@@ -278,6 +278,7 @@ static void entry_ready(struct loop_watch *w, uint32_t events)
 
         if (fd < 0)
             return;
+        fd_refuse_rights(fd);
         if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
             client_new(entry, fd, &peer);
             continue;

@@ -182,7 +182,7 @@ struct ipc_invite {
 
 enum ipc_port_kind {
     IPC_PORT_TAP = 1,     /* [tap fd, lifeline or none] */
-    IPC_PORT_RING = 2,    /* [memfd, doorbell to daemon, doorbell to client, lifeline] */
+    IPC_PORT_RING = 2,    /* [memfd, our end of the doorbell, lifeline] */
     IPC_PORT_VDE = 3,     /* [data socket, ctl connection] */
     IPC_PORT_CAPTURE = 4, /* [lifeline] */
 };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fabricd/parent/open.h"
+#include "proto/base/fd.h"
 #include "proto/base/mtime.h"
 
 #define BACKLOG     64
@@ -263,6 +264,7 @@ int vde_data(const struct ipc_vde_data *req, mode_t mode, char path[108])
         return -errno;
     if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
         (void)setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    fd_refuse_rights(sock);
     /* Connected before bound: nobody else can send to it in between. */
     r = req->client[0] ? connect_named(sock, req) : connect_abstract(sock, req);
     if (!r)

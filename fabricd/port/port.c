@@ -55,7 +55,7 @@ static int driver_new(struct port_env *env, const struct ipc_port *config, const
     case IPC_PORT_VDE:
         return n_fds >= 1 ? vde_new(env, config, fds[0], out) : -EINVAL;
     case IPC_PORT_RING:
-        return n_fds >= 3 ? ring_new(env, config, fds, out) : -EINVAL;
+        return n_fds >= 2 ? ring_new(env, config, fds, out) : -EINVAL;
     case IPC_PORT_CAPTURE:
         break; /* No port of a switch: fabricd/port/capture.h. */
     }

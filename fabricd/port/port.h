@@ -93,7 +93,7 @@ static inline void port_count_malformed(struct port *p, uint32_t size)
 
 int tap_new(struct port_env *, const struct ipc_port *, int fd, struct port **out);
 int vde_new(struct port_env *, const struct ipc_port *, int data_fd, struct port **out);
-int ring_new(struct port_env *, const struct ipc_port *, const int fds[3],
+int ring_new(struct port_env *, const struct ipc_port *, const int fds[2],
              struct port **out);
 
 #endif

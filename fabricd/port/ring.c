@@ -9,20 +9,18 @@
  * - A client whose frame goes to a ring without room is held back: its frames stay in its own
  *   ring until the other one has room or HOLD_TIME is over. Then the destination counts as
  *   stuck, and what it has no room for is dropped, until it has taken something.
- * - The client's bell is an eventfd that it shares with us, and with it the flag that says whether
- *   reading may block: it is read so that it never does. Ours is a pipe, whose two ends share
- *   nothing. An unfinished turn goes on in the next one, after the others.
+ * - The doorbell is a socketpair: a byte comes where the other side sleeps. Not an eventfd or a
+ *   pipe: those share flags or a lock with the client, who could make us wait. An unfinished turn
+ *   goes on in the next one, after the others.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/uio.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include "fabricd/port/port.h"
 #include "libioth/plug/ringmap.h"
-#include "proto/base/fd.h"
 #include "proto/ring/ring.h"
 #include "proto/wire/vnet.h"
 
@@ -32,9 +30,8 @@
 
 struct ring {
     struct port port;
-    struct loop_watch bell;  /* Rung by the client. */
+    struct loop_watch bell;  /* Rung by the client, and by us to wake it. */
     struct loop_timer again; /* The turn is not finished. */
-    int client_bell;
     struct ringmap map;
     unsigned patience;
     bool stuck;            /* The client took nothing for HOLD_TIME. */
@@ -55,22 +52,17 @@ static struct ring *ring_of_swport(struct swport *sw)
     return ring_of(port_of_swport(sw));
 }
 
-static void ring_bell(int fd)
+static void ring_bell(const struct ring *ring)
 {
-    const uint64_t one = 1;
-
     /* A bell that cannot be rung is one that is already ringing. */
-    if (write(fd, &one, sizeof one) < 0)
-        return;
+    (void)!send(ring->bell.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void drain_bell(const struct ring *ring)
 {
-    uint64_t count;
-    const struct iovec to = {.iov_base = &count, .iov_len = sizeof count};
+    uint8_t rung[512];
 
-    if (preadv2(ring->bell.fd, &to, 1, -1, RWF_NOWAIT) < 0)
-        return;
+    (void)!recv(ring->bell.fd, rung, sizeof rung, MSG_DONTWAIT);
 }
 
 /* After the others had their turn. */
@@ -199,7 +191,7 @@ static enum turn read_burst(struct ring *ring)
     done = forward(ring, (unsigned)n, &full);
     ring_unget(&ring->map.rx, (unsigned)n - done);
     if (ring_release(&ring->map.rx))
-        ring_bell(ring->client_bell);
+        ring_bell(ring);
     if (!full)
         return TURN_MORE;
     /* Last look before waiting: the client may have made room meanwhile. */
@@ -264,7 +256,10 @@ static void bell_rung(struct loop_watch *w, uint32_t events)
 {
     struct ring *ring = list_entry(w, struct ring, bell);
 
-    (void)events;
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        port_gone(&ring->port);
+        return;
+    }
     ring_tx_wake(&ring->map.tx);
     wake_senders(ring);
     if (is_held(ring))
@@ -299,7 +294,7 @@ static void ring_send(struct swport *sw, struct frame *const *frames, unsigned n
             port_gone(&ring->port);
     }
     if (ring_publish(&ring->map.tx))
-        ring_bell(ring->client_bell);
+        ring_bell(ring);
 }
 
 static void ring_free(struct port *p)
@@ -315,20 +310,16 @@ static void ring_free(struct port *p)
     free(ring);
 }
 
-static int attach(struct ring *ring, const int fds[3])
+static int attach(struct ring *ring, const int fds[2])
 {
     int code = ringmap_attach(&ring->map, fds[0], RINGMAP_DAEMON);
 
-    if (code == 0)
-        code = fd_set_nonblock(fds[1]);
-    if (code == 0)
-        code = fd_set_nonblock(fds[2]);
     if (code == 0)
         code = loop_add(ring->port.env->loop, &ring->bell, fds[1], EPOLLIN);
     return code;
 }
 
-int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[3],
+int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[2],
              struct port **out)
 {
     static const struct port_ops ops = {.free = ring_free};
@@ -343,7 +334,6 @@ int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[
     ring->bell.ready = bell_rung;
     ring->held_until.expired = hold_expired;
     ring->again.expired = turn_again;
-    ring->client_bell = fds[2];
     ring->patience = 1;
     list_init(&ring->held_link);
     code = attach(ring, fds);

@@ -5,6 +5,7 @@
  * the frame, in the headroom in front of it, so that a frame is one read and one write.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@
 struct tap {
     struct port port;
     struct loop_watch watch;
-    bool quiet; /* The last turn brought a single frame at most. */
+    bool quiet;   /* The last turn brought a single frame at most. */
+    bool by_flag; /* Only the shared flag keeps us from waiting. */
 };
 
 static struct tap *tap_of(struct port *p)
@@ -32,37 +34,61 @@ static struct tap *tap_of(struct port *p)
     return list_entry(p, struct tap, port);
 }
 
-/* Whoever gave us the device has it as well, and with it the flag that says whether reading and
- * writing may block: here they do not, whatever it says. Kernels before 6.4 cannot do that. */
-static int no_wait = RWF_NOWAIT;
-
-static ssize_t read_now(int fd, void *data, size_t size)
+/*
+ * Whoever gave us the device has it as well, and with it the flag that says whether reading and
+ * writing may block: here they do not, whatever it says. Kernels before 6.4 cannot do that. There
+ * the flag is set again before each turn, and only what was announced is read: an honest owner
+ * never holds us up, one who does nothing but clear the flag and steal frames may.
+ */
+static void mind_flag(const struct tap *tap)
 {
-    const struct iovec to = {.iov_base = data, .iov_len = size};
-    ssize_t n = preadv2(fd, &to, 1, -1, no_wait);
+    int flags = fcntl(tap->watch.fd, F_GETFL);
 
-    if (n >= 0 || errno != EOPNOTSUPP || !no_wait)
-        return n;
-    no_wait = 0;
-    return preadv2(fd, &to, 1, -1, 0);
+    if (flags >= 0 && !(flags & O_NONBLOCK))
+        (void)fcntl(tap->watch.fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-static ssize_t write_now(int fd, void *data, size_t size)
+/* True if the last call failed since the kernel has no such calls. */
+static bool must_fall_back(struct tap *tap)
+{
+    if (errno != EOPNOTSUPP)
+        return false;
+    tap->by_flag = true;
+    mind_flag(tap);
+    return true;
+}
+
+static ssize_t read_now(struct tap *tap, void *data, size_t size)
+{
+    const struct iovec to = {.iov_base = data, .iov_len = size};
+
+    if (!tap->by_flag) {
+        ssize_t n = preadv2(tap->watch.fd, &to, 1, -1, RWF_NOWAIT);
+
+        if (n >= 0 || !must_fall_back(tap))
+            return n;
+    }
+    return read(tap->watch.fd, data, size);
+}
+
+static ssize_t write_now(struct tap *tap, void *data, size_t size)
 {
     const struct iovec from = {.iov_base = data, .iov_len = size};
-    ssize_t n = pwritev2(fd, &from, 1, -1, no_wait);
 
-    if (n >= 0 || errno != EOPNOTSUPP || !no_wait)
-        return n;
-    no_wait = 0;
-    return pwritev2(fd, &from, 1, -1, 0);
+    if (!tap->by_flag) {
+        ssize_t n = pwritev2(tap->watch.fd, &from, 1, -1, RWF_NOWAIT);
+
+        if (n >= 0 || !must_fall_back(tap))
+            return n;
+    }
+    return write(tap->watch.fd, data, size);
 }
 
 /* Reads one frame to `data`. Returns 1, 0 if there is none, -EBADMSG, or -errno if the device
  * is gone. */
-static int read_frame(int fd, uint8_t *data, struct frame *f)
+static int read_frame(struct tap *tap, uint8_t *data, struct frame *f)
 {
-    ssize_t n = read_now(fd, data - VNET_HDR_SIZE, VNET_HDR_SIZE + FRAME_SUPER_MAX);
+    ssize_t n = read_now(tap, data - VNET_HDR_SIZE, VNET_HDR_SIZE + FRAME_SUPER_MAX);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -83,7 +109,7 @@ static bool read_burst(struct tap *tap, unsigned max, unsigned *n_frames)
 
     for (unsigned i = 0; i < max && used < BURST_BYTES; i++) {
         struct frame *f = &env->frames[n];
-        int code = read_frame(tap->watch.fd, env->arena + used + FRAME_HEADROOM, f);
+        int code = read_frame(tap, env->arena + used + FRAME_HEADROOM, f);
 
         if (code == -EBADMSG) {
             port_count_malformed(&tap->port, f->size);
@@ -113,14 +139,17 @@ static void tap_ready(struct loop_watch *w, uint32_t events)
         port_gone(&tap->port);
         return;
     }
+    if (tap->by_flag)
+        mind_flag(tap);
     for (unsigned i = 0; more && i < PORT_TURN_BURSTS; i++) {
         /* Where frames come one by one, each leaves before we look for another. */
-        unsigned max = i == 0 && tap->quiet ? 1 : FRAME_BURST;
+        unsigned max = tap->by_flag || (i == 0 && tap->quiet) ? 1 : FRAME_BURST;
         unsigned n;
 
         more = read_burst(tap, max, &n);
         switch_input(&tap->port.sw, env->frames, n, loop_now(env->loop));
         total += n;
+        more = more && !tap->by_flag;
     }
     tap->quiet = total <= 1;
 }
@@ -129,13 +158,15 @@ static void tap_send(struct swport *sw, struct frame *const *frames, unsigned n)
 {
     struct tap *tap = tap_of(port_of_swport(sw));
 
+    if (tap->by_flag)
+        mind_flag(tap);
     for (unsigned i = 0; i < n; i++) {
         const struct frame *f = frames[i];
         uint8_t *start = f->data - VNET_HDR_SIZE;
         ssize_t done;
 
         vnet_encode(f, start);
-        done = write_now(tap->watch.fd, start, VNET_HDR_SIZE + f->size);
+        done = write_now(tap, start, VNET_HDR_SIZE + f->size);
         if (done > 0)
             port_count_sent(&tap->port, f);
         else

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@
 
 #define SOCKET_PATH_SIZE sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define REPLY_MS         10000
-#define RING_FDS         3u
+#define RING_FDS         2u
 #define YIELD_MAX_US     50 /* Longer than a wake-up costs is wasted. */
 #define YIELD_FLOOR_US   2
 
@@ -27,8 +26,7 @@ struct plug {
     struct plug_reply reply;
     int tap;      /* The caller's. */
     int lifeline; /* -1 only before the first exchange. */
-    int bell_out; /* Rung to wake the daemon. */
-    int bell_in;
+    int bell;     /* Rung to wake the daemon, or by it. */
     bool waiting_rx, waiting_tx;
     unsigned yield_us; /* How long yielding has been worth it lately. */
     struct ringmap map;
@@ -138,22 +136,15 @@ static int adopt(struct plug *p, struct exchange *x, struct err *err)
         struct ringmap fresh;
         int r = ringmap_attach(&fresh, x->fds[0], RINGMAP_CLIENT);
 
-        if (r == 0) {
-            r = fd_set_nonblock(x->fds[2]);
-            if (r < 0)
-                ringmap_done(&fresh);
-        }
         if (r < 0) {
             exchange_done(x);
             return err_set(err, r, "the daemon's ring cannot be mapped: %s", err_text(r));
         }
         ringmap_done(&p->map);
         p->map = fresh;
-        fd_close(&p->bell_out);
-        fd_close(&p->bell_in);
-        p->bell_out = x->fds[1];
-        p->bell_in = x->fds[2];
-        x->fds[1] = x->fds[2] = -1;
+        fd_close(&p->bell);
+        p->bell = x->fds[1];
+        x->fds[1] = -1;
         p->waiting_rx = p->waiting_tx = false;
     }
     fd_close(&p->lifeline);
@@ -193,7 +184,7 @@ static int plug_new(const char *socket_path, const struct plug_request *request,
     memcpy(p->socket, socket_path, strlen(socket_path) + 1);
     p->request = *request;
     p->tap = tap;
-    p->lifeline = p->bell_out = p->bell_in = -1;
+    p->lifeline = p->bell = -1;
     p->yield_us = YIELD_FLOOR_US;
     r = exchange(p, &x, err);
     if (r == 0)
@@ -260,8 +251,7 @@ void plug_free(struct plug *p)
         return;
     ringmap_done(&p->map);
     fd_close(&p->lifeline);
-    fd_close(&p->bell_out);
-    fd_close(&p->bell_in);
+    fd_close(&p->bell);
     free(p);
 }
 
@@ -281,20 +271,20 @@ bool plug_alive(const struct plug *p)
 
 int plug_bell(const struct plug *p)
 {
-    return p->bell_in;
+    return p->bell;
 }
 
-/* A full counter means that it has been rung already, so a failed write loses nothing. */
+/* A full bell has been rung already, so a failed send loses nothing. */
 static void ring_bell(const struct plug *p)
 {
-    (void)!eventfd_write(p->bell_out, 1);
+    (void)!send(p->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void hush_bell(const struct plug *p)
 {
-    uint8_t rung[512]; /* It is a pipe, with what was rung since we looked last. */
+    uint8_t rung[512];
 
-    (void)!read(p->bell_in, rung, sizeof rung);
+    (void)!recv(p->bell, rung, sizeof rung, MSG_DONTWAIT);
 }
 
 int plug_send(struct plug *p, const struct frame *frames, unsigned n)
@@ -370,13 +360,13 @@ static bool yield_a_while(struct plug *p, uint32_t room)
 /* Sleeps until the bell rings. Returns 1, 0 at the end of the time, -EPIPE, or -errno. */
 static int sleep_for_bell(const struct plug *p, int timeout_ms)
 {
-    struct pollfd fds[2] = {{.fd = p->bell_in, .events = POLLIN},
+    struct pollfd fds[2] = {{.fd = p->bell, .events = POLLIN},
                             {.fd = p->lifeline, .events = POLLIN}};
     int r = poll(fds, 2, timeout_ms);
 
     if (r < 0)
         return errno == EINTR ? 1 : -errno;
-    if (r > 0 && !fds[0].revents)
+    if (r > 0 && (!fds[0].revents || fds[0].revents & POLLHUP))
         return -EPIPE;
     return r > 0;
 }

@@ -24,6 +24,14 @@ int fd_set_nonblock(int fd)
     return 0;
 }
 
+void fd_refuse_rights(int sock)
+{
+    const int so_passrights = 83; /* SO_PASSRIGHTS: not in Debian 12's header. */
+    int no = 0;
+
+    (void)setsockopt(sock, SOL_SOCKET, so_passrights, &no, sizeof no);
+}
+
 int fd_sendv(int sock, struct iovec *parts, unsigned n_parts, const int *fds,
              unsigned n_fds)
 {

@@ -15,6 +15,12 @@ void fd_close(int *fd);
 int fd_set_nonblock(int fd) __attribute__((warn_unused_result));
 
 /*
+ * From now on nobody can send descriptors over this Unix socket to us: closing them could make us
+ * wait (SO_LINGER and the like). Linux 6.16; older kernels let them come.
+ */
+void fd_refuse_rights(int sock);
+
+/*
  * Sends one message with `n_fds` descriptors, which stay the caller's. MSG_NOSIGNAL.
  * Returns 0 or -errno (-EAGAIN when the socket is full and non-blocking).
  */

@@ -4,8 +4,11 @@
  * (the run launcher, libioth, the libvdeplug plugin) and the daemon.
  *
  *   client -> PLUG_REQUEST  with descriptors: TAP: [tap]; RING and CAPTURE: none
- *   daemon -> PLUG_REPLY    with descriptors: RING: [memfd, doorbell to daemon, doorbell to client]
- *                           (the first bell is an eventfd, the second the end of a pipe to read)
+ *   daemon -> PLUG_REPLY    with descriptors: RING: [memfd, doorbell]
+ *
+ * The doorbell is one end of a stream socketpair. Either side sends a byte to wake the other one
+ * where that said in the ring that it sleeps, and reads away what came. A bell that is closed is
+ * the end of the port.
  *
  * After the reply both sides are silent: the connection is the lifeline of the port, which goes
  * when either side closes it. A client that loses it connects again and offers the same again,

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -66,18 +65,21 @@ static void serve(const struct testparent *t, int listener)
     struct plug_reply reply = {.mtu = 1500};
     uint8_t bytes[PLUG_MAX_SIZE];
     int conn = accept(listener, NULL, NULL);
-    int fds[4] = {ringmap_create(RING_SIZE_DEFAULT), eventfd(0, EFD_NONBLOCK),
-                  eventfd(0, EFD_NONBLOCK), conn};
+    int fds[3] = {ringmap_create(RING_SIZE_DEFAULT), -1, conn}, bell[2];
     size_t size = plug_reply_encode(&reply, bytes, sizeof bytes);
     uint8_t request[PLUG_MAX_SIZE];
 
     if (conn < 0 || recv(conn, request, sizeof request, 0) <= 0)
         errx(1, "a client went");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, bell) < 0)
+        err(1, "socketpair");
+    fds[1] = bell[0];
     snprintf(port.name, sizeof port.name, "ring%u", port.id);
-    testparent_send(t, IPC_PORT, &port, fds, 4);
-    if (fd_send(conn, bytes, size, fds, 3) < 0)
+    testparent_send(t, IPC_PORT, &port, fds, 3);
+    if (fd_send(conn, bytes, size, (int[]){fds[0], bell[1]}, 2) < 0)
         errx(1, "a client went");
-    for (int i = 0; i < 4; i++)
+    close(bell[1]);
+    for (int i = 0; i < 3; i++)
         close(fds[i]);
 }
 

@@ -122,9 +122,9 @@ class Ring(Plug):
 
     def ring(self):
         try:
-            os.write(self.fds[1], struct.pack("=Q", 1))
-        except BlockingIOError:
-            pass
+            os.write(self.fds[1], b"1")
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass  # Full, or the port has been closed on a liar.
 
     def close(self):
         self.mem.close()
@@ -300,29 +300,6 @@ def block(path):
 
     def may_block(fd):
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
-    full = struct.pack("=Q", 2**64 - 2)
-
-    def steal():  # So that the daemon, woken by its bell, finds it silent already.
-        poll = select.poll()
-        poll.register(ring.fds[1], select.POLLIN)
-        while not stop.is_set():
-            if poll.poll(100):
-                try:
-                    os.read(ring.fds[1], 8)
-                except BlockingIOError:
-                    pass  # Only just attached.
-
-    def spoil():  # The other way round: a bell that cannot be rung any more.
-        try:
-            flags = fcntl.fcntl(ring.fds[2], fcntl.F_GETFL)
-            fcntl.fcntl(ring.fds[2], fcntl.F_SETFL, flags | os.O_NONBLOCK)
-            os.write(ring.fds[2], full)
-            fcntl.fcntl(ring.fds[2], fcntl.F_SETFL, flags)
-        except OSError:
-            pass
-    thread = threading.Thread(target=steal, daemon=True)
-    thread.start()
-    spoil()
     ring.put_u32(1, "rx", 1)  # It says that it sleeps: it wants to be rung for.
     fd = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"blocker", 2 | 0x1000 | 0x4000))

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -149,13 +148,14 @@ int testparent_open_tap(const char *ifname)
 
 void testring_make(struct testring *ring)
 {
-    int lifeline[2];
+    int lifeline[2], bell[2];
 
     ring->memfd = ringmap_create(RING_SIZE_DEFAULT);
-    ring->to_daemon = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    ring->to_client = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (ring->memfd < 0 || ring->to_daemon < 0 || ring->to_client < 0)
+    if (ring->memfd < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, bell) < 0)
         errx(1, "making a ring");
+    ring->bell = bell[0];
+    ring->daemon_bell = bell[1];
     make_pair(lifeline);
     ring->lifeline = lifeline[0];
     ring->daemon_lifeline = lifeline[1];
@@ -166,17 +166,17 @@ void testparent_put_ring(const struct testparent *t, uint32_t id, uint64_t net,
 {
     struct ipc_port port = {
         .id = id, .kind = IPC_PORT_RING, .net = net, .caps = FRAME_CAP_ALL};
-    int fds[4] = {ring->memfd, ring->to_daemon, ring->to_client, ring->daemon_lifeline};
+    int fds[3] = {ring->memfd, ring->daemon_bell, ring->daemon_lifeline};
 
     snprintf(port.name, sizeof port.name, "%s", name);
-    testparent_send(t, IPC_PORT, &port, fds, 4);
+    testparent_send(t, IPC_PORT, &port, fds, 3);
 }
 
 void testring_close(struct testring *ring)
 {
     fd_close(&ring->memfd);
-    fd_close(&ring->to_daemon);
-    fd_close(&ring->to_client);
+    fd_close(&ring->bell);
+    fd_close(&ring->daemon_bell);
     fd_close(&ring->lifeline);
     fd_close(&ring->daemon_lifeline);
 }

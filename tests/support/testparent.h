@@ -41,7 +41,8 @@ int testparent_open_tap(const char *ifname);
 /* The client's side of a ring port. */
 struct testring {
     int memfd;
-    int to_daemon, to_client; /* Doorbells. */
+    int bell;
+    int daemon_bell; /* Its other end. */
     int lifeline;
     int daemon_lifeline; /* The daemon's end of it, as a parent keeps it. */
 };

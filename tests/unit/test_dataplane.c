@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -95,7 +94,7 @@ static void client_send(struct client *c, const uint8_t *dst, const uint8_t *src
     bytes[13] = 0xb5;
     assert_int_equal(ring_put(&c->map.tx, &f), 0);
     if (ring_publish(&c->map.tx))
-        assert_int_equal(eventfd_write(c->fds.to_daemon, 1), 0);
+        assert_int_equal(send(c->fds.bell, "", 1, MSG_DONTWAIT), 1);
 }
 
 /* The size of the next frame, 0 if none came in time. */
@@ -107,7 +106,7 @@ static uint32_t client_recv(struct client *c, mtime_t wait)
     do {
         if (ring_peek(&c->map.rx, &f, 1) == 1) {
             if (ring_release(&c->map.rx))
-                assert_int_equal(eventfd_write(c->fds.to_daemon, 1), 0);
+                assert_int_equal(send(c->fds.bell, "", 1, MSG_DONTWAIT), 1);
             return f.size;
         }
         usleep(100);
@@ -466,7 +465,7 @@ static void next_parent_gets_everything(void **state)
         assert_int_equal(ipc_recv(w->parent.channel, &w->msg), 1);
         nets += w->msg.head.type == IPC_NET;
         if (w->msg.head.type == IPC_PORT) {
-            assert_int_equal(w->msg.n_fds, 4);
+            assert_int_equal(w->msg.n_fds, 3);
             ports++;
         }
         for (unsigned i = 0; i < w->msg.n_fds; i++)

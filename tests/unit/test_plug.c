@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,12 +28,12 @@ struct served {
     unsigned n_fds; /* Given by the client. */
     bool hang_up;   /* Without an answer. */
     bool echo;      /* Send back what comes by the ring, until hang-up. */
-    bool keep;      /* The connection outlives the thread, in `kept`. */
+    bool keep; /* The connection outlives the thread, in `kept`, and with it the bell. */
 };
 
 static char folder[] = "/tmp/ioth-plug-XXXXXX";
 static char path[64];
-static int listener, kept;
+static int listener, kept, kept_bell;
 static struct served served;
 
 static int setup(void **state)
@@ -48,7 +47,7 @@ static int setup(void **state)
     snprintf(path, sizeof path, "%s/plug.sock", folder);
     memcpy(un.sun_path, path, sizeof path);
     served = (struct served){.keep = true};
-    kept = -1;
+    kept = kept_bell = -1;
     listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (bind(listener, (const struct sockaddr *)&un, sizeof un) < 0)
         return -1;
@@ -60,12 +59,13 @@ static int teardown(void **state)
     (void)state;
     fd_close(&listener);
     fd_close(&kept);
+    fd_close(&kept_bell);
     unlink(path);
     return rmdir(folder);
 }
 
 /* Sends everything back until the client hangs up; sleeps and rings as a daemon does. */
-static void echo(struct ringmap *m, int conn, int bell_in, int bell_out)
+static void echo(struct ringmap *m, int conn, int bell)
 {
     struct frame frames[FRAME_BURST];
     char byte;
@@ -77,16 +77,14 @@ static void echo(struct ringmap *m, int conn, int bell_in, int bell_out)
             if (recv(conn, &byte, 1, MSG_DONTWAIT) == 0)
                 return;
             if (ring_rx_sleep(&m->rx)) {
-                eventfd_t rung;
-
-                /* Bounded, so that a hang-up is seen: eventfds do not tell. */
+                /* Bounded, so that a hang-up of the connection is seen. */
                 struct timeval wait = {.tv_usec = 2000};
                 fd_set set;
 
                 FD_ZERO(&set);
-                FD_SET(bell_in, &set);
-                (void)select(bell_in + 1, &set, NULL, NULL, &wait);
-                (void)!eventfd_read(bell_in, &rung);
+                FD_SET(bell, &set);
+                (void)select(bell + 1, &set, NULL, NULL, &wait);
+                (void)!recv(bell, &byte, 1, MSG_DONTWAIT);
             }
             ring_rx_wake(&m->rx);
             continue;
@@ -95,23 +93,23 @@ static void echo(struct ringmap *m, int conn, int bell_in, int bell_out)
         for (int i = 0; i < n; i++) {
             while (ring_put(&m->tx, &frames[i]) == -ENOBUFS) {
                 if (ring_publish(&m->tx))
-                    (void)!eventfd_write(bell_out, 1);
+                    (void)!send(bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
                 if (recv(conn, &byte, 1, MSG_DONTWAIT) == 0)
                     return;
                 sched_yield();
             }
         }
         if (ring_publish(&m->tx))
-            (void)!eventfd_write(bell_out, 1);
+            (void)!send(bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (ring_release(&m->rx))
-            (void)!eventfd_write(bell_out, 1);
+            (void)!send(bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
 }
 
 static void *serve(void *aux)
 {
     uint8_t data[PLUG_MAX_SIZE];
-    int fds[FD_PASS_MAX], ring[3] = {-1, -1, -1};
+    int fds[FD_PASS_MAX], ring[2] = {-1, -1}, bell[2];
     unsigned n_fds = FD_PASS_MAX;
     int conn = accept(listener, NULL, NULL);
     ssize_t size = fd_recv(conn, data, sizeof data, fds, &n_fds);
@@ -126,19 +124,23 @@ static void *serve(void *aux)
     is_ring = served.request.kind == PLUG_RING && served.reply.code == 0;
     if (is_ring) {
         ring[0] = ringmap_create(RING_SIZE_MIN);
-        ring[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        ring[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bell), 0);
+        ring[1] = bell[0];
         assert_int_equal(ringmap_attach(&m, ring[0], RINGMAP_DAEMON), 0);
     }
     if (!served.hang_up) {
         size = (ssize_t)plug_reply_encode(&served.reply, data, sizeof data);
-        assert_int_equal(fd_send(conn, data, (size_t)size, ring, is_ring ? 3 : 0), 0);
+        assert_int_equal(fd_send(conn, data, (size_t)size, ring, is_ring ? 2 : 0), 0);
     }
     if (served.echo)
-        echo(&m, conn, ring[1], ring[2]);
+        echo(&m, conn, bell[1]);
     ringmap_done(&m);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 2; i++)
         fd_close(&ring[i]);
+    if (is_ring && served.keep)
+        kept_bell = bell[1];
+    else if (is_ring)
+        close(bell[1]);
     if (served.keep)
         kept = conn;
     else
@@ -169,6 +171,7 @@ static void test_tap(void **state)
     assert_true(plug_alive(p));
 
     fd_close(&kept); /* The daemon goes. */
+    fd_close(&kept_bell);
     assert_false(plug_alive(p));
     assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
     assert_int_equal(plug_again(p, &err), 0);
@@ -292,6 +295,7 @@ static void test_full_ring(void **state)
     assert_int_equal(plug_wait_room(p, 9000, 5), 0);
     assert_true(mtime_now() - start >= 5 * MTIME_MS);
     fd_close(&kept);
+    fd_close(&kept_bell);
     assert_int_equal(plug_wait_room(p, 9000, 10000), -EPIPE);
     assert_int_equal(plug_wait(p, 10000), -EPIPE);
     plug_free(p);

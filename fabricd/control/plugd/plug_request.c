@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One request of the plug server, from its bytes to the port and the reply. */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fabricd/control/perm/perm.h"
@@ -86,34 +85,32 @@ static struct ipc_port new_port(const struct plug_conn *conn,
     return port;
 }
 
-/*
- * The memory and the doorbells of a ring: what we keep, and what the client gets. Its bell to us
- * is an eventfd; ours to it a pipe, since a client that has an eventfd can fill it and make the
- * next ring block. Returns 0 or -errno.
- */
-static int make_ring(int fds[3], int client[3])
+/* The memory and the doorbell of a ring: what we keep, and what the client gets. Returns 0 or
+ * -errno. */
+static int make_ring(int fds[2], int client[2])
 {
-    size_t size = ring_memory_size(RING_SIZE_DEFAULT);
-    int ends[2] = {-1, -1};
+    int bell[2] = {-1, -1};
     void *page = NULL;
-    int r;
+    int r = 0;
 
-    fds[0] = shm_create("ioth-ring", size);
-    fds[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    r = fds[0] < 0                                              ? fds[0]
-        : fds[1] < 0 || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -EMFILE
-                                                                : 0;
-    fds[2] = ends[1];
-    client[0] = dup(fds[0]);
-    client[1] = dup(fds[1]);
-    client[2] = ends[0];
+    fds[0] = shm_create("ioth-ring", ring_memory_size(RING_SIZE_DEFAULT));
+    if (fds[0] < 0)
+        r = fds[0];
+    else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, bell) < 0)
+        r = -errno;
+    fds[1] = bell[0];
+    fd_refuse_rights(bell[0]);
+    client[0] = r == 0 ? dup(fds[0]) : -1;
+    client[1] = bell[1];
+    if (r == 0 && client[0] < 0)
+        r = -errno;
     if (r == 0)
         r = shm_map(fds[0], 0, RING_CONTROL_SIZE, &page);
     if (r == 0) {
         ring_control_init(page, RING_SIZE_DEFAULT);
         shm_unmap(page, RING_CONTROL_SIZE);
     }
-    for (int i = 0; r < 0 && i < 3; i++) {
+    for (int i = 0; r < 0 && i < 2; i++) {
         fd_close(&fds[i]);
         fd_close(&client[i]);
     }
@@ -123,7 +120,7 @@ static int make_ring(int fds[3], int client[3])
 /* Puts the port, answers, and hands the connection on as the port's lifeline. */
 static void finish(struct plug_conn *conn, struct ipc_port *port, struct plug_reply *reply)
 {
-    int give[4] = {-1, -1, -1, -1}, show[3] = {-1, -1, -1};
+    int give[3] = {-1, -1, -1}, show[2] = {-1, -1};
     unsigned n_give = 0, n_show = 0;
 
     if (port->kind == IPC_PORT_RING) {
@@ -134,11 +131,12 @@ static void finish(struct plug_conn *conn, struct ipc_port *port, struct plug_re
             plug_refuse(conn, r, &err);
             return;
         }
-        n_give = n_show = 3;
+        n_give = n_show = 2;
     } else if (port->kind == IPC_PORT_TAP) {
         give[n_give++] = conn->tap;
         conn->tap = -1;
     }
+    fd_refuse_rights(conn->sock); /* The switch reads what comes from now on. */
     give[n_give++] = dup(conn->sock);
     reconcile_put_port(conn->plugd->control->reconcile, port, give, n_give);
     send_reply(conn, reply, show, n_show);
