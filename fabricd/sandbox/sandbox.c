@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/if_tun.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -56,8 +58,6 @@ static const int switch_calls[] = {
     SCMP_SYS(nanosleep),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(sched_yield),
-    /* TAP offloads; which ones is up to the driver, a descriptor of another kind refuses. */
-    SCMP_SYS(ioctl),
     SCMP_SYS(fcntl),
     SCMP_SYS(dup),
     SCMP_SYS(fstat),
@@ -150,7 +150,15 @@ static const int control_refused[] = {
     SCMP_SYS(vmsplice),
     SCMP_SYS(unshare),
     SCMP_SYS(setns),
+    /* It runs no other program, so whoever takes it over does not either. */
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
 };
+
+/* What the switch asks of a TAP; standard error may be a terminal, which takes other orders. */
+static const unsigned long switch_ioctls[] = {TUNGETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD};
+/* Typing into the terminal that the daemon was started from. */
+static const unsigned long control_ioctls_refused[] = {TIOCSTI, TIOCLINUX};
 
 int sandbox_common(void)
 {
@@ -202,6 +210,18 @@ static int add_all(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_
     return 0;
 }
 
+static int add_ioctls(scmp_filter_ctx ctx, uint32_t action, const unsigned long *requests,
+                      size_t n)
+{
+    int r = 0;
+
+    /* The kernel looks at the lower half of the number only. */
+    for (size_t i = 0; !r && i < n; i++)
+        r = seccomp_rule_add(ctx, action, SCMP_SYS(ioctl), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
+    return r;
+}
+
 static int add_switch_rules(scmp_filter_ctx ctx)
 {
     static const int memory[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
@@ -209,6 +229,8 @@ static int add_switch_rules(scmp_filter_ctx ctx)
                                 SCMP_SYS(readlink)};
     int r = add_all(ctx, SCMP_ACT_ALLOW, switch_calls, N_OF(switch_calls));
 
+    if (!r)
+        r = add_ioctls(ctx, SCMP_ACT_ALLOW, switch_ioctls, N_OF(switch_ioctls));
     for (size_t i = 0; !r && i < N_OF(memory); i++)
         r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, memory[i], 1,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -250,6 +272,9 @@ int sandbox_control(void)
     if (!ctx)
         return -ENOMEM;
     r = add_all(ctx, SCMP_ACT_ERRNO(EPERM), control_refused, N_OF(control_refused));
+    if (!r)
+        r = add_ioctls(ctx, SCMP_ACT_ERRNO(EPERM), control_ioctls_refused,
+                       N_OF(control_ioctls_refused));
     if (!r)
         r = load(ctx);
     seccomp_release(ctx);

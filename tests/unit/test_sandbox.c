@@ -2,12 +2,14 @@
 /* Each case runs in a process of its own, which reports by its exit status. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -65,6 +67,11 @@ static int in_switch(void)
         return 7;
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
         return 8;
+    /* Into the terminal nobody types but the user; a descriptor that is no TAP is told so. */
+    if (ioctl(0, TIOCSTI, "x") == 0 || errno != EPERM)
+        return 9;
+    if (ioctl(0, TUNGETIFF, page) == 0 || errno == EPERM)
+        return 10;
     return 0;
 }
 
@@ -81,6 +88,10 @@ static int in_control(void)
         return 3;
     if (mount("none", "/mnt", "tmpfs", 0, NULL) == 0 || errno != EPERM)
         return 4;
+    if (execl("/bin/true", "true", (char *)NULL) >= 0 || errno != EPERM)
+        return 6;
+    if (ioctl(0, TIOCSTI, "x") == 0 || errno != EPERM)
+        return 7;
     if (chroot("/") == 0 || errno != EPERM) /* Needs a capability as well as the call. */
         return 5;
     return 0;
