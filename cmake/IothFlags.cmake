@@ -40,6 +40,7 @@ if(IOTH_SANITIZE)
     target_compile_options(ioth_flags INTERFACE -fsanitize=${IOTH_SANITIZE} -fno-sanitize-recover=all
                            -fno-omit-frame-pointer)
     target_link_options(ioth_flags INTERFACE -fsanitize=${IOTH_SANITIZE})
+    target_compile_definitions(ioth_flags INTERFACE IOTH_SANITIZED) # gcc and clang tell it differently.
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_definitions(ioth_flags INTERFACE _FORTIFY_SOURCE=2)
 endif()

@@ -203,7 +203,7 @@ static ldns_pkt *reply_start(const ldns_pkt *query, const ldns_rr *question,
     ldns_pkt_set_rd(reply, ldns_pkt_rd(query));
     /* Not true, but resolvers warn of a server that cannot, and there is nobody else to ask. */
     ldns_pkt_set_ra(reply, true);
-    ldns_pkt_set_rcode(reply, code);
+    ldns_pkt_set_rcode(reply, (uint8_t)code);
     if (ldns_pkt_edns(query))
         ldns_pkt_set_edns_udp_size(reply, ANSWER_UDP_SIZE);
     if (question)

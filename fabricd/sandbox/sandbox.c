@@ -185,7 +185,7 @@ static int before_filter(void)
     return drop_capabilities();
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(IOTH_SANITIZED)
 /* The sanitizers' own runtime needs calls of its own: such a build is for finding faults. */
 static int load(scmp_filter_ctx ctx)
 {

@@ -328,6 +328,20 @@ static struct frame superframe(uint8_t *bytes, bool ip6, bool udp, uint32_t size
     return f;
 }
 
+/* Field by field: what lies between the fields is nobody's. */
+static void assert_same_metadata(const struct frame *a, const struct frame *b)
+{
+    assert_ptr_equal(a->data, b->data);
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->tci, b->tci);
+    assert_int_equal(a->gso_size, b->gso_size);
+    assert_int_equal(a->hdr_size, b->hdr_size);
+    assert_int_equal(a->csum_start, b->csum_start);
+    assert_int_equal(a->csum_ofs, b->csum_ofs);
+    assert_int_equal(a->gso, b->gso);
+    assert_int_equal(a->flags, b->flags);
+}
+
 static void test_metadata(void **state)
 {
     static uint8_t bytes[FRAME_SUPER_MAX + 100];
@@ -342,7 +356,7 @@ static void test_metadata(void **state)
         assert_int_equal(f.hdr_size, f.size - 60000);
         vnet_encode(&f, hdr);
         assert_int_equal(vnet_decode(hdr, &g), 0);
-        assert_memory_equal(&f, &g, sizeof f);
+        assert_same_metadata(&f, &g);
 
         g = f;
         g.gso_size = 0;

@@ -60,7 +60,8 @@ static void end_stage(struct stage *stage)
     free(stage->msg);
 }
 
-static void note(struct stage *stage, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void note(struct stage *stage,
+                                                       const char *format, ...)
 {
     size_t n = strlen(stage->log);
     va_list args;

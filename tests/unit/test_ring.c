@@ -94,7 +94,7 @@ static void model_put(uint64_t *seed)
 
 static void model_get(uint64_t *seed)
 {
-    static uint8_t arena[2 * FRAME_SUPER_MAX];
+    static uint8_t arena[FRAME_HEADROOM + 2 * FRAME_SUPER_MAX];
     struct frame frames[FRAME_BURST];
     unsigned max = 1 + frames_random(seed) % FRAME_BURST;
     size_t room = FRAME_HEADROOM + FRAME_SUPER_MAX + frames_random(seed) % FRAME_SUPER_MAX;

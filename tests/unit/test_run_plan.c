@@ -139,8 +139,7 @@ static void test_refused(void **state)
         "net=lan rate=0",
         "net=lan rate=10X",
         "net=lan rate=-1",
-        "net=lan ip=10.0.0.1 ip=10.0.0.2 ip=10.0.0.3 ip=10.0.0.4 ip=10.0.0.5 ip=10.0.0.6 "
-        "ip=10.0.0.7 ip=10.0.0.8 ip=10.0.0.9",
+        "net=lan ip=::1 ip=::2 ip=::3 ip=::4 ip=::5 ip=::6 ip=::7 ip=::8 ip=::9",
         "net=a net=b net=c net=d net=e net=f net=g net=h net=i",
         "net=office:10 net=lan net=office:20 name=web",
     };

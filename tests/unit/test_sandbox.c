@@ -24,7 +24,7 @@
 
 #include "fabricd/sandbox/sandbox.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(IOTH_SANITIZED)
 static const int filtered = 0;
 #else
 static const int filtered = 1;
