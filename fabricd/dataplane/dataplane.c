@@ -191,6 +191,7 @@ static void parent_received(void *aux, struct ipc_message *msg)
         pass_parent_on(dp, msg);
         break;
     case IPC_REPLAY_END:
+        dp_entries_open(dp);
         set_control(dp, dp->early_control);
         dp->early_control = -1;
         break;

@@ -70,6 +70,7 @@ struct dataplane {
     struct dp_mtu_asked mtu_asked[DP_MTU_ASKED];
     uint32_t udp_listen; /* Id of the IPC_LISTEN whose socket the link has; 0 = none. */
     bool vault_changed;  /* The parent has to be told. */
+    bool replayed;       /* The vault has come whole. */
     bool replaying;      /* To a new parent: IPC_REPLAY_END is still to come. */
 };
 
@@ -96,6 +97,7 @@ void dp_port_gone(void *dp, struct port *);
 /* --- vde_entry.c: clients at the doors of the VDE folders ----------------------------------- */
 void dp_entry_put(struct dataplane *, const struct ipc_listen *, int fd);
 void dp_entry_delete(struct dataplane *, uint32_t id);
+void dp_entries_open(struct dataplane *); /* The vault has been replayed. */
 /* The parent's answer to an IPC_VDE_DATA; takes the descriptors. False if it is not ours. */
 bool dp_vde_reply(struct dataplane *, struct ipc_message *);
 void dp_vde_free(struct dataplane *);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 
@@ -84,8 +85,9 @@ static void receive(struct outbox *o)
 
         if (code == -EAGAIN)
             return;
-        if (code == -EPROTO) {
-            log_warn("a message from a sibling process makes no sense: dropped");
+        if (code == -EPROTO ||
+            code == -EMSGSIZE) { /* Or no descriptor is left to take it. */
+            log_warn("a message from a sibling process is dropped: %s", err_text(code));
             continue;
         }
         if (code <= 0) {

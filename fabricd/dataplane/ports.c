@@ -184,8 +184,10 @@ static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
     }
     port->config = config;
     code = vault_put(dp->vault, msg, tell);
-    if (code < 0)
+    if (code < 0) {
         log_error("port %s is refused: %s", config.name, err_text(code));
+        mark_gone(port);
+    }
     port_start(port);
     if (port->driver)
         port->driver->sw.counters = counters;

@@ -146,18 +146,24 @@ static void ask_for_data_socket(struct client *c)
         client_free(c);
 }
 
-static bool answer_client(const struct client *c, int data_fd, char path[108])
+/* Where our data socket is; an empty text if that cannot be told. */
+static void path_of(int data_fd, char path[108])
 {
     struct sockaddr_un own = {.sun_family = AF_UNIX};
     socklen_t size = sizeof own;
-    uint8_t reply[VDE_REPLY_SIZE];
 
     static_assert(sizeof own.sun_path == 108, "as in struct ipc_port");
     if (getsockname(data_fd, (struct sockaddr *)&own, &size) < 0)
-        return false;
+        own.sun_path[0] = '\0';
     memcpy(path, own.sun_path, sizeof own.sun_path);
     path[107] = '\0';
-    return vde_reply_build(path, reply) == 0 &&
+}
+
+static bool answer_client(const struct client *c, const char *path)
+{
+    uint8_t reply[VDE_REPLY_SIZE];
+
+    return path[0] && vde_reply_build(path, reply) == 0 &&
            send(c->watch.fd, reply, sizeof reply, MSG_DONTWAIT | MSG_NOSIGNAL) ==
                (ssize_t)sizeof reply;
 }
@@ -192,24 +198,50 @@ static void make_port(struct client *c, struct ipc_message *reply, const char *p
     free(msg);
 }
 
-bool dp_vde_reply(struct dataplane *dp, struct ipc_message *msg)
+/* Nobody is there any more who could use the socket: the parent removes its name, as it does when
+ * a port goes. */
+static void give_back(struct dataplane *dp, const struct ipc_message *reply,
+                      const char *path)
+{
+    struct ipc_port port = {.id = dp_new_vde_id(dp), .kind = IPC_PORT_VDE};
+    struct ipc_delete del = {.type = IPC_PORT, .id = port.id};
+
+    memcpy(port.path, path, sizeof port.path);
+    if (outbox_send(&dp->parent, IPC_PORT, 0, &port, reply->fds, 1))
+        outbox_send(&dp->parent, IPC_DELETE, 0, &del, NULL, 0);
+}
+
+static struct client *client_of_request(struct dataplane *dp, uint32_t request)
 {
     list_for_each (it, &dp->clients) {
         struct client *c = list_entry(it, struct client, link);
-        char path[108];
 
-        if (!c->request || c->request != msg->head.request)
-            continue;
-        if (msg->body.reply.code < 0 || !msg->n_fds)
-            log_info("a VDE client of %s is refused: %s", c->entry.path,
-                     msg->body.reply.why[0] ? msg->body.reply.why
-                                            : err_text(msg->body.reply.code));
-        else if (answer_client(c, msg->fds[0], path))
-            make_port(c, msg, path);
-        client_free(c);
-        return true;
+        if (c->request && c->request == request)
+            return c;
     }
-    return false;
+    return NULL;
+}
+
+bool dp_vde_reply(struct dataplane *dp, struct ipc_message *msg)
+{
+    struct client *c = client_of_request(dp, msg->head.request);
+    char path[108] = "";
+
+    if (!c && !msg->n_fds)
+        return false;
+    if (msg->n_fds)
+        path_of(msg->fds[0], path);
+    if (!msg->n_fds || msg->body.reply.code < 0)
+        log_info("a VDE client of %s is refused: %s", c ? c->entry.path : "a network",
+                 msg->body.reply.why[0] ? msg->body.reply.why
+                                        : err_text(msg->body.reply.code));
+    else if (c && answer_client(c, path))
+        make_port(c, msg, path);
+    else
+        give_back(dp, msg, path);
+    if (c)
+        client_free(c);
+    return true;
 }
 
 /* --- the connection ----------------------------------------------------------------------- */
@@ -288,6 +320,23 @@ static void entry_ready(struct loop_watch *w, uint32_t events)
     }
 }
 
+static void entry_open(struct entry *entry)
+{
+    if (loop_add(entry->dp->loop, &entry->watch, entry->watch.fd, EPOLLIN) < 0)
+        log_error("%s cannot be listened on", entry->config.path);
+}
+
+/* Nobody comes in before all ports of the vault are there: a new one could take the number of one
+ * that is still to come. */
+void dp_entries_open(struct dataplane *dp)
+{
+    if (dp->replayed)
+        return;
+    dp->replayed = true;
+    list_for_each (it, &dp->entries)
+        entry_open(list_entry(it, struct entry, link));
+}
+
 void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
 {
     struct entry *entry;
@@ -297,9 +346,10 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
     entry->dp = dp;
     entry->config = *config;
     entry->watch.ready = entry_ready;
+    entry->watch.fd = fd;
     list_append(&dp->entries, &entry->link);
-    if (loop_add(dp->loop, &entry->watch, fd, EPOLLIN) < 0)
-        log_error("%s cannot be listened on", config->path);
+    if (dp->replayed)
+        entry_open(entry);
 }
 
 void dp_entry_delete(struct dataplane *dp, uint32_t id)

@@ -345,11 +345,19 @@ static void vde_request(struct world *w, struct vde_client *c)
 }
 
 /* As the parent does: connected to the client's socket, bound in the folder. */
-static void answer_as_parent(struct world *w, const struct vde_client *c)
+static void answer_request(struct world *w, const struct vde_client *c)
 {
     struct ipc_reply reply = {.code = 0};
-    int data;
+    int data = bind_at(SOCK_DGRAM | SOCK_NONBLOCK, c->daemon_path);
 
+    connect_to(data, c->path);
+    assert_int_equal(
+        ipc_send(w->parent.channel, IPC_REPLY, w->msg.head.request, &reply, &data, 1), 0);
+    close(data);
+}
+
+static void answer_as_parent(struct world *w, const struct vde_client *c)
+{
     assert_true(testparent_expect(w->parent.channel, IPC_VDE_DATA, &w->msg));
     assert_int_equal(w->msg.n_fds, 1);
     close(w->msg.fds[0]);
@@ -357,11 +365,7 @@ static void answer_as_parent(struct world *w, const struct vde_client *c)
     assert_int_equal(w->msg.body.vde_data.port, 1);
     assert_string_equal(w->msg.body.vde_data.client, c->path);
     assert_string_equal(w->msg.body.vde_data.folder, w->folder);
-    data = bind_at(SOCK_DGRAM | SOCK_NONBLOCK, c->daemon_path);
-    connect_to(data, c->path);
-    assert_int_equal(
-        ipc_send(w->parent.channel, IPC_REPLY, w->msg.head.request, &reply, &data, 1), 0);
-    close(data);
+    answer_request(w, c);
 }
 
 static void vde_close(struct world *w, struct vde_client *c)
@@ -406,6 +410,37 @@ static void vde_client_comes_and_goes(void **state)
     fd_close(&c.ctl);
     assert_true(testparent_expect(w->parent.channel, IPC_DELETE, &w->msg));
     assert_true(testparent_expect(w->parent.control, IPC_PORT_GONE, &w->msg));
+    vde_close(w, &c);
+}
+
+/* A client that goes while its socket is made leaves no socket behind: the parent is told of it as
+ * of a port that came and went. */
+static void vde_client_does_not_wait(void **state)
+{
+    struct world *w = *state;
+    struct vde_client c;
+    uint32_t id, request;
+
+    put_both(w);
+    open_door(w, 0);
+    vde_request(w, &c);
+    assert_true(testparent_expect(w->parent.channel, IPC_VDE_DATA, &w->msg));
+    close(w->msg.fds[0]);
+    request = w->msg.head.request;
+    fd_close(&c.ctl);
+    settle(w, 2);
+    w->msg.head.request = request;
+    answer_request(w, &c);
+    assert_true(testparent_expect(w->parent.channel, IPC_PORT, &w->msg));
+    assert_int_equal(w->msg.n_fds, 1);
+    close(w->msg.fds[0]);
+    assert_string_equal(w->msg.body.port.path, c.daemon_path);
+    id = w->msg.body.port.id;
+    assert_int_equal(id % 2, 1);
+    assert_true(testparent_expect(w->parent.channel, IPC_DELETE, &w->msg));
+    assert_int_equal(w->msg.body.del.type, IPC_PORT);
+    assert_int_equal(w->msg.body.del.id, id);
+    settle(w, 2);
     vde_close(w, &c);
 }
 
@@ -490,6 +525,7 @@ int main(void)
         TEST(counters_and_macs),
         TEST(captures_run),
         TEST(vde_client_comes_and_goes),
+        TEST(vde_client_does_not_wait),
         TEST(vde_client_must_name_a_vlan),
         TEST(next_parent_gets_everything),
     };
