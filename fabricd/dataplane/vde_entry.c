@@ -26,6 +26,7 @@
 #define CLIENTS_MAX      64u
 #define CLIENT_TIME      (10 * MTIME_SEC)
 #define ACCEPTS_PER_TURN 16u
+#define REST_TIME        (100 * MTIME_MS)
 #define NET_PORTS_MAX    1024u /* VDE ports of one network. */
 
 struct entry {
@@ -33,6 +34,7 @@ struct entry {
     struct dataplane *dp;
     struct ipc_listen config;
     struct loop_watch watch;
+    struct loop_timer rest; /* While no descriptors are to be had. */
 };
 
 struct client {
@@ -299,6 +301,23 @@ static void client_new(struct entry *entry, int fd, const struct fd_peer *peer)
     loop_timer_set(dp->loop, &c->timeout, loop_now(dp->loop) + CLIENT_TIME);
 }
 
+/* Whoever waits at the door goes on waiting, and would wake us all the time. */
+static void entry_rest(struct entry *entry)
+{
+    struct loop *loop = entry->dp->loop;
+
+    loop_set_events(loop, &entry->watch, 0);
+    loop_timer_set(loop, &entry->rest, loop_now(loop) + REST_TIME);
+}
+
+static void entry_rested(struct loop_timer *timer, mtime_t now)
+{
+    struct entry *entry = list_entry(timer, struct entry, rest);
+
+    (void)now;
+    loop_set_events(entry->dp->loop, &entry->watch, EPOLLIN);
+}
+
 static void entry_ready(struct loop_watch *w, uint32_t events)
 {
     struct entry *entry = list_entry(w, struct entry, watch);
@@ -308,8 +327,11 @@ static void entry_ready(struct loop_watch *w, uint32_t events)
         int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         struct fd_peer peer;
 
-        if (fd < 0)
+        if (fd < 0) {
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                entry_rest(entry);
             return;
+        }
         fd_refuse_rights(fd);
         if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
             client_new(entry, fd, &peer);
@@ -347,6 +369,7 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
     entry->config = *config;
     entry->watch.ready = entry_ready;
     entry->watch.fd = fd;
+    entry->rest.expired = entry_rested;
     list_append(&dp->entries, &entry->link);
     if (dp->replayed)
         entry_open(entry);
@@ -360,6 +383,7 @@ void dp_entry_delete(struct dataplane *dp, uint32_t id)
         if (entry->config.id != id)
             continue;
         loop_remove(dp->loop, &entry->watch);
+        loop_timer_set(dp->loop, &entry->rest, MTIME_NEVER);
         list_remove(&entry->link);
         free(entry);
     }

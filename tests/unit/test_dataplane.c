@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -444,6 +446,42 @@ static void vde_client_does_not_wait(void **state)
     vde_close(w, &c);
 }
 
+static mtime_t processor_time(pid_t pid)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &t), 0);
+    return (mtime_t)t.tv_sec * MTIME_SEC + t.tv_nsec / 1000;
+}
+
+/* A client that cannot be let in, since no descriptors are left, costs no time and comes in
+ * later. */
+static void vde_client_waits_at_the_door(void **state)
+{
+    struct world *w = *state;
+    struct rlimit limit, none;
+    struct vde_client c;
+    mtime_t used;
+
+    put_both(w);
+    open_door(w, 0);
+    settle(w, 2);
+    assert_int_equal(prlimit(w->parent.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    assert_int_equal(prlimit(w->parent.pid, RLIMIT_NOFILE, &none, NULL), 0);
+    used = processor_time(w->parent.pid);
+    vde_request(w, &c);
+    usleep(300000); /* What is measured, not waited for. */
+    assert_in_range(processor_time(w->parent.pid) - used, 0, 100 * MTIME_MS);
+    assert_int_equal(prlimit(w->parent.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+    assert_true(testparent_expect(w->parent.channel, IPC_VDE_DATA, &w->msg));
+    close(w->msg.fds[0]);
+    vde_close(w, &c);
+}
+
 /* A plain client of a network with VLANs is refused: the stream ends, nobody is asked. */
 static void vde_client_must_name_a_vlan(void **state)
 {
@@ -526,6 +564,7 @@ int main(void)
         TEST(captures_run),
         TEST(vde_client_comes_and_goes),
         TEST(vde_client_does_not_wait),
+        TEST(vde_client_waits_at_the_door),
         TEST(vde_client_must_name_a_vlan),
         TEST(next_parent_gets_everything),
     };
