@@ -89,6 +89,9 @@ void dp_port_put(struct dataplane *, struct ipc_message *); /* Into the vault, t
 /* The same for a port that we made ourselves: the parent is told. */
 void dp_port_put_own(struct dataplane *, struct ipc_message *);
 void dp_port_delete(struct dataplane *, uint32_t id);
+/* NULL if there is none, or it is about to go. */
+struct dp_port *dp_port_named(struct dataplane *, uint64_t net, const char *name);
+void dp_port_end(struct dp_port *);                        /* At the end of the turn. */
 void dp_ports_attach(struct dataplane *, struct dp_net *); /* The network has come, */
 void dp_ports_detach(struct dataplane *, struct dp_net *); /* or is about to go. */
 void dp_ports_sweep(struct dataplane *); /* Ends the ports whose other side went. */
@@ -97,6 +100,8 @@ void dp_port_gone(void *dp, struct port *);
 /* --- vde_entry.c: clients at the doors of the VDE folders ----------------------------------- */
 void dp_entry_put(struct dataplane *, const struct ipc_listen *, int fd);
 void dp_entry_delete(struct dataplane *, uint32_t id);
+/* The same for good: the client of a declared port goes with it. */
+void dp_entry_close(struct dataplane *, uint32_t id);
 void dp_entries_open(struct dataplane *); /* The vault has been replayed. */
 /* The parent's answer to an IPC_VDE_DATA; takes the descriptors. False if it is not ours. */
 bool dp_vde_reply(struct dataplane *, struct ipc_message *);

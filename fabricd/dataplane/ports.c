@@ -27,7 +27,19 @@ static struct dp_port *port_find(struct dataplane *dp, uint32_t id)
     return NULL;
 }
 
-static void mark_gone(struct dp_port *port)
+struct dp_port *dp_port_named(struct dataplane *dp, uint64_t net, const char *name)
+{
+    list_for_each (it, &dp->ports) {
+        struct dp_port *port = list_entry(it, struct dp_port, link);
+
+        if (port->config.net == net && strcmp(port->config.name, name) == 0 &&
+            list_empty(&port->gone_link))
+            return port;
+    }
+    return NULL;
+}
+
+void dp_port_end(struct dp_port *port)
 {
     if (list_empty(&port->gone_link))
         list_append(&port->dp->gone, &port->gone_link);
@@ -36,7 +48,7 @@ static void mark_gone(struct dp_port *port)
 void dp_port_gone(void *aux, struct port *driver)
 {
     (void)aux;
-    mark_gone(driver->owner);
+    dp_port_end(driver->owner);
 }
 
 /* --- captures ----------------------------------------------------------------------------- */
@@ -91,7 +103,7 @@ static void attach(struct dp_net *net, struct dp_port *port)
         log_warn("port %s/%s cannot be used: %s", net->config.name, port->config.name,
                  err_text(code));
         port->driver = NULL;
-        mark_gone(port);
+        dp_port_end(port);
         return;
     }
     port->driver->owner = port;
@@ -121,7 +133,7 @@ static void lifeline_ready(struct loop_watch *w, uint32_t events)
             continue;
         if (n == 0 || errno != EAGAIN) {
             loop_remove(port->dp->loop, w);
-            mark_gone(port);
+            dp_port_end(port);
         }
         return;
     }
@@ -150,7 +162,7 @@ static void port_start(struct dp_port *port)
     port->lifeline.ready = lifeline_ready;
     port->lifeline.fd = -1;
     if (fd >= 0 && loop_add(port->dp->loop, &port->lifeline, fd, EPOLLIN | EPOLLRDHUP) < 0)
-        mark_gone(port);
+        dp_port_end(port);
     if (net)
         attach(net, port);
 }
@@ -186,7 +198,7 @@ static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
     code = vault_put(dp->vault, msg, tell);
     if (code < 0) {
         log_error("port %s is refused: %s", config.name, err_text(code));
-        mark_gone(port);
+        dp_port_end(port);
     }
     port_start(port);
     if (port->driver)

@@ -178,6 +178,7 @@ void dp_state_delete(struct dataplane *dp, const struct ipc_delete *del)
 {
     switch (del->type) {
     case IPC_LISTEN:
+        dp_entry_close(dp, (uint32_t)del->id);
         listen_delete(dp, (uint32_t)del->id);
         break;
     case IPC_NET:

@@ -4,6 +4,9 @@
  * network, it says where its datagram socket is, the parent makes ours and connects the two, and
  * the client gets the path of ours. Then it is a port like any other.
  *
+ * The door of a declared port takes one client at a time: a second one is refused, and hears of it
+ * as of every refusal, by the end of the connection.
+ *
  * Clients that have no port yet are bounded in number and in time; the oldest goes first.
  */
 #include <assert.h>
@@ -46,7 +49,8 @@ struct client {
     struct vde_request asked;
     struct fd_peer peer;
     struct ipc_listen entry;
-    uint32_t number;  /* Of the port, as VDE counts them. */
+    uint32_t number; /* Of the port, as VDE counts them; 0 = a declared one. */
+    char name[IPC_NAME_SIZE];
     uint32_t request; /* To the parent; 0 = not asked yet. */
 };
 
@@ -89,17 +93,19 @@ static bool is_open_to(struct dataplane *dp, const struct ipc_listen *entry,
     return net && is_allowed(net, peer) && (net->config.vlan_aware == (entry->vlan != 0));
 }
 
-/* --- port numbers ------------------------------------------------------------------------- */
+/* --- names of ports ----------------------------------------------------------------------- */
 
 static bool number_is_taken(struct dataplane *dp, uint64_t net, uint32_t number)
 {
     char name[IPC_NAME_SIZE];
 
     snprintf(name, sizeof name, "vde%u", number);
-    list_for_each (it, &dp->ports) {
-        const struct dp_port *port = list_entry(it, struct dp_port, link);
+    if (dp_port_named(dp, net, name))
+        return true;
+    list_for_each (it, &dp->entries) { /* A declared port may be called so. */
+        const struct entry *entry = list_entry(it, struct entry, link);
 
-        if (port->config.net == net && strcmp(port->config.name, name) == 0)
+        if (entry->config.net == net && strcmp(entry->config.name, name) == 0)
             return true;
     }
     list_for_each (it, &dp->clients) {
@@ -127,6 +133,31 @@ static uint32_t choose_number(struct dataplane *dp, const struct client *c)
     return 0;
 }
 
+/* Whether a client has the declared port, or is about to. */
+static bool is_occupied(struct dataplane *dp, const struct client *newcomer)
+{
+    if (dp_port_named(dp, newcomer->entry.net, newcomer->entry.name))
+        return true;
+    list_for_each (it, &dp->clients) {
+        const struct client *c = list_entry(it, struct client, link);
+
+        if (c != newcomer && c->request && c->entry.id == newcomer->entry.id)
+            return true;
+    }
+    return false;
+}
+
+static bool choose_name(struct dataplane *dp, struct client *c)
+{
+    if (c->entry.name[0]) {
+        memcpy(c->name, c->entry.name, sizeof c->name);
+        return !is_occupied(dp, c);
+    }
+    c->number = choose_number(dp, c);
+    snprintf(c->name, sizeof c->name, "vde%u", c->number ? c->number : c->asked.port);
+    return c->number != 0;
+}
+
 /* --- asking the parent -------------------------------------------------------------------- */
 
 static void ask_for_data_socket(struct client *c)
@@ -134,9 +165,8 @@ static void ask_for_data_socket(struct client *c)
     struct dataplane *dp = c->dp;
     struct ipc_vde_data ask = {.uid = c->peer.uid, .client_size = c->asked.path_size};
 
-    c->number = choose_number(dp, c);
-    if (!c->number) {
-        log_info("a VDE client of %s asked for a port that it cannot have", c->entry.path);
+    if (!choose_name(dp, c)) {
+        log_info("a VDE client of %s cannot have the port %s", c->entry.path, c->name);
         client_free(c);
         return;
     }
@@ -186,7 +216,8 @@ static void make_port(struct client *c, struct ipc_message *reply, const char *p
     port->net = c->entry.net;
     port->owner_uid = c->peer.uid;
     port->owner_pid = (uint32_t)c->peer.pid;
-    snprintf(port->name, sizeof port->name, "vde%u", c->number);
+    port->rate = c->entry.rate;
+    memcpy(port->name, c->name, sizeof port->name);
     memcpy(port->path, path, sizeof port->path);
     msg->fds[0] = reply->fds[0];
     msg->fds[1] = c->watch.fd;
@@ -359,6 +390,47 @@ void dp_entries_open(struct dataplane *dp)
         entry_open(list_entry(it, struct entry, link));
 }
 
+/* The client that a declared port has follows what is declared. */
+static void follow_entry(struct dataplane *dp, const struct ipc_listen *config)
+{
+    struct dp_port *port = dp_port_named(dp, config->net, config->name);
+    struct ipc_message *msg;
+
+    if (!config->name[0] || !port || port->config.kind != IPC_PORT_VDE ||
+        (port->config.vlan == config->vlan && port->config.rate == config->rate))
+        return;
+    msg = xcalloc(1, sizeof *msg);
+    msg->head.type = IPC_PORT;
+    msg->head.version = IPC_VERSION;
+    msg->head.size = sizeof msg->body.port;
+    msg->body.port = port->config;
+    msg->body.port.vlan = config->vlan;
+    msg->body.port.rate = config->rate;
+    outbox_send(&dp->control, IPC_PORT_NEW, 0, &msg->body.port, NULL, 0);
+    dp_port_put_own(dp, msg);
+    free(msg);
+}
+
+void dp_entry_close(struct dataplane *dp, uint32_t id)
+{
+    list_for_each_safe (it, &dp->clients) {
+        struct client *c = list_entry(it, struct client, link);
+
+        if (c->entry.id == id)
+            client_free(c);
+    }
+    list_for_each (it, &dp->entries) {
+        const struct entry *entry = list_entry(it, struct entry, link);
+        struct dp_port *port;
+
+        if (entry->config.id != id || !entry->config.name[0])
+            continue;
+        port = dp_port_named(dp, entry->config.net, entry->config.name);
+        if (port && port->config.kind == IPC_PORT_VDE)
+            dp_port_end(port);
+    }
+}
+
 void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
 {
     struct entry *entry;
@@ -373,6 +445,13 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
     list_append(&dp->entries, &entry->link);
     if (dp->replayed)
         entry_open(entry);
+    list_for_each (it, &dp->clients) {
+        struct client *c = list_entry(it, struct client, link);
+
+        if (c->entry.id == config->id)
+            c->entry = *config;
+    }
+    follow_entry(dp, config);
 }
 
 void dp_entry_delete(struct dataplane *dp, uint32_t id)

@@ -48,7 +48,8 @@ static bool self_ok(const union ipc_body *b)
 static bool listen_ok(const union ipc_body *b)
 {
     return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_PLUG &&
-           b->listen.vlan < 4095 && TEXT_OK(b->listen.path) && addr_ok(&b->listen.addr);
+           b->listen.vlan < 4095 && TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) &&
+           addr_ok(&b->listen.addr);
 }
 
 static bool net_ok(const union ipc_body *b)
@@ -114,6 +115,12 @@ static bool open_udp_ok(const union ipc_body *b)
 static bool open_vde_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->open_vde.name) && (b->open_vde.mode & ~0777) == 0;
+}
+
+static bool open_door_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->open_door.network) && TEXT_OK(b->open_door.name) &&
+           b->open_door.vlan < 4095 && (b->open_door.mode & ~0777) == 0;
 }
 
 static bool vde_data_ok(const union ipc_body *b)
@@ -209,6 +216,7 @@ static const struct kind {
     [IPC_OPEN_TAP] = {"open_tap", sizeof(struct ipc_open_tap), open_tap_ok},
     [IPC_OPEN_UDP] = {"open_udp", sizeof(struct ipc_open_udp), open_udp_ok},
     [IPC_OPEN_VDE] = {"open_vde", sizeof(struct ipc_open_vde), open_vde_ok},
+    [IPC_OPEN_DOOR] = {"open_door", sizeof(struct ipc_open_door), open_door_ok},
     [IPC_VDE_DATA] = {"vde_data", sizeof(struct ipc_vde_data), vde_data_ok},
     [IPC_SIGN] = {"sign", sizeof(struct ipc_sign), sign_ok},
     [IPC_PATH_MTU] = {"path_mtu", sizeof(struct ipc_addr), addr_body_ok},

@@ -76,6 +76,9 @@ enum ipc_type {
     IPC_KEYS =
         36, /* control: struct ipc_keys -> IPC_SELF with the request's number and this
                           host's keys in it, or IPC_REPLY with the reason */
+    IPC_OPEN_DOOR =
+        37, /* control: struct ipc_open_door -> IPC_LISTEN of a declared VDE port, its id in
+                          reply.port. Asked again: the same, with the new VLAN and rate. */
     IPC_REPLY = 39,  /* struct ipc_reply */
     IPC_SIGNED = 40, /* struct ipc_signed */
 
@@ -141,10 +144,12 @@ struct ipc_listen {
     uint32_t id;
     uint8_t kind;
     uint8_t reserved;
-    uint16_t vlan;        /* VDE: of the port group; 0 = the folder's ctl. */
-    uint64_t net;         /* VDE */
-    char path[108];       /* VDE: the folder, so that data sockets can be made in it. */
-    struct ipc_addr addr; /* UDP: as bound. */
+    uint16_t vlan;            /* VDE: of the port group; 0 = the folder's ctl. */
+    uint64_t net;             /* VDE */
+    uint64_t rate;            /* VDE: of the declared port, towards its client. */
+    char name[IPC_NAME_SIZE]; /* VDE: the declared port; "" = any client, any number. */
+    char path[108];           /* VDE: the folder, so that data sockets can be made in it. */
+    struct ipc_addr addr;     /* UDP: as bound. */
 };
 
 struct ipc_allow {
@@ -256,6 +261,16 @@ struct ipc_open_vde {
     char name[IPC_NAME_SIZE];      /* The folder is RUN/net/NAME. */
     uint8_t vlan_groups[4096 / 8]; /* A socket vN for each. */
     uint16_t mode; /* Of the folder and the sockets: 0700, or wider with --allow. */
+};
+
+/* The door RUN/net/NETWORK/NAME of a declared VDE port. */
+struct ipc_open_door {
+    uint64_t net;
+    uint64_t rate;
+    char network[IPC_NAME_SIZE];
+    char name[IPC_NAME_SIZE];
+    uint16_t vlan;
+    uint16_t mode; /* As of ipc_open_vde. */
 };
 
 struct ipc_vde_data {
@@ -406,6 +421,7 @@ union ipc_body {
     struct ipc_open_tap open_tap;
     struct ipc_open_udp open_udp;
     struct ipc_open_vde open_vde;
+    struct ipc_open_door open_door;
     struct ipc_vde_data vde_data;
     struct ipc_sign sign;
     struct ipc_signed signed_;

@@ -68,6 +68,9 @@ int request_open_own(struct parent *, struct err *err) __attribute__((warn_unuse
 /* Closes and removes the VDE entry of a network. */
 void request_close_vde(struct parent *, uint64_t net);
 
+/* Closes the door of a declared VDE port. */
+void request_close_door(struct parent *, uint64_t id);
+
 /* --- adopt.c ------------------------------------------------------------------------------ */
 
 /*

@@ -110,23 +110,25 @@ static bool has_bit(const uint8_t *bits, unsigned i)
 static bool is_wanted(const struct vde_entry *v, const struct ipc_listen *l)
 {
     return v->wanted && !strcmp(l->path, v->folder) &&
-           (!l->vlan || has_bit(v->wanted->vlan_groups, l->vlan));
+           (l->name[0] || !l->vlan || has_bit(v->wanted->vlan_groups, l->vlan));
 }
 
 static bool keep_or_close(void *aux, const struct vault_entry *e)
 {
     struct vde_entry *v = aux;
     const struct ipc_listen *l = &e->body->listen;
-    char folder[108];
+    char folder[108], door[IPC_NAME_SIZE];
 
     if (e->type != IPC_LISTEN || l->kind != IPC_LISTEN_VDE || l->net != v->net)
         return true;
     if (is_wanted(v, l)) {
-        v->have[l->vlan / 8] |= (uint8_t)(1 << l->vlan % 8);
+        if (!l->name[0])
+            v->have[l->vlan / 8] |= (uint8_t)(1 << l->vlan % 8);
         return true;
     }
     memcpy(folder, l->path, sizeof folder);
-    vde_unlisten(folder, l->vlan);
+    vde_door(l, door);
+    vde_unlisten(folder, door);
     vault_delete(v->parent->vault, IPC_LISTEN, e->id, true);
     if (!v->wanted || strcmp(folder, v->folder) != 0)
         vde_remove_folder(folder);
@@ -139,12 +141,14 @@ static int listen_missing(struct vde_entry *v, struct err *err)
         struct ipc_listen l = {
             .kind = IPC_LISTEN_VDE, .vlan = (uint16_t)vlan, .net = v->net};
         bool wanted = !vlan || has_bit(v->wanted->vlan_groups, vlan);
+        char door[IPC_NAME_SIZE];
         int fd;
         int r;
 
         if (!wanted || has_bit(v->have, vlan))
             continue;
-        fd = vde_listen(v->folder, l.vlan, v->wanted->mode, err);
+        vde_door(&l, door);
+        fd = vde_listen(v->folder, door, v->wanted->mode, err);
         if (fd < 0)
             return fd;
         memcpy(l.path, v->folder, strlen(v->folder) + 1);
@@ -179,6 +183,75 @@ void request_close_vde(struct parent *p, uint64_t net)
     struct vde_entry v = {.parent = p, .net = net};
 
     vault_each(p->vault, keep_or_close, &v);
+}
+
+struct door_search {
+    uint64_t net;
+    const char *name;
+    const struct ipc_listen *found;
+};
+
+static bool is_door(void *aux, const struct vault_entry *e)
+{
+    struct door_search *s = aux;
+    const struct ipc_listen *l = &e->body->listen;
+
+    if (e->type == IPC_LISTEN && l->kind == IPC_LISTEN_VDE && l->net == s->net &&
+        !strcmp(l->name, s->name))
+        s->found = l;
+    return !s->found;
+}
+
+/* The door of a declared port, or what is new about one that is there. */
+static int open_door(struct parent *p, const struct ipc_open_door *wanted, uint32_t *id,
+                     struct err *err)
+{
+    struct door_search have = {.net = wanted->net, .name = wanted->name};
+    struct ipc_listen l = {.kind = IPC_LISTEN_VDE,
+                           .net = wanted->net,
+                           .vlan = wanted->vlan,
+                           .rate = wanted->rate};
+    int fd = -1;
+    int r;
+
+    if (!vde_door_name_ok(wanted->name))
+        return err_set(err, -EINVAL, "%s is no name for a VDE port", wanted->name);
+    memcpy(l.name, wanted->name, sizeof l.name);
+    r = vde_folder(p->config->start.run_dir, wanted->network, wanted->mode, l.path, err);
+    if (r < 0)
+        return r;
+    vault_each(p->vault, is_door, &have);
+    if (have.found) {
+        l.id = have.found->id;
+    } else {
+        fd = vde_listen(l.path, wanted->name, wanted->mode, err);
+        if (fd < 0)
+            return fd;
+        l.id = p->next_listen++;
+    }
+    *id = l.id;
+    r = vault_put_body(p->vault, IPC_LISTEN, &l, &fd, fd >= 0, true);
+    return r < 0 ? err_set(err, r, "cannot be kept: %s", err_text(r)) : 0;
+}
+
+static void open_door_for(struct parent *p, const struct ipc_message *msg)
+{
+    struct err err = {0};
+    uint32_t id = 0;
+    int r = open_door(p, &msg->body.open_door, &id, &err);
+
+    parent_sync(p);
+    reply(p, CONTROL, msg, r, id, &err);
+}
+
+void request_close_door(struct parent *p, uint64_t id)
+{
+    const struct vault_entry *e = vault_find(p->vault, IPC_LISTEN, id);
+
+    if (!e || e->body->listen.kind != IPC_LISTEN_VDE || !e->body->listen.name[0])
+        return;
+    vde_unlisten(e->body->listen.path, e->body->listen.name);
+    vault_delete(p->vault, IPC_LISTEN, id, true);
 }
 
 struct folder_search {
@@ -290,6 +363,9 @@ bool request_from_control(struct parent *p, const struct ipc_message *msg)
         return true;
     case IPC_OPEN_VDE:
         open_vde_for(p, msg);
+        return true;
+    case IPC_OPEN_DOOR:
+        open_door_for(p, msg);
         return true;
     case IPC_KEYS:
         keys_for(p, msg);

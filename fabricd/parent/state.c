@@ -97,6 +97,8 @@ static void delete_for_control(struct parent *p, const struct ipc_delete *del)
         delete_net(p, del->id);
     else if (del->type == IPC_PORT)
         delete_port(p, del->id, true);
+    else if (del->type == IPC_LISTEN && del->id >= LISTEN_FIRST_VDE)
+        request_close_door(p, del->id);
     else if (del->type != IPC_LISTEN || del->id >= LISTEN_UDP)
         vault_delete(p->vault, del->type, del->id, true);
     parent_sync(p);

@@ -21,6 +21,8 @@
 #define SEND_BUFFER (4 << 20)
 #define PATH_TRIES  64
 
+#define DOOR_PATH_SIZE (108 + IPC_NAME_SIZE)
+
 /* Of "/NNNNN.NNNNNNN", the longest name that a data socket has. */
 #define DATA_NAME_SIZE 14
 
@@ -68,20 +70,29 @@ int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[1
     return make_folder(folder, (mode & 0755) | S_ISGID, err);
 }
 
-static void listen_path(const char *folder, uint16_t vlan, char path[128])
+void vde_door(const struct ipc_listen *l, char door[IPC_NAME_SIZE])
 {
-    if (vlan)
-        snprintf(path, 128, "%s/v%u", folder, vlan);
+    if (l->name[0])
+        memcpy(door, l->name, sizeof l->name);
+    else if (l->vlan)
+        snprintf(door, IPC_NAME_SIZE, "v%u", l->vlan);
     else
-        snprintf(path, 128, "%s/ctl", folder);
+        snprintf(door, IPC_NAME_SIZE, "ctl");
 }
 
-int vde_listen(const char *folder, uint16_t vlan, mode_t mode, struct err *err)
+bool vde_door_name_ok(const char *name)
 {
-    char path[128];
+    if (!is_name(name) || !isalpha((unsigned char)name[0]) || !strcmp(name, "ctl"))
+        return false;
+    return name[0] != 'v' || strspn(name + 1, "0123456789") != strlen(name) - 1;
+}
+
+int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)
+{
+    char path[DOOR_PATH_SIZE];
     int fd;
 
-    listen_path(folder, vlan, path);
+    snprintf(path, sizeof path, "%s/%s", folder, door);
     fd = open_unix(path, SOCK_STREAM, mode & 0666, err);
     if (fd >= 0 && listen(fd, BACKLOG) < 0) {
         int code = err_set(err, -errno, "%s: %s", path, err_text(errno));
@@ -92,11 +103,11 @@ int vde_listen(const char *folder, uint16_t vlan, mode_t mode, struct err *err)
     return fd;
 }
 
-void vde_unlisten(const char *folder, uint16_t vlan)
+void vde_unlisten(const char *folder, const char *door)
 {
-    char path[128];
+    char path[DOOR_PATH_SIZE];
 
-    listen_path(folder, vlan, path);
+    snprintf(path, sizeof path, "%s/%s", folder, door);
     unlink(path);
 }
 
@@ -108,11 +119,11 @@ void vde_set_modes(const char *folder, mode_t mode)
     if (!dir)
         return;
     while ((d = readdir(dir))) {
-        bool listens = !strcmp(d->d_name, "ctl") ||
-                       (d->d_name[0] == 'v' && isdigit((unsigned char)d->d_name[1]));
         struct stat st;
 
-        if (listens && fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        /* Data sockets begin with a digit, those of the owner's clients with a point. */
+        if (isalpha((unsigned char)d->d_name[0]) &&
+            fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISSOCK(st.st_mode))
             (void)!fchmodat(dirfd(dir), d->d_name, mode & 0666, 0);
     }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The VDE entries: folders RUN/net/NAME with the listening socket `ctl`, one `vN` for each VLAN,
- * and the data sockets of the clients. Everything in them is made and removed here; accepting
+ * The VDE entries: folders RUN/net/NAME with the doors (listening sockets) `ctl`, one `vN` for
+ * each VLAN and one of the name of each declared port, and the data sockets of the clients. Everything in them is made and removed here; accepting
  * and talking is the switch's.
  */
 #ifndef FABRICD_PARENT_VDE_H
 #define FABRICD_PARENT_VDE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,14 +22,20 @@
 int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[108],
                struct err *err) __attribute__((warn_unused_result));
 
-/* A listening socket of the folder: `ctl` for vlan 0, else `vVLAN`. A descriptor or -errno. */
-int vde_listen(const char *folder, uint16_t vlan, mode_t mode, struct err *err)
+/* What the door is called in its folder: `ctl`, `vVLAN`, or the declared port's name. */
+void vde_door(const struct ipc_listen *, char door[IPC_NAME_SIZE]);
+
+/* Whether a declared port's door may be called so: not as the other doors, nor as a data socket. */
+bool vde_door_name_ok(const char *name);
+
+/* Makes a door. A descriptor or -errno. */
+int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Gives the listening sockets that are in the folder the mode of one made now. */
+/* Gives the doors that are in the folder the mode of one made now. */
 void vde_set_modes(const char *folder, mode_t mode);
 
-void vde_unlisten(const char *folder, uint16_t vlan);
+void vde_unlisten(const char *folder, const char *door);
 
 /* Removes what is left of sockets in it, then the folder. */
 void vde_remove_folder(const char *folder);

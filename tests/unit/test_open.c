@@ -127,8 +127,8 @@ static void test_vde_folder(void **state)
     assert_int_equal(vde_folder(base, "lan1", 0700, folder, &err), 0);
     assert_int_equal(stat(folder, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
-    ctl = vde_listen(folder, 0, 0700, &err);
-    group = vde_listen(folder, 10, 0700, &err);
+    ctl = vde_listen(folder, "ctl", 0700, &err);
+    group = vde_listen(folder, "v10", 0700, &err);
     assert_true(ctl >= 0 && group >= 0);
     snprintf(path, sizeof path, "%s/ctl", folder);
     assert_int_equal(stat(path, &st), 0);
@@ -141,7 +141,7 @@ static void test_vde_folder(void **state)
     assert_int_equal(st.st_mode & 0777, 0755);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0666);
-    vde_unlisten(folder, 0);
+    vde_unlisten(folder, "ctl");
     assert_int_equal(stat(path, &st), -1);
     vde_remove_folder(folder);
     assert_int_equal(stat(folder, &st), -1);

@@ -162,6 +162,7 @@ static struct node *declared_status(const struct shape *shape, const struct view
     const char *host = node_get_text(port->body, "host", "");
     const struct ipc_port *live =
         net != NULL ? reconcile_port(control->reconcile, net->id, port->name) : NULL;
+    bool vde = node_get_bool(port->body, "vde", false);
     const char *problem;
     struct node *status;
 
@@ -172,8 +173,9 @@ static struct node *declared_status(const struct shape *shape, const struct view
     if (strcmp(host, control_host(control)) != 0)
         node_set_text(status, "state", "unknown"); /* The other host knows. */
     else
-        node_set_text(status, "state", problem != NULL ? "down" : "pending");
-    node_set_text(status, "kind", "tap");
+        /* A VDE port is there, and waits for its client. */
+        node_set_text(status, "state", problem != NULL || vde ? "down" : "pending");
+    node_set_text(status, "kind", vde ? "vde" : "tap");
     node_set_text(status, "host", host);
     if (problem != NULL)
         node_set_text(status, "problem", problem);

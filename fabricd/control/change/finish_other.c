@@ -30,6 +30,21 @@ static int check_tap(struct work *work, const struct change_item *item,
     return 0;
 }
 
+/* A VDE port is a socket of its name in the network's folder, beside those of the network itself. */
+static int check_vde_name(struct work *work, const struct change_item *item)
+{
+    const char *name = item->name;
+
+    if (strcmp(name, "ctl") != 0 &&
+        (name[0] != 'v' || strspn(name + 1, "0123456789") != strlen(name + 1)))
+        return 0;
+    change_fail(work->result, 400,
+                "a VDE port cannot be called %s: that is the network's own entry%s", name,
+                name[0] == 'v' ? " for a VLAN" : "");
+    err_hint(&work->result->err, "iothctl port add %s vde-%s --vde", item->network, name);
+    return -EINVAL;
+}
+
 int finish_port(struct work *work, const struct change_item *item, const struct node *now,
                 struct node *body)
 {
@@ -43,15 +58,9 @@ int finish_port(struct work *work, const struct change_item *item, const struct 
                     item->network, item->name);
         return -EEXIST;
     }
-    if (node_get_bool(body, "vde", false)) {
-        change_fail(
-            work->result, 501,
-            "declared VDE ports are not built yet; VDE clients connect to the network "
-            "itself");
-        err_hint(&work->result->err, "vde_plug vde://%s/net/%s",
-                 work->control->start.run_dir, item->network);
-        return -ENOTSUP;
-    }
+    r = node_get_bool(body, "vde", false) ? check_vde_name(work, item) : 0;
+    if (r < 0)
+        return r;
     if (node_get_text(body, "host", NULL) == NULL)
         node_set_text(body, "host",
                       now != NULL ? node_get_text(now, "host", work->change->host)

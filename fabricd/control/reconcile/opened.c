@@ -102,6 +102,22 @@ static void remember_tap(struct reconcile *rc, const struct opened *o,
         log_warn("too many ports: %s is not remembered", o->what);
 }
 
+/* The door is there, under the id that the parent gave it. */
+static void remember_door(struct reconcile *rc, const struct opened *o,
+                          const struct ipc_message *reply)
+{
+    const struct ipc_open_door *asked = &o->asked.door;
+    struct ipc_listen door = {.kind = IPC_LISTEN_VDE,
+                              .id = reply->body.reply.port,
+                              .net = asked->net,
+                              .vlan = asked->vlan,
+                              .rate = asked->rate};
+
+    memcpy(door.name, asked->name, sizeof(door.name));
+    if (vault_put_body(rc->mirror, IPC_LISTEN, &door, NULL, 0, false) < 0)
+        log_warn("too many ports: %s is not remembered", o->what);
+}
+
 static void opened_reply(void *aux, struct ipc_message *reply)
 {
     struct opened *o = aux;
@@ -120,10 +136,12 @@ static void opened_reply(void *aux, struct ipc_message *reply)
     } else {
         o->failed = false;
         o->why[0] = '\0';
-        if (!o->is_vde) {
+        if (o->kind == OPENED_TAP)
             remember_tap(rc, o, reply);
+        else if (o->kind == OPENED_DOOR)
+            remember_door(rc, o, reply);
+        if (o->kind != OPENED_VDE)
             reconcile_kick(rc); /* It may have been removed meanwhile. */
-        }
     }
     if (o->failed && chan_up(&rc->control->parent))
         loop_timer_set(rc->control->loop, &rc->retry,
@@ -133,23 +151,34 @@ static void opened_reply(void *aux, struct ipc_message *reply)
 
 static void ask_opened(struct opened *o)
 {
+    static const enum ipc_type types[] = {
+        [OPENED_TAP] = IPC_OPEN_TAP,
+        [OPENED_VDE] = IPC_OPEN_VDE,
+        [OPENED_DOOR] = IPC_OPEN_DOOR,
+    };
+
     o->waiting = true;
     o->request =
-        chan_ask(&o->owner->control->parent, o->is_vde ? IPC_OPEN_VDE : IPC_OPEN_TAP,
-                 &o->asked, 0, opened_reply, o);
+        chan_ask(&o->owner->control->parent, types[o->kind], &o->asked, 0, opened_reply, o);
 }
 
 /* Asks once for the same thing, and again while it fails. */
-void opened_want(struct reconcile *rc, const char *what, bool is_vde, const void *asked,
-                 size_t size)
+void opened_want(struct reconcile *rc, const char *what, enum opened_kind kind,
+                 const void *asked, size_t size)
 {
     struct opened *o = opened_find(rc, what);
-    bool same = o != NULL && memcmp(&o->asked, asked, size) == 0;
+    bool same;
+
+    if (o != NULL && o->kind != kind) {
+        opened_free(o);
+        o = NULL;
+    }
+    same = o != NULL && memcmp(&o->asked, asked, size) == 0;
 
     if (o == NULL) {
         o = xcalloc(1, sizeof(*o));
         o->owner = rc;
-        o->is_vde = is_vde;
+        o->kind = kind;
         snprintf(o->what, sizeof(o->what), "%s", what);
         list_append(&rc->opened, &o->link);
     }

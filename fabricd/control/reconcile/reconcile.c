@@ -164,7 +164,7 @@ static void run_networks(struct reconcile *rc)
             put_state(rc, IPC_NET, state->id, state);
             if (wanted_vde(rc->control, net, &vde)) {
                 snprintf(what, sizeof(what), "network %s", net->name);
-                opened_want(rc, what, true, &vde, sizeof(vde));
+                opened_want(rc, what, OPENED_VDE, &vde, sizeof(vde));
             }
         }
         free(state);
@@ -206,6 +206,31 @@ static int run_invite(void *aux, const struct store_object *object)
     return 0;
 }
 
+static bool is_here(const struct reconcile *rc, const struct view_port *port)
+{
+    return strcmp(node_get_text(port->body, "host", ""), control_host(rc->control)) == 0;
+}
+
+static void run_door(struct reconcile *rc, const struct view_network *net,
+                     const struct view_port *port)
+{
+    struct ipc_open_door door = {
+        .net = net->id,
+        .vlan = (uint16_t)node_get_int(port->body, "access", 0),
+        .rate = (uint64_t)node_get_int(port->body, "rate", 0),
+    };
+    struct ipc_open_vde vde;
+    char what[2 * IPC_NAME_SIZE + 8];
+
+    if (!wanted_vde(rc->control, net, &vde))
+        return;
+    door.mode = vde.mode;
+    snprintf(door.network, sizeof(door.network), "%s", net->name);
+    snprintf(door.name, sizeof(door.name), "%s", port->name);
+    snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
+    opened_want(rc, what, OPENED_DOOR, &door, sizeof(door));
+}
+
 static void run_port(struct reconcile *rc, const struct view_port *port)
 {
     const struct view_network *net = view_network(rc->control->view, port->network);
@@ -213,9 +238,12 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     struct ipc_open_tap open;
     char what[2 * IPC_NAME_SIZE + 8];
 
-    if (net == NULL ||
-        strcmp(node_get_text(port->body, "host", ""), control_host(rc->control)) != 0)
+    if (net == NULL || !is_here(rc, port))
         return;
+    if (node_get_bool(port->body, "vde", false)) {
+        run_door(rc, net, port);
+        return;
+    }
     open =
         (struct ipc_open_tap){.port = {
                                   .kind = IPC_PORT_TAP,
@@ -230,6 +258,9 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
         return;
     snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
     have = reconcile_port(rc, net->id, port->name);
+    if (have != NULL &&
+        have->kind != IPC_PORT_TAP) /* What it was before, on its way out. */
+        have = NULL;
     /* The parent writes the interface's name into its port. */
     if (have != NULL && have->vlan == open.port.vlan && have->rate == open.port.rate &&
         (have->path[0] == '\0' || strcmp(have->path, open.ifname) == 0)) {
@@ -241,7 +272,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     open.port.id = have != NULL ? have->id : new_port_id(rc);
     if (have != NULL && strcmp(have->path, open.ifname) != 0)
         delete_state(rc, IPC_PORT, open.port.id);
-    opened_want(rc, what, false, &open, sizeof(open));
+    opened_want(rc, what, OPENED_TAP, &open, sizeof(open));
 }
 
 static void run_ports(struct reconcile *rc)
@@ -250,9 +281,19 @@ static void run_ports(struct reconcile *rc)
         run_port(rc, list_entry(it, struct view_port, link));
 }
 
+static bool door_is_stale(const struct reconcile *rc, const struct ipc_listen *door)
+{
+    const struct view_network *net = view_network_by_id(rc->control->view, door->net);
+    const struct view_port *port =
+        net != NULL ? view_port(rc->control->view, net->name, door->name) : NULL;
+
+    return port == NULL || !is_here(rc, port) || !node_get_bool(port->body, "vde", false);
+}
+
 static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
 {
     const struct view_network *net = view_network_by_id(rc->control->view, port->net);
+    const struct view_port *declared;
 
     if (port->id % 2 != 0) /* The switch made it: its business. */
         return false;
@@ -264,7 +305,8 @@ static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
         return view_endpoint(rc->control->view, net->name, port->name) == NULL;
     if (port->owner_pid != 0) /* A program's, without an endpoint: goes with the program. */
         return false;
-    return view_port(rc->control->view, net->name, port->name) == NULL;
+    declared = view_port(rc->control->view, net->name, port->name);
+    return declared == NULL || node_get_bool(declared->body, "vde", false);
 }
 
 static bool find_stale(void *aux, const struct vault_entry *e)
@@ -294,6 +336,8 @@ static bool find_stale(void *aux, const struct vault_entry *e)
                  store_get(control->store, STORE_LOCAL, "invite", "", name, &object) == 0;
         if (wanted)
             store_object_done(&object);
+    } else if (e->type == IPC_LISTEN) {
+        wanted = !door_is_stale(stale->rc, &e->body->listen);
     } else if (e->type == IPC_PORT) {
         wanted = !port_is_stale(stale->rc, &e->body->port);
     }
@@ -358,7 +402,8 @@ void reconcile_learn(struct reconcile *rc, const struct ipc_message *msg)
         copy->head.type = IPC_PORT;
     if (copy->head.type == IPC_LISTEN && copy->body.listen.kind == IPC_LISTEN_UDP)
         rc->udp = copy->body.listen.addr;
-    if (copy->head.type != IPC_LISTEN && vault_put(rc->mirror, copy, false) < 0)
+    if ((copy->head.type != IPC_LISTEN || copy->body.listen.name[0] != '\0') &&
+        vault_put(rc->mirror, copy, false) < 0)
         log_warn("too many ports: one of the switch's is not shown");
     free(copy);
 }
@@ -391,7 +436,7 @@ void reconcile_forget(struct reconcile *rc)
     free(all.list);
     list_for_each (it, &rc->opened) {
         struct opened *o = list_entry(it, struct opened, link);
-        if (o->is_vde)
+        if (o->kind != OPENED_TAP)
             o->failed = true; /* Asked for again: it may not have been done. */
     }
     reconcile_kick(rc);

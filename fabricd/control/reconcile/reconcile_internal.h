@@ -5,6 +5,8 @@
 
 #include "fabricd/control/reconcile/reconcile.h"
 
+enum opened_kind { OPENED_TAP, OPENED_VDE, OPENED_DOOR };
+
 /* A declared port or a VDE entry: what the parent was asked for, and what came of it. */
 struct opened {
     struct list link;
@@ -13,8 +15,9 @@ struct opened {
     union {
         struct ipc_open_tap tap;
         struct ipc_open_vde vde;
+        struct ipc_open_door door;
     } asked;
-    bool is_vde;
+    enum opened_kind kind;
     bool wanted; /* Seen in this run. */
     bool waiting;
     bool failed;
@@ -57,7 +60,7 @@ struct reconcile {
 struct opened *opened_find(struct reconcile *, const char *what);
 
 /* Asks for the same thing once, and again while it fails. `asked` is of the sort's struct. */
-void opened_want(struct reconcile *, const char *what, bool is_vde, const void *asked,
+void opened_want(struct reconcile *, const char *what, enum opened_kind, const void *asked,
                  size_t size);
 
 /* Forgets what was not wanted since the last call. */
