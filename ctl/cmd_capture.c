@@ -128,10 +128,21 @@ static bool take_frame(struct capture *c, size_t got)
             return true;
     }
     c->seen++;
-    if (c->file)
-        pcapng_frame(c->file, interface_of(c, head.port), head.time_ns, data, size, whole);
-    else
+    if (!c->file) {
         print_line(&head, data, size);
+        return true;
+    }
+    struct pcapng_frame frame = {
+        .data = data,
+        .size = size,
+        .frame_size = whole,
+        .time_ns = head.time_ns,
+        .interface = interface_of(c, head.port),
+        .direction = head.direction == PLUG_IN    ? PCAPNG_IN
+                     : head.direction == PLUG_OUT ? PCAPNG_OUT
+                                                  : PCAPNG_UNKNOWN,
+    };
+    pcapng_frame(c->file, &frame);
     return true;
 }
 

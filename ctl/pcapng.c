@@ -10,6 +10,7 @@
 #define LINK_ETHERNET   1u
 #define OPTION_END      0u
 #define OPTION_NAME     2u /* if_name */
+#define OPTION_FLAGS    2u /* epb_flags */
 #define OPTION_TSRESOL  9u /* if_tsresol */
 #define OPTION_APPL     4u /* shb_userappl */
 
@@ -80,17 +81,19 @@ void pcapng_interface(FILE *f, const char *name, uint32_t snap)
     put_u32(f, total);
 }
 
-void pcapng_frame(FILE *f, uint32_t interface, uint64_t time_ns, const uint8_t *data,
-                  uint32_t size, uint32_t frame_size)
+void pcapng_frame(FILE *f, const struct pcapng_frame *frame)
 {
-    uint32_t total = 32 + padded(size);
+    const uint32_t flags = frame->direction; /* Bits 0 and 1; nothing else is known. */
+    uint32_t total = 32 + padded(frame->size) + 4 + 4 + 4;
     put_u32(f, BLOCK_PACKET);
     put_u32(f, total);
-    put_u32(f, interface);
-    put_u32(f, (uint32_t)(time_ns >> 32));
-    put_u32(f, (uint32_t)time_ns);
-    put_u32(f, size);
-    put_u32(f, frame_size);
-    put_padded(f, data, size);
+    put_u32(f, frame->interface);
+    put_u32(f, (uint32_t)(frame->time_ns >> 32));
+    put_u32(f, (uint32_t)frame->time_ns);
+    put_u32(f, frame->size);
+    put_u32(f, frame->frame_size);
+    put_padded(f, frame->data, frame->size);
+    put_option(f, OPTION_FLAGS, &flags, sizeof(flags));
+    put_option(f, OPTION_END, "", 0);
     put_u32(f, total);
 }

@@ -16,8 +16,17 @@ void pcapng_section(FILE *, const char *application);
 /* The interfaces count from 0 in the order in which they are written. Ethernet. */
 void pcapng_interface(FILE *, const char *name, uint32_t snap);
 
-/* `size` bytes of a frame that had `frame_size`. */
-void pcapng_frame(FILE *, uint32_t interface, uint64_t time_ns, const uint8_t *data,
-                  uint32_t size, uint32_t frame_size);
+enum pcapng_direction { PCAPNG_UNKNOWN, PCAPNG_IN, PCAPNG_OUT };
+
+struct pcapng_frame {
+    const uint8_t *data;
+    uint32_t size;       /* Of data. */
+    uint32_t frame_size; /* Before it was cut. */
+    uint64_t time_ns;
+    uint32_t interface;
+    enum pcapng_direction direction;
+};
+
+void pcapng_frame(FILE *, const struct pcapng_frame *);
 
 #endif

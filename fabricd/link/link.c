@@ -97,6 +97,8 @@ static void on_attach(void *aux, struct peer *p, unsigned slot)
     port->peer = p;
     port->net = net;
     port->slot = slot;
+    snprintf(port->name, sizeof port->name, "link-%.58s", p->name);
+    port->sw.name = port->name;
     port->sw.ops = &link_port_ops;
     port->sw.id = l->ops->new_port_id(l->aux);
     port->sw.all_vlans = true;

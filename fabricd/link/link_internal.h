@@ -33,7 +33,8 @@ struct link_port {
     struct peer *peer;
     struct link_net *net;
     unsigned slot;
-    struct link_port *next; /* Of the same peer. */
+    char name[IPC_NAME_SIZE]; /* link-HOST */
+    struct link_port *next;   /* Of the same peer. */
 };
 
 union link_sockaddr {

@@ -48,9 +48,11 @@ static void copy_frame(struct capture *c, struct plug_captured *head, const stru
     c->counters.tx_bytes += head->size;
 }
 
-static struct plug_captured head_for(const struct swport *port)
+static struct plug_captured head_for(const struct swport *port,
+                                     enum plug_direction direction)
 {
-    struct plug_captured head = {.time_ns = wall_ns(), .port_id = port->id};
+    struct plug_captured head = {
+        .time_ns = wall_ns(), .port_id = port->id, .direction = (uint8_t)direction};
 
     if (port->name)
         strncpy(head.port, port->name, sizeof head.port - 1);
@@ -60,7 +62,7 @@ static struct plug_captured head_for(const struct swport *port)
 void capture_in(struct list *captures, const struct swport *port,
                 const struct frame *frames, unsigned n)
 {
-    struct plug_captured head = head_for(port);
+    struct plug_captured head = head_for(port, PLUG_IN);
 
     list_for_each (it, captures) {
         struct capture *c = list_entry(it, struct capture, link);
@@ -75,7 +77,7 @@ void capture_in(struct list *captures, const struct swport *port,
 void capture_out(struct list *captures, const struct swport *port,
                  struct frame *const *frames, unsigned n)
 {
-    struct plug_captured head = head_for(port);
+    struct plug_captured head = head_for(port, PLUG_OUT);
 
     list_for_each (it, captures) {
         struct capture *c = list_entry(it, struct capture, link);

@@ -69,6 +69,9 @@ struct plug_reply {
     struct plug_addr gateway4, gateway6; /* family 0 = none. */
 };
 
+/* As the switch sees it: the frame came in by the port, or leaves by it. */
+enum plug_direction { PLUG_IN = 1, PLUG_OUT = 2 };
+
 /* In front of each captured frame on a CAPTURE lifeline; `size` bytes follow. */
 struct plug_captured {
     uint64_t time_ns; /* Since 1970. */
@@ -76,7 +79,8 @@ struct plug_captured {
     uint32_t frame_size; /* Before it was cut to `size`. */
     uint32_t size;
     uint16_t tci;
-    uint16_t reserved;
+    uint8_t direction; /* enum plug_direction */
+    uint8_t reserved;
     char port[PLUG_NAME_SIZE];
 };
 

@@ -206,7 +206,12 @@ static void pcapng(void **state)
     pcapng_section(m.out, "iothctl");
     pcapng_interface(m.out, "web", 65535);
     pcapng_interface(m.out, "office0", 65535);
-    pcapng_frame(m.out, 1, UINT64_C(0x123456789abcdef0), frame, sizeof(frame), 90);
+    pcapng_frame(m.out, &(struct pcapng_frame){.data = frame,
+                                               .size = sizeof(frame),
+                                               .frame_size = 90,
+                                               .time_ns = UINT64_C(0x123456789abcdef0),
+                                               .interface = 1,
+                                               .direction = PCAPNG_OUT});
     assert_int_equal(fclose(m.out), 0);
     size_t at = 0;
     for (size_t i = 0; i < 4; i++) {
@@ -222,6 +227,10 @@ static void pcapng(void **state)
             assert_int_equal(word(m.text, at + 20), 61);
             assert_int_equal(word(m.text, at + 24), 90);
             assert_memory_equal(m.text + at + 28, frame, sizeof(frame));
+            /* epb_flags: 4 bytes, outbound; then the end of the options. */
+            assert_int_equal(word(m.text, at + 92), 4u << 16 | 2);
+            assert_int_equal(word(m.text, at + 96), 2);
+            assert_int_equal(word(m.text, at + 100), 0);
         }
         at += size;
     }

@@ -544,12 +544,15 @@ static void captures_are_cut_and_filtered(void **state)
     assert_int_equal(head.frame_size, 60);
     assert_int_equal(head.size, 20);
     assert_int_equal(head.tci, 10);
+    assert_int_equal(head.direction, PLUG_IN);
     assert_memory_equal(bytes + sizeof head, f.data, 20);
     assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), -1);
     capture_out(&captures, &other, &out, 1);
     assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), -1);
     capture_out(&captures, &in, &out, 1);
     assert_int_equal(recv(pair[1], bytes, sizeof bytes, 0), (int)sizeof head + 20);
+    memcpy(&head, bytes, sizeof head);
+    assert_int_equal(head.direction, PLUG_OUT);
     for (unsigned i = 0; i < 5000; i++)
         capture_in(&captures, &in, &f, 1);
     assert_true(c.counters.tx_drops[SWPORT_DROP_FULL] > 0);

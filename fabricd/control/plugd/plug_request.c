@@ -403,6 +403,12 @@ static bool is_tap(int fd)
            (ifr.ifr_flags & (want | IFF_TUN)) == want;
 }
 
+/* Ports of links are the switch's; they are named after the host at the other end. */
+static bool is_link(const struct control *control, const char *name)
+{
+    return strncmp(name, "link-", 5) == 0 && view_host(control->view, name + 5) != NULL;
+}
+
 static int check(const struct plug_conn *conn, const struct view_network *net,
                  struct err *err)
 {
@@ -428,7 +434,9 @@ static int check(const struct plug_conn *conn, const struct view_network *net,
             "no TAP device came with the request (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR)");
     if (request->kind == PLUG_CAPTURE) {
         if (request->name[0] != '\0' &&
-            reconcile_port(conn->plugd->control->reconcile, net->id, request->name) == NULL)
+            reconcile_port(conn->plugd->control->reconcile, net->id, request->name) ==
+                NULL &&
+            !is_link(conn->plugd->control, request->name))
             return err_set(err, -ENOENT, "there is no port %s/%s on this host", net->name,
                            request->name);
         return 0;
