@@ -8,12 +8,14 @@
  *
  * Messages: kind 8, count 16, then for OFFER id 64 and channel 16 each, for WITHDRAW id 64 each.
  */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/cur.h"
 #include "proto/base/xalloc.h"
 #include "proto/link/hub_internal.h"
+#include "proto/wire/bytes.h"
 
 enum { KIND_OFFER = 1, KIND_WITHDRAW = 2 };
 
@@ -32,13 +34,49 @@ static void slots_grow(struct peer *p)
     p->n_slots = n;
 }
 
+/*
+ * What the peer has offered: a hash table with open addressing, since a peer may offer and withdraw
+ * as fast as it can send. Its order is our secret. Channel 0 is an offer that was withdrawn, the
+ * network 0 is none.
+ */
+static struct peer_offer *offer_place(const struct peer *p, uint64_t net)
+{
+    uint32_t mask = p->room_offers - 1;
+    uint8_t text[8], hash[crypto_shorthash_BYTES];
+    uint32_t i;
+
+    store_be32(text, (uint32_t)(net >> 32));
+    store_be32(text + 4, (uint32_t)net);
+    crypto_shorthash(hash, text, sizeof text, p->hub->offer_key);
+    i = load_be32(hash) & mask;
+    while (p->offers[i].net != 0 && p->offers[i].net != net)
+        i = (i + 1) & mask;
+    return &p->offers[i];
+}
+
 static const struct peer_offer *offer_find(const struct peer *p, uint64_t net)
 {
-    for (unsigned i = 0; i < p->n_offers; i++) {
-        if (p->offers[i].net == net)
-            return &p->offers[i];
+    const struct peer_offer *o = p->room_offers ? offer_place(p, net) : NULL;
+
+    return o && o->channel ? o : NULL;
+}
+
+/* Makes the table anew, without what was withdrawn, and at most half full. */
+static void offers_renew(struct peer *p)
+{
+    struct peer_offer *old = p->offers;
+    uint32_t room = 16, n = p->room_offers;
+
+    while (room < 2 * (p->n_offers + 1))
+        room *= 2;
+    p->offers = xcalloc(room, sizeof *p->offers);
+    p->room_offers = room;
+    p->used_offers = p->n_offers;
+    for (uint32_t i = 0; i < n; i++) {
+        if (old[i].channel)
+            *offer_place(p, old[i].net) = old[i];
     }
-    return NULL;
+    free(old);
 }
 
 static void detach(struct peer *p, unsigned slot)
@@ -116,29 +154,33 @@ void channel_sync(struct peer *p, mtime_t now)
 
 static void offer_note(struct peer *p, uint64_t net, uint16_t channel)
 {
-    for (unsigned i = 0; i < p->n_offers; i++) {
-        if (p->offers[i].net == net) {
-            p->offers[i].channel = channel;
-            return;
-        }
-    }
-    if (p->n_offers == HUB_NETS_MAX) /* More than any host may have. */
-        return;
-    if (p->n_offers == p->room_offers) {
-        p->room_offers = p->room_offers ? 2 * p->room_offers : 8;
-        p->offers = xrealloc(p->offers, p->room_offers * sizeof *p->offers);
-    }
-    p->offers[p->n_offers++] = (struct peer_offer){net, channel};
+    struct peer_offer *o;
+
+    if (net == 0 || (p->n_offers == HUB_NETS_MAX && !offer_find(p, net)))
+        return; /* More than any host may have. */
+    if (4 * (p->used_offers + 1) > 3 * p->room_offers)
+        offers_renew(p);
+    o = offer_place(p, net);
+    p->used_offers += o->net == 0;
+    p->n_offers += o->channel == 0;
+    *o = (struct peer_offer){net, channel};
 }
 
 static void offer_drop(struct peer *p, uint64_t net)
 {
-    for (unsigned i = 0; i < p->n_offers; i++) {
-        if (p->offers[i].net == net) {
-            p->offers[i] = p->offers[--p->n_offers];
-            return;
-        }
-    }
+    struct peer_offer *o = p->room_offers ? offer_place(p, net) : NULL;
+
+    if (!o || !o->channel)
+        return;
+    o->channel = 0;
+    p->n_offers--;
+}
+
+static void offers_forget(struct peer *p)
+{
+    free(p->offers);
+    p->offers = NULL;
+    p->n_offers = p->used_offers = p->room_offers = 0;
 }
 
 static void settle_net(struct peer *p, uint64_t net)
@@ -177,7 +219,7 @@ void channel_reset(struct peer *p)
         detach(p, slot);
         p->announced[slot] = 0;
     }
-    p->n_offers = 0;
+    offers_forget(p);
     p->announce_later = false;
 }
 
@@ -225,5 +267,5 @@ void channel_done(struct peer *p)
 {
     free(p->out);
     free(p->announced);
-    free(p->offers);
+    offers_forget(p);
 }

@@ -24,6 +24,7 @@ struct hub *hub_new(const struct hub_ops *ops, void *aux)
     h->table = xcalloc(h->table_size, sizeof *h->table);
     h->fragments = fragments_new();
     h->deadline = MTIME_NEVER;
+    ops->random(aux, h->offer_key, sizeof h->offer_key);
     return h;
 }
 

@@ -45,6 +45,7 @@ struct hub {
     int64_t wall_us; /* As of the last call that told it. */
     mtime_t deadline;
     uint64_t last_timestamp; /* Of our own first messages. */
+    uint8_t offer_key[16];   /* Orders the peers' offers. */
 
     uint8_t cookie_secret[32];
     mtime_t cookie_secret_until;

@@ -114,8 +114,8 @@ struct peer {
     uint8_t *announced; /* By slot: the peer was told our channel. */
     unsigned n_slots;
     struct peer_offer *offers;
-    unsigned n_offers, room_offers;
-    bool announce_later; /* The stream was full. */
+    uint32_t n_offers, used_offers, room_offers; /* In force; places taken; places. */
+    bool announce_later;                         /* The stream was full. */
 };
 
 /* The largest frame data that fits one datagram now: path MTU less all headers. */

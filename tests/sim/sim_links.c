@@ -452,6 +452,42 @@ static void channels_are_not_used_again(void **state)
     links_free(s);
 }
 
+/* More offers than there may be networks, withdrawn and made again: those of the networks that both
+ * have are still right. */
+static void many_offers(void **state)
+{
+    struct links *s = links_new(2, 22);
+    uint32_t conn;
+
+    (void)state;
+    links_mesh(s);
+    put_net(s, 0, 7);
+    put_net(s, 1, 7);
+    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    conn = links_peer(s, 1, 0)->conn;
+    for (uint64_t round = 1; round <= 4; round++) {
+        for (uint64_t id = 1; id < HUB_NETS_MAX; id++)
+            put_net(s, 0, round << 32 | id);
+        links_run(s, 5 * MTIME_SEC);
+        assert_int_equal(s->hosts[1].n_attached, 1);
+        for (uint64_t id = 1; id < HUB_NETS_MAX; id++) {
+            hub_delete_net(s->hosts[0].hub, round << 32 | id, s->now);
+            if (id % 100 == 0)
+                links_run(s, 20 * MTIME_MS);
+        }
+        links_run(s, MTIME_SEC);
+        assert_int_equal(s->hosts[1].n_attached, 1);
+    }
+    hub_delete_net(s->hosts[0].hub, 7, s->now);
+    links_run(s, MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_attached, 0);
+    put_net(s, 0, 7);
+    links_run(s, MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_attached, 1);
+    assert_int_equal(links_peer(s, 1, 0)->conn, conn); /* It has been up all the time. */
+    links_free(s);
+}
+
 static void path_mtu_is_found(void **state)
 {
     struct links *s = links_new(2, 13);
@@ -598,6 +634,7 @@ int main(void)
         cmocka_unit_test(a_hundred_strangers),
         cmocka_unit_test(networks_are_kept_apart),
         cmocka_unit_test(channels_are_not_used_again),
+        cmocka_unit_test(many_offers),
         cmocka_unit_test(path_mtu_is_found),
         cmocka_unit_test(replays_change_nothing),
         cmocka_unit_test(garbage_gets_no_answer),
