@@ -91,6 +91,8 @@ void dp_port_put_own(struct dataplane *, struct ipc_message *);
 void dp_port_delete(struct dataplane *, uint32_t id);
 /* NULL if there is none, or it is about to go. */
 struct dp_port *dp_port_named(struct dataplane *, uint64_t net, const char *name);
+/* Whether a user may have one more, whom the limits of ipc.h hold. */
+bool dp_ports_room(struct dataplane *, uint32_t uid);
 void dp_port_end(struct dp_port *);                        /* At the end of the turn. */
 void dp_ports_attach(struct dataplane *, struct dp_net *); /* The network has come, */
 void dp_ports_detach(struct dataplane *, struct dp_net *); /* or is about to go. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "fabricd/dataplane/internal.h"
 #include "proto/base/err.h"
@@ -37,6 +38,18 @@ struct dp_port *dp_port_named(struct dataplane *dp, uint64_t net, const char *na
             return port;
     }
     return NULL;
+}
+
+bool dp_ports_room(struct dataplane *dp, uint32_t uid)
+{
+    bool bounded = uid != 0 && uid != geteuid();
+    unsigned all = 0, own = 0;
+
+    list_for_each (it, &dp->ports) {
+        all++;
+        own += list_entry(it, struct dp_port, link)->config.owner_uid == uid;
+    }
+    return all < IPC_PORTS_MAX && (!bounded || own < IPC_PORTS_PER_USER);
 }
 
 void dp_port_end(struct dp_port *port)

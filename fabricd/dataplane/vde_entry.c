@@ -165,6 +165,12 @@ static void ask_for_data_socket(struct client *c)
     struct dataplane *dp = c->dp;
     struct ipc_vde_data ask = {.uid = c->peer.uid, .client_size = c->asked.path_size};
 
+    if (!dp_ports_room(dp, c->peer.uid)) {
+        log_info("user %u has too many ports: a VDE client of %s is refused", c->peer.uid,
+                 c->entry.path);
+        client_free(c);
+        return;
+    }
     if (!choose_name(dp, c)) {
         log_info("a VDE client of %s cannot have the port %s", c->entry.path, c->name);
         client_free(c);

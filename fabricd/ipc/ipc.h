@@ -33,6 +33,11 @@
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
 #define IPC_MAX_FDS   4
 
+/* Ports of one host in all, and of one user who is neither root nor the daemon's owner. Requests
+ * under way when a limit is reached may still go through. */
+#define IPC_PORTS_MAX      4096u
+#define IPC_PORTS_PER_USER 256u
+
 enum ipc_type {
     /* State, in the order of a replay. Each is followed by its body's struct. */
     IPC_SELF = 1,   /* struct ipc_self, id 0 */

@@ -345,6 +345,28 @@ def flood(path, mac, n):
     time.sleep(0.2)
 
 
+def many(path, folder, uid):
+    """A user takes all the ports that he may have: rings, then one more, then one by VDE."""
+    place = os.path.join(os.path.dirname(path), "vde-many")
+    os.makedirs(place)
+    os.chown(place, uid, -1)
+    os.seteuid(uid)
+    held = [Plug(path, request(name=f"many{i}")) for i in range(257)]
+    took = sum(plug.code == 0 for plug in held)
+    print(f"{took} ports, then: {held[-1].why}", flush=True)
+    data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    data.bind(os.path.join(place, "s"))
+    s, answer = vde_ask(os.path.join(folder, "ctl"), vde_request(data.getsockname()))
+    print(f"VDE: {'refused' if answer is None else answer}", flush=True)
+    held[0].close()
+    limit = time.monotonic() + 5
+    while (again := Plug(path, request(name="again"))).code != 0 and time.monotonic() < limit:
+        again.close()
+        time.sleep(0.05)
+    print(f"again: {again.code}", flush=True)
+    again.close()
+
+
 # --- VDE -------------------------------------------------------------------------------------------
 
 def vde_request(path, magic=0xFEEDFACE, version=3, kind=0, port=0, family=1, description=b"test"):
@@ -444,7 +466,7 @@ def vde_crowd(folder):
 
 
 commands = {"garbage": garbage, "crowd": crowd, "lie": lie, "block": block, "deaf": deaf, "flood": flood,
-            "vde": vde, "vde-crowd": vde_crowd}
+            "many": many, "vde": vde, "vde-crowd": vde_crowd}
 commands[sys.argv[1]](*[int(a) if a.isdigit() else a for a in sys.argv[2:]])
 for line in wrong[:20]:
     print(line)

@@ -403,6 +403,38 @@ static bool is_tap(int fd)
            (ifr.ifr_flags & (want | IFF_TUN)) == want;
 }
 
+struct port_count {
+    uint32_t uid;
+    unsigned all, own;
+};
+
+static bool count_port(void *aux, const struct ipc_port *port)
+{
+    struct port_count *count = aux;
+
+    count->all++;
+    count->own += port->owner_uid == count->uid;
+    return true;
+}
+
+static int check_room(const struct plug_conn *conn, struct err *err)
+{
+    struct port_count count = {.uid = (uint32_t)conn->peer.uid};
+    bool bounded = conn->peer.uid != 0 && conn->peer.uid != geteuid();
+
+    reconcile_each_port(conn->plugd->control->reconcile, count_port, &count);
+    if (count.all >= IPC_PORTS_MAX)
+        err_set(err, -ENOSPC, "this host has %u ports already, and takes no more",
+                count.all);
+    else if (bounded && count.own >= IPC_PORTS_PER_USER)
+        err_set(err, -ENOSPC, "user %u has %u ports already, and may have no more",
+                count.uid, count.own);
+    else
+        return 0;
+    err_hint(err, "iothctl port ls");
+    return -ENOSPC;
+}
+
 /* Ports of links are the switch's; they are named after the host at the other end. */
 static bool is_link(const struct control *control, const char *name)
 {
@@ -428,6 +460,8 @@ static int check(const struct plug_conn *conn, const struct view_network *net,
                  (unsigned)conn->peer.uid);
         return -EACCES;
     }
+    if (check_room(conn, err) < 0)
+        return -ENOSPC;
     if (request->kind == PLUG_TAP && !is_tap(conn->tap))
         return err_set(
             err, -EBADF,
