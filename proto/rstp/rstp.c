@@ -57,7 +57,9 @@ void port_account(struct rstp_port *p)
 {
     struct rstp *r = p->bridge;
     unsigned unsynced = r->n_unsynced, rr = r->n_rr;
-    bool synced = p->selected && p->role == p->selected_role &&
+    /* allSynced [17.20.3]; that updtInfo is false is IEEE 802.1Q's: before its port has been told
+     * what is new, synced speaks of what was agreed about something else. */
+    bool synced = p->selected && !p->updt_info && p->role == p->selected_role &&
                   (p->synced || p->role == RSTP_ROLE_ROOT);
 
     count(&r->n_unsynced, &p->counts_unsynced, !synced);
@@ -245,15 +247,30 @@ static void begin(struct rstp_port *p)
     port_mark(p);
 }
 
+/*
+ * The bridge is another one for its neighbours. With a better identifier it turns the direction of
+ * ports that forward, which agreements never covered: two fronts of the news could close a loop
+ * where they meet. So nothing agreed holds, and all designated ports sync, as if a proposal had
+ * come in.
+ */
+static void sync_anew(struct rstp_port *p)
+{
+    p->agreed = p->synced = false;
+    p->sync = true;
+}
+
 int rstp_set_bridge(struct rstp *r, const struct rstp_bridge_config *config, mtime_t now)
 {
     bool anew = config->version != r->config.version;
+    bool other = config->priority != r->config.priority;
 
     if (!bridge_config_valid(config))
         return -EINVAL;
     enter(r, now);
     apply_bridge_config(r, config);
     for (unsigned i = 0; i < r->n_ports; i++) {
+        if (other)
+            sync_anew(r->ports[i]);
         if (anew)
             begin(r->ports[i]);
         else

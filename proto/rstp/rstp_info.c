@@ -151,10 +151,16 @@ static bool better_or_same_info(const struct rstp_port *p, enum info_is new_info
     return p->info_is == new_info_is && rstp_vector_compare(v, &p->port_priority) <= 0;
 }
 
-/* recordAgreement() [17.21.9] */
+/*
+ * recordAgreement() [17.21.9]. Whoever agrees to what this port tells now has the same root in
+ * mind: as root port because it follows, as alternate port because it would be designated
+ * otherwise. An agreement about another root was given to something told before, and, when old
+ * news of a lost root go round in circles, would close a loop; it is not taken.
+ */
 static void record_agreement(struct rstp_port *p)
 {
-    if (rstp_version(p->bridge) && p->oper_p2p && p->msg.agreement) {
+    if (rstp_version(p->bridge) && p->oper_p2p && p->msg.agreement && !p->doubt &&
+        p->msg_priority.root == p->port_priority.root) {
         p->agreed = true;
         p->proposing = false;
     } else {
@@ -229,6 +235,10 @@ static void pim_update(struct rstp_port *p)
     p->pim = PIM_CURRENT;
     p->proposing = p->proposed = false;
     p->agreed = p->agreed && better_or_same_info(p, INFO_MINE);
+    if (p->info_is == INFO_MINE && !better_or_same_info(p, INFO_MINE)) {
+        p->doubt = true;
+        timer_stop(p, T_DOUBT);
+    }
     p->synced = p->synced && p->agreed;
     p->port_priority = p->designated_priority;
     p->port_times = p->designated_times;

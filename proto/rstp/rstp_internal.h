@@ -17,6 +17,9 @@
 
 #define MIGRATE_TIME (3 * MTIME_SEC) /* [17.13.9] */
 
+/* How long an answer to what was told before may still be on its way. */
+#define DOUBT_TIME (200 * MTIME_MS)
+
 /* Timers of a port [17.17] by when they come to zero. */
 enum rstp_timer {
     T_EDGE_DELAY, /* edgeDelayWhile [17.17.1] */
@@ -27,6 +30,7 @@ enum rstp_timer {
     T_RCVD_INFO,  /* rcvdInfoWhile [17.17.6] */
     T_RR,         /* rrWhile [17.17.7] */
     T_TC,         /* tcWhile [17.17.8] */
+    T_DOUBT,      /* See `doubt`. */
     T_TX,         /* Counts txCount down once a second [17.19.44, 17.22]. */
     N_TIMERS,
 };
@@ -74,6 +78,8 @@ struct rstp_port {
     bool oper_p2p;
     bool agree, agreed;
     bool disputed;
+    bool
+        doubt; /* Agreements on their way may answer something better than what we tell now. */
     bool forward, forwarding;
     bool learn, learning;
     bool mcheck;

@@ -106,6 +106,13 @@ static void count_down_tx(struct rstp_port *p)
         timer_start(p, T_TX, MTIME_SEC);
 }
 
+/* Whatever answer comes from now on is one to what we tell now. */
+static void ask_again(struct rstp_port *p)
+{
+    p->doubt = false;
+    p->new_info = p->new_info || p->proposing;
+}
+
 void timers_expire(struct rstp *r)
 {
     while (r->n_ports > 0 && r->heap[0]->due <= r->now) {
@@ -117,6 +124,8 @@ void timers_expire(struct rstp *r)
             timer_stop(p, t);
             if (t == T_TX)
                 count_down_tx(p);
+            if (t == T_DOUBT)
+                ask_again(p);
         }
         port_mark(p);
         heap_update(r, p);

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * RSTP on random networks. `sim_rstp` runs the kept seeds and a short matrix; `sim_rstp COUNT
+ * [FIRST]` runs that many seeds of every kind; `sim_rstp -t KIND SEED` tells what happens in one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/rstp_net.h"
+
+/* What a random network is made of, and what has to hold in it. */
+struct kind {
+    const char *name;
+    unsigned bridges; /* At most. */
+    bool hubs;
+    bool stp;      /* Some bridges speak STP only. */
+    unsigned loss; /* Per mille, while changes go on. */
+    bool silent;   /* Cuts that nobody is told of. */
+    mtime_t quiet, limit;
+    mtime_t loop; /* The longest a loop may last; 0 = none at all. */
+};
+
+static const struct kind kinds[] = {
+    {.name = "wires", .bridges = 12, .quiet = 45 * MTIME_SEC, .limit = 300 * MTIME_SEC},
+    {.name = "large", .bridges = 200, .quiet = 45 * MTIME_SEC, .limit = 300 * MTIME_SEC},
+    {.name = "hubs",
+     .bridges = 12,
+     .hubs = true,
+     .quiet = 45 * MTIME_SEC,
+     .limit = 300 * MTIME_SEC},
+    {.name = "stp",
+     .bridges = 10,
+     .stp = true,
+     .quiet = 55 * MTIME_SEC,
+     .limit = 400 * MTIME_SEC},
+    {.name = "lossy",
+     .bridges = 12,
+     .hubs = true,
+     .loss = 100,
+     .silent = true,
+     .quiet = 45 * MTIME_SEC,
+     .limit = 300 * MTIME_SEC,
+     .loop = 60 * MTIME_SEC},
+};
+
+#define N_KINDS (sizeof kinds / sizeof kinds[0])
+
+struct result {
+    uint64_t loops;
+    mtime_t loop_longest;
+    mtime_t settled; /* The longest time to the last change of a role or state. */
+    uint64_t bpdus;
+};
+
+/* --- random networks ------------------------------------------------------------------------- */
+
+static struct rstp_port_config draw_port(struct net *n)
+{
+    struct rstp_port_config c = rstp_port_defaults;
+
+    c.path_cost = net_draw(n, 3) ? 20000 : 1 + (uint32_t)net_draw(n, 60000);
+    c.priority = (uint8_t)(net_draw(n, 4) ? 128 : 16 * net_draw(n, 16));
+    c.auto_edge = net_draw(n, 2);
+    return c;
+}
+
+static mtime_t draw_delay(struct net *n)
+{
+    return net_draw(n, 2) ? 1 + (mtime_t)net_draw(n, 200) : 1 + (mtime_t)net_draw(n, 20000);
+}
+
+static void join(struct net *n, unsigned bridge, unsigned segment)
+{
+    struct rstp_port_config c = draw_port(n);
+
+    if (n->bridges[bridge].n_ports < NET_PORTS_MAX)
+        net_join(n, bridge, segment, &c);
+}
+
+static void pause_a_bit(struct net *n)
+{
+    static const mtime_t scale[] = {10, 1000, 30 * MTIME_MS, MTIME_SEC, 4 * MTIME_SEC};
+
+    net_run(n, n->now + (mtime_t)net_draw(n, (uint64_t)scale[net_draw(n, 5)]));
+}
+
+static void build(struct net *n, const struct kind *k, unsigned n_bridges)
+{
+    unsigned extra = 1 + (unsigned)net_draw(n, n_bridges);
+    bool slow = net_draw(n, 2);
+
+    for (unsigned i = 0; i < n_bridges; i++) {
+        struct rstp_bridge_config c = rstp_bridge_defaults;
+
+        c.priority = (uint16_t)(4096 * net_draw(n, 16));
+        c.max_age = 40;
+        c.forward_delay = 21;
+        if (k->stp && net_draw(n, 3) == 0)
+            c.version = RSTP_VERSION_STP;
+        net_add_bridge(n, &c);
+        if (i > 0) {
+            unsigned s = net_add_segment(n, draw_delay(n));
+
+            join(n, i, s);
+            join(n, (unsigned)net_draw(n, i), s);
+        }
+        if (slow && i % 16 == 0)
+            pause_a_bit(n);
+    }
+    for (unsigned i = 0; i < extra; i++) {
+        unsigned s = net_add_segment(n, draw_delay(n));
+        unsigned ends = k->hubs && net_draw(n, 2) ? 3 + (unsigned)net_draw(n, 3) : 2;
+
+        n->segments[s].hub = ends > 2;
+        for (unsigned e = 0; e < ends; e++)
+            join(n, (unsigned)net_draw(n, n_bridges), s);
+    }
+}
+
+static void change_port(struct net *n, unsigned bridge)
+{
+    struct net_bridge *b = &n->bridges[bridge];
+    unsigned port;
+
+    if (b->n_ports == 0)
+        return;
+    port = 1 + (unsigned)net_draw(n, b->n_ports);
+    b->ports[port - 1].config = draw_port(n);
+    assert_int_equal(rstp_port_set(b->rstp, port, &b->ports[port - 1].config, n->now), 0);
+    net_touched(n, bridge);
+}
+
+static void change(struct net *n, const struct kind *k)
+{
+    unsigned bridge = (unsigned)net_draw(n, n->n_bridges);
+    unsigned segment = (unsigned)net_draw(n, n->n_segments);
+    struct net_bridge *b = &n->bridges[bridge];
+
+    switch (net_draw(n, 6)) {
+    case 0:
+    case 1:
+        net_set_segment(n, segment, !n->segments[segment].up,
+                        k->silent && net_draw(n, 2) ? NET_SILENT
+                                                    : 1 + (mtime_t)net_draw(n, 20000));
+        if (!k->silent) /* A link is down long enough to be noticed. */
+            net_run(n, n->now + 25 * MTIME_MS);
+        break;
+    case 2:
+        change_port(n, bridge);
+        break;
+    case 3:
+        net_restart(n, bridge, net_draw(n, 2));
+        break;
+    case 4:
+        b->config.priority = (uint16_t)(4096 * net_draw(n, 16));
+        assert_int_equal(rstp_set_bridge(b->rstp, &b->config, n->now), 0);
+        net_touched(n, bridge);
+        break;
+    default:
+        join(n, bridge,
+             n->segments[segment].n_ends == 1 ? segment
+                                              : net_add_segment(n, draw_delay(n)));
+        break;
+    }
+}
+
+/* Every cut that nobody was told of is told, so that the trees can be compared. */
+static void tell(struct net *n)
+{
+    for (unsigned s = 0; s < n->n_segments; s++)
+        net_set_segment(n, s, n->segments[s].up, 0);
+}
+
+static const char *settle(struct net *n, const struct kind *k, struct result *r)
+{
+    static char why[256];
+    mtime_t from = n->now;
+
+    if (!net_settle(n, k->quiet, k->limit))
+        return "does not settle";
+    if (n->changed - from > r->settled)
+        r->settled = n->changed - from;
+    if (!net_is_tree(n, why, sizeof why))
+        return why;
+    if (n->looped)
+        return "a loop stays";
+    if (n->loop_longest > k->loop)
+        return "a loop";
+    return n->n_bad ? "a BPDU that is not valid, or on a port that is down" : NULL;
+}
+
+/* Runs one seed; NULL, or what is wrong. */
+static const char *run_seed(const struct kind *k, uint64_t seed, struct result *r,
+                            FILE *trace)
+{
+    struct net *n = net_new(seed, k->bridges, 3 * k->bridges + 64);
+    unsigned n_bridges = 2 + (unsigned)net_draw(n, k->bridges - 1);
+    unsigned changes = 1 + (unsigned)net_draw(n, 8);
+    const char *why;
+
+    n->trace = trace;
+    build(n, k, n_bridges);
+    why = settle(n, k, r);
+    for (unsigned round = 0; !why && round < 2; round++) {
+        n->loss = k->loss;
+        for (unsigned i = 0; i < changes; i++) {
+            change(n, k);
+            pause_a_bit(n);
+        }
+        n->loss = 0;
+        if (k->silent)
+            tell(n);
+        why = settle(n, k, r);
+    }
+    /* Nobody is further from the root than Max Age allows; such a network has no right tree. */
+    if (why && net_depth(n) >= 38)
+        why = NULL;
+    r->loops += n->n_loops;
+    r->bpdus += n->n_bpdus;
+    if (n->loop_longest > r->loop_longest)
+        r->loop_longest = n->loop_longest;
+    net_free(n);
+    return why;
+}
+
+static unsigned run_matrix(const struct kind *k, uint64_t first, uint64_t count)
+{
+    struct result r = {0};
+    unsigned failed = 0;
+
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        const char *why = run_seed(k, seed, &r, NULL);
+
+        if (why) {
+            failed++;
+            printf("%s, seed %llu: %s\n", k->name, (unsigned long long)seed, why);
+        }
+    }
+    printf("%s: %llu networks, %u wrong, %llu BPDUs, settled within %.3f s, %llu loops of "
+           "at most "
+           "%.3f s\n",
+           k->name, (unsigned long long)count, failed, (unsigned long long)r.bpdus,
+           (double)r.settled / 1e6, (unsigned long long)r.loops,
+           (double)r.loop_longest / 1e6);
+    return failed;
+}
+
+static void test_wires(void **state)
+{
+    (void)state;
+    assert_int_equal(run_matrix(&kinds[0], 1, 150), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wires),
+    };
+    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    unsigned failed = 0;
+
+    if (argc == 4 && strcmp(argv[1], "-t") == 0) {
+        for (unsigned i = 0; i < N_KINDS; i++) {
+            struct result r = {0};
+            const char *why;
+
+            if (strcmp(kinds[i].name, argv[2]) != 0)
+                continue;
+            why = run_seed(&kinds[i], strtoull(argv[3], NULL, 10), &r, stdout);
+            printf("%s\n", why ? why : "right");
+            return why != NULL;
+        }
+        return 2;
+    }
+    if (count == 0)
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    for (unsigned i = 0; i < N_KINDS; i++)
+        failed +=
+            run_matrix(&kinds[i], first, kinds[i].bridges > 50 ? (count + 9) / 10 : count);
+    return failed != 0;
+}
