@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/output.h"
 #include "ctl/topology.h"
 #include "proto/base/xalloc.h"
 
@@ -92,8 +93,10 @@ void topo_dot(const struct topo *t, FILE *out)
 
 /* --- SVG: the hosts side by side, links as arcs above them -------------------------------- */
 
-#define BOX_WIDTH  320u
+#define BOX_WIDTH  240u /* At least. */
 #define BOX_GAP    60u
+#define CHAR_WIDTH 8u /* Of a fixed-width font of 13 pixels, rounded up. */
+#define INDENT     12u
 #define ROW_HEIGHT 20u
 #define ARC_HEIGHT 46u
 #define MARGIN     20u
@@ -127,59 +130,102 @@ static size_t rows_of(const struct topo_host *h)
     return n;
 }
 
-static size_t box_x(size_t host)
+struct svg_boxes {
+    size_t top, width; /* All are as wide as the widest needs to be. */
+};
+
+static size_t box_x(const struct svg_boxes *boxes, size_t host)
 {
-    return MARGIN + host * (BOX_WIDTH + BOX_GAP);
+    return MARGIN + host * (boxes->width + BOX_GAP);
 }
 
-static void svg_host(const struct topo_host *h, size_t x, size_t top, FILE *out)
+/* The text of row `row` of a host's box, the title being row 0; NULL behind the last. */
+static char *row_text(const struct topo_host *h, size_t row, const char **class)
 {
-    char *title = xasprintf("%s (%s)", h->name, h->self ? "this host" : h->state);
-    size_t y = top + ROW_HEIGHT;
-    fprintf(
-        out,
-        "<rect x=\"%zu\" y=\"%zu\" width=\"%u\" height=\"%zu\" rx=\"8\" class=\"host\"/>\n",
-        x, top, BOX_WIDTH, rows_of(h) * ROW_HEIGHT);
-    svg_text(out, x + 12, y, "title", title);
+    *class = "title";
+    if (row-- == 0)
+        return xasprintf("%s (%s)", h->name, h->self ? "this host" : h->state);
     for (size_t i = 0; i < h->n_nets; i++) {
-        char *net = xasprintf("%s  %s", h->nets[i].name, h->nets[i].text);
-        svg_text(out, x + 12, y += ROW_HEIGHT, "net", net);
-        free(net);
-        for (size_t k = 0; k < h->nets[i].n_items; k++) {
-            const struct topo_item *item = &h->nets[i].items[k];
-            char *text = xasprintf("%s  %s  %s", item->name, item->text, item->state);
-            svg_text(out, x + 32, y += ROW_HEIGHT, "item", text);
-            free(text);
-        }
+        const struct topo_net *net = &h->nets[i];
+        *class = "net";
+        if (row-- == 0)
+            return xasprintf("%s  %s", net->name, net->text);
+        *class = "item";
+        if (row < net->n_items)
+            return xasprintf("%s  %s  %s", net->items[row].name, net->items[row].text,
+                             net->items[row].state);
+        row -= net->n_items;
     }
-    free(title);
+    return NULL;
 }
 
-static void svg_link(const struct topo_link *l, size_t top, FILE *out)
+static size_t indent_of(const char *class)
 {
-    size_t x1 = box_x(l->from) + BOX_WIDTH / 2, x2 = box_x(l->to) + BOX_WIDTH / 2;
+    return strcmp(class, "item") == 0 ? 2 * INDENT : INDENT;
+}
+
+static size_t width_for(const struct topo_host *h)
+{
+    size_t widest = BOX_WIDTH;
+    const char *class;
+    char *text;
+    for (size_t row = 0; (text = row_text(h, row, &class)) != NULL; row++) {
+        size_t width = indent_of(class) + text_width(text) * CHAR_WIDTH + INDENT;
+        widest = width > widest ? width : widest;
+        free(text);
+    }
+    return widest;
+}
+
+static void svg_host(const struct topo_host *h, size_t x, const struct svg_boxes *boxes,
+                     FILE *out)
+{
+    const char *class;
+    char *text;
+    fprintf(out,
+            "<rect x=\"%zu\" y=\"%zu\" width=\"%zu\" height=\"%zu\" rx=\"8\" "
+            "class=\"host\"/>\n",
+            x, boxes->top, boxes->width, rows_of(h) * ROW_HEIGHT);
+    for (size_t row = 0; (text = row_text(h, row, &class)) != NULL; row++) {
+        svg_text(out, x + indent_of(class), boxes->top + (row + 1) * ROW_HEIGHT, class,
+                 text);
+        free(text);
+    }
+}
+
+/* Links of more than one box's span rise in proportion; the control point of such an arc, twice as
+ * high as its crest, may lie above the picture. */
+static void svg_link(const struct topo_link *l, const struct svg_boxes *boxes, FILE *out)
+{
+    size_t x1 = box_x(boxes, l->from) + boxes->width / 2;
+    size_t x2 = box_x(boxes, l->to) + boxes->width / 2;
     size_t lift = (l->to - l->from) * ARC_HEIGHT;
-    fprintf(out, "<path d=\"M%zu %zu Q%zu %zu %zu %zu\" class=\"%s\"/>\n", x1, top,
-            (x1 + x2) / 2, top - 2 * lift + 16, x2, top, l->up ? "up" : "down");
-    svg_text(out, (x1 + x2) / 2, top - lift + 2, "label", l->text);
+    long control = (long)boxes->top - 2 * (long)lift + 16;
+    fprintf(out, "<path d=\"M%zu %zu Q%zu %ld %zu %zu\" class=\"%s\"/>\n", x1, boxes->top,
+            (x1 + x2) / 2, control, x2, boxes->top, l->up ? "up" : "down");
+    svg_text(out, (x1 + x2) / 2, boxes->top - lift + 2, "label", l->text);
 }
 
 void topo_svg(const struct topo *t, FILE *out)
 {
+    struct svg_boxes boxes = {.width = BOX_WIDTH};
     size_t tallest = 0, span = 0;
-    for (size_t i = 0; i < t->n_hosts; i++)
-        tallest = rows_of(&t->hosts[i]) > tallest ? rows_of(&t->hosts[i]) : tallest;
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        size_t rows = rows_of(&t->hosts[i]), width = width_for(&t->hosts[i]);
+        tallest = rows > tallest ? rows : tallest;
+        boxes.width = width > boxes.width ? width : boxes.width;
+    }
     for (size_t i = 0; i < t->n_links; i++)
         if (t->links[i].to - t->links[i].from > span)
             span = t->links[i].to - t->links[i].from;
-    size_t top = MARGIN + ROW_HEIGHT + span * ARC_HEIGHT;
-    size_t width = box_x(t->n_hosts ? t->n_hosts - 1 : 0) + BOX_WIDTH + MARGIN;
-    size_t height = top + (tallest + t->n_degraded) * ROW_HEIGHT + 2 * MARGIN;
+    boxes.top = MARGIN + ROW_HEIGHT + span * ARC_HEIGHT;
+    size_t width = box_x(&boxes, t->n_hosts ? t->n_hosts - 1 : 0) + boxes.width + MARGIN;
+    size_t height = boxes.top + (tallest + t->n_degraded) * ROW_HEIGHT + 2 * MARGIN;
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%zu\" height=\"%zu\" "
             "viewBox=\"0 0 %zu %zu\">\n",
             width, height, width, height);
-    fputs("<style>text{font:13px sans-serif}.title,.net{font-weight:bold}.net{fill:#246}"
+    fputs("<style>text{font:13px monospace}.title,.net{font-weight:bold}.net{fill:#246}"
           ".label{text-anchor:middle}.host{fill:#f4f7fa;stroke:#456;stroke-width:1.5}"
           "path{fill:none;stroke-width:2.5}.up{stroke:#2a7}"
           ".down{stroke:#c33;stroke-dasharray:6 5}.bad{fill:#c33}</style>\n",
@@ -187,12 +233,12 @@ void topo_svg(const struct topo *t, FILE *out)
     if (*t->fabric)
         svg_text(out, MARGIN, MARGIN, "title", t->fabric);
     for (size_t i = 0; i < t->n_links; i++)
-        svg_link(&t->links[i], top, out);
+        svg_link(&t->links[i], &boxes, out);
     for (size_t i = 0; i < t->n_hosts; i++)
-        svg_host(&t->hosts[i], box_x(i), top, out);
+        svg_host(&t->hosts[i], box_x(&boxes, i), &boxes, out);
     for (size_t i = 0; i < t->n_degraded; i++) {
         char *text = xasprintf("degraded: %s", t->degraded[i]);
-        svg_text(out, MARGIN, top + (tallest + 1 + i) * ROW_HEIGHT, "bad", text);
+        svg_text(out, MARGIN, boxes.top + (tallest + 1 + i) * ROW_HEIGHT, "bad", text);
         free(text);
     }
     fputs("</svg>\n", out);

@@ -7,6 +7,7 @@ usage: test_iothctl.py IOTHCTL [unittest options]
 
 import json
 import os
+import re
 import shutil
 import signal
 import socketserver
@@ -17,6 +18,7 @@ import tempfile
 import threading
 import time
 import unittest
+import xml.etree.ElementTree
 
 from fake_daemon import FakeDaemon, FakePlug, Problem
 
@@ -438,6 +440,24 @@ class Others(WithDaemon):
         self.assertRegex(self.check(0, "version").out, r"^iothctl \S+\nfabricd 9\.9\n$")
         self.assertRegex(self.check(0, "--version").out, r"^iothctl \S+\nfabricd 9\.9\n$")
 
+    def assert_svg_fits(self, svg):
+        """No text leaves its box, no link the picture."""
+        root = xml.etree.ElementTree.fromstring(svg)
+        height = int(root.get("height"))
+        boxes = [{k: int(v) for k, v in e.attrib.items() if v.isdigit()}
+                 for e in root if e.tag.endswith("rect")]
+        rows = [e for e in root if e.get("class") in ("title", "net", "item")]
+        inside = [e for e in rows for b in boxes
+                  if b["x"] < int(e.get("x")) and b["y"] < int(e.get("y")) < b["y"] + b["height"]
+                  and int(e.get("x")) + 8 * len(e.text) <= b["x"] + b["width"]]
+        self.assertEqual({id(e) for e in rows if e.get("y") != "20"}, {id(e) for e in inside})
+        paths = [e for e in root if e.tag.endswith("path")]
+        self.assertEqual(len(paths), 2)
+        for path in paths:
+            y = [int(n) for n in re.findall(r"-?[0-9]+", path.get("d"))][1::2]
+            crest = (y[0] + 2 * y[1] + y[2]) / 4
+            self.assertTrue(0 < crest < min(b["y"] for b in boxes) and y[0] < height)
+
     def test_problem_without_json(self):
         self.daemon.actions[("GET", "/v1/networks")] = lambda q, b: (500, b"<html>", "text/html")
         self.assertIn("status 500", self.check(1, "net", "ls").err)
@@ -469,8 +489,11 @@ degraded: lan1: alpha-gamma
         ascii_only = self.check(0, "topology", LANG="C").out
         self.assertTrue(ascii_only.isascii())
         self.assertIn("subgraph cluster_0", self.check(0, "topology", "-o", "dot").out)
+        self.daemon.put("endpoints", "lan1/wide", host="beta", status=dict(state="down"),
+                        addresses=["10.64.0.3/24", "fd68:285e:fdb5:ca85:1ef2:d754:6fe3:29fb/64"])
         svg = self.check(0, "topology", "-o", "svg").out
         self.assertTrue(svg.startswith("<svg ") and svg.endswith("</svg>\n"))
+        self.assert_svg_fits(svg)
         drawn = json.loads(self.check(0, "-o", "json", "topology").out)
         self.assertEqual([h["name"] for h in drawn["hosts"]], ["alpha", "beta", "gamma"])
         self.assertEqual(drawn["links"][1], dict(name="alpha-gamma", between=["alpha", "gamma"],
