@@ -153,9 +153,13 @@ mtime_t fwd_delay(const struct rstp_port *p)
     return within(p->designated_times.forward_delay, 4, 30);
 }
 
+/* On a shared medium twice as long as [17.20.5] says: 4 s to forward would be less than the 6 s
+ * for which another port there may still believe old news. */
 mtime_t forward_delay(const struct rstp_port *p)
 {
-    return p->send_rstp ? hello_time(p) : fwd_delay(p);
+    if (!p->send_rstp)
+        return fwd_delay(p);
+    return p->oper_p2p ? hello_time(p) : 2 * hello_time(p);
 }
 
 mtime_t max_age(const struct rstp_port *p)
@@ -204,6 +208,8 @@ struct rstp *rstp_new(const uint8_t mac[6], const struct rstp_bridge_config *con
     r->tc_at = MTIME_NEVER;
     list_init(&r->dirty);
     list_init(&r->touched);
+    r->root_since = now;
+    r->feasible = (struct rstp_vector){.root = UINT64_MAX, .cost = UINT32_MAX};
     apply_bridge_config(r, config);
     prs_run(r);
     return r;

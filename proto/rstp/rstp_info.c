@@ -160,7 +160,7 @@ static bool better_or_same_info(const struct rstp_port *p, enum info_is new_info
 static void record_agreement(struct rstp_port *p)
 {
     if (rstp_version(p->bridge) && p->oper_p2p && p->msg.agreement && !p->doubt &&
-        p->msg_priority.root == p->port_priority.root) {
+        !p->new_info && p->msg_priority.root == p->port_priority.root) {
         p->agreed = true;
         p->proposing = false;
     } else {
@@ -219,7 +219,9 @@ void pim_begin(struct rstp_port *p)
     p->proposing = p->proposed = p->agree = p->agreed = false;
     timer_stop(p, T_RCVD_INFO);
     p->info_is = INFO_DISABLED;
-    p->disputed = false;
+    p->disputed = p->doubt = false;
+    p->told_at = INT64_MIN / 2;
+    timer_stop(p, T_DOUBT);
     ask_selection(p);
 }
 
@@ -235,9 +237,12 @@ static void pim_update(struct rstp_port *p)
     p->pim = PIM_CURRENT;
     p->proposing = p->proposed = false;
     p->agreed = p->agreed && better_or_same_info(p, INFO_MINE);
-    if (p->info_is == INFO_MINE && !better_or_same_info(p, INFO_MINE)) {
+    if (p->info_is == INFO_MINE ? !better_or_same_info(p, INFO_MINE)
+                                : p->bridge->now < p->told_at + DOUBT_TIME) {
         p->doubt = true;
         timer_stop(p, T_DOUBT);
+        if (!p->forward)
+            timer_start(p, T_FD, forward_delay(p));
     }
     p->synced = p->synced && p->agreed;
     p->port_priority = p->designated_priority;

@@ -78,8 +78,8 @@ struct rstp_port {
     bool oper_p2p;
     bool agree, agreed;
     bool disputed;
-    bool
-        doubt; /* Agreements on their way may answer something better than what we tell now. */
+    mtime_t told_at; /* When the port last told something as designated. */
+    bool doubt;      /* Answers under way may be to something else than what we tell now. */
     bool forward, forwarding;
     bool learn, learning;
     bool mcheck;
@@ -130,6 +130,9 @@ struct rstp {
     struct rstp_vector root_priority;
     struct rstp_times root_times;
     struct rstp_port *root_port;
+    struct rstp_vector feasible; /* Root and cost only; see rstp_roles.c, judge_root(). */
+    mtime_t root_since;          /* When root_priority changed last. */
+    bool wary;
 
     struct rstp_port **ports; /* All, in no order. */
     struct rstp_port **heap;  /* By `due`. */

@@ -87,8 +87,13 @@ static void transmit(struct rstp_port *p, const struct bpdu *b)
     p->tx_count++;
     if (timer_zero(p, T_TX))
         timer_start(p, T_TX, MTIME_SEC);
-    if (p->doubt && timer_zero(p, T_DOUBT))
+    if (p->role == RSTP_ROLE_DESIGNATED)
+        p->told_at = r->now;
+    if (p->doubt && timer_zero(p, T_DOUBT)) {
         timer_start(p, T_DOUBT, DOUBT_TIME);
+        if (p->role == RSTP_ROLE_DESIGNATED && !p->forward)
+            timer_start(p, T_FD, forward_delay(p));
+    }
     if (b->type != BPDU_TCN)
         p->tc_ack = false;
     ptx_idle(p);

@@ -51,6 +51,36 @@ static void choose_root(struct rstp *r)
     }
 }
 
+/*
+ * When a root is lost, old news of it may come back to the bridge that once passed them on, and a
+ * new root port that believes them closes a loop through ports that still forward. What comes from
+ * a bridge nearer to the root than this one has ever been since (`feasible`) cannot be this
+ * bridge's own news; this is so for every alternate port at rest, and such a root port forwards at
+ * once, as the standard has it. With any other the bridge is wary: all designated ports sync
+ * first, as they would for a proposal. `feasible` is forgotten when all are synced, and when the
+ * root has been the same for Max Age, for then no old news are left.
+ */
+static void judge_root(struct rstp *r, const struct rstp_vector *before,
+                       const struct rstp_port *port)
+{
+    struct rstp_vector now = {.root = r->root_priority.root, .cost = r->root_priority.cost};
+    struct rstp_vector here = r->feasible, told;
+
+    if (before->root == now.root && before->cost == now.cost && port == r->root_port)
+        return;
+    if (r->now - r->root_since > (mtime_t)r->config.max_age * MTIME_SEC)
+        here = (struct rstp_vector){.root = before->root, .cost = before->cost};
+    r->root_since = r->now;
+    r->feasible = rstp_vector_compare(&now, &here) < 0 ? now : here;
+    r->wary = false;
+    if (!r->root_port)
+        return;
+    told = r->root_port->port_priority;
+    told.port = 0;
+    here.bridge = r->bridge_id;
+    r->wary = rstp_vector_compare(&told, &here) >= 0;
+}
+
 static void refuse_root(struct rstp_port *p, bool refused)
 {
     bool news = refused && !p->root_refused;
@@ -101,10 +131,11 @@ static void select_role(struct rstp *r, struct rstp_port *p)
 
 void prs_run(struct rstp *r)
 {
-    uint64_t root = r->root_priority.root;
+    struct rstp_vector before = r->root_priority;
     const struct rstp_port *port = r->root_port;
 
     choose_root(r);
+    judge_root(r, &before, port);
     for (unsigned i = 0; i < r->n_ports; i++) {
         struct rstp_port *p = r->ports[i];
         bool was_selected = p->selected;
@@ -117,7 +148,7 @@ void prs_run(struct rstp *r)
     }
     for (unsigned i = 0; i < r->n_ports; i++)
         port_account(r->ports[i]);
-    if ((root != r->root_priority.root || port != r->root_port) && r->ops->event)
+    if ((before.root != r->root_priority.root || port != r->root_port) && r->ops->event)
         r->ops->event(r->aux, 0, RSTP_EVENT_ROOT);
 }
 
@@ -228,8 +259,28 @@ static bool disabled_port(struct rstp_port *p)
 /* ROOT_LEARN and ROOT_FORWARD: when the port may go on. */
 static bool root_may_forward(const struct rstp_port *p)
 {
-    return timer_zero(p, T_FD) ||
-           (re_rooted(p) && timer_zero(p, T_RB) && rstp_version(p->bridge));
+    return !p->bridge->wary &&
+           (timer_zero(p, T_FD) ||
+            (re_rooted(p) && timer_zero(p, T_RB) && rstp_version(p->bridge)));
+}
+
+/* Not the standard's; see judge_root(). True if there was something to do. */
+static bool be_wary(struct rstp_port *p)
+{
+    struct rstp *r = p->bridge;
+
+    if (!r->wary || p->forward)
+        return false;
+    if (all_synced(p)) {
+        r->wary = false;
+        r->feasible = (struct rstp_vector){.root = r->root_priority.root,
+                                           .cost = r->root_priority.cost};
+        return true;
+    }
+    if (p->sync)
+        return false;
+    set_sync_tree(r);
+    return true;
 }
 
 static bool root_port(struct rstp_port *p)
@@ -243,6 +294,8 @@ static bool root_port(struct rstp_port *p)
         p->agree = p->new_info = true;
     } else if (!p->forward && !p->re_root) { /* REROOT */
         set_re_root_tree(p->bridge);
+    } else if (be_wary(p)) {
+        return true;
     } else if (p->re_root && p->forward) { /* REROOTED */
         p->re_root = false;
     } else if (root_may_forward(p) && !p->learn) { /* ROOT_LEARN */

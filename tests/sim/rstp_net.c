@@ -355,6 +355,8 @@ void net_restart(struct net *n, unsigned bridge, bool flap)
             abort();
         if (!s->up)
             continue;
+        drop_frames(n,
+                    p->segment); /* It takes longer to start than a frame is under way. */
         for (unsigned e = 0; flap && s->n_ends == 2 && e < 2; e++) {
             if (s->ends[e].bridge == bridge)
                 continue;
