@@ -272,6 +272,8 @@ static void start(struct control *control, struct ipc_message *msg)
     struct process *p = process_of(control);
     struct err err = {.why = ""};
     const char *url;
+    char *folder;
+    int r;
 
     if (control->store != NULL || msg->n_fds != START_N) {
         log_error("a second start is refused");
@@ -280,7 +282,10 @@ static void start(struct control *control, struct ipc_message *msg)
     control->start = msg->body.start;
     note_pids(control, &msg->body.start.pids);
     url = control->start.store[0] != '\0' ? control->start.store : "sqlite:";
-    if (store_open(url, control->start.state_dir, &control->store, &err) < 0) {
+    folder = xasprintf("%s/" IPC_STORE_FOLDER, control->start.state_dir);
+    r = store_open(url, folder, &control->store, &err);
+    free(folder);
+    if (r < 0) {
         fail(control, "cannot open the store", &err);
         return;
     }

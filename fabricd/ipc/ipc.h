@@ -237,6 +237,8 @@ struct ipc_pids {
     uint32_t control;
 };
 
+#define IPC_STORE_FOLDER "store" /* In the state folder; apart from the keys. */
+
 struct ipc_start {
     struct ipc_pids pids;
     uint32_t

@@ -19,6 +19,7 @@
 
 #include "fabricd/parent/open.h"
 #include "fabricd/parent/parent_internal.h"
+#include "fabricd/parent/store_folder.h"
 #include "fabricd/parent/vde.h"
 #include "fabricd/sandbox/sandbox.h"
 #include "proto/base/fd.h"
@@ -185,16 +186,40 @@ static void begin_control(struct parent *p)
     note_control(p);
 }
 
+/* Before control is confined, what it must find is put in its place. */
+static int confine_control(const struct ipc_start *start)
+{
+    char folder[STORE_PATH_SIZE], keys[STORE_PATH_SIZE];
+    struct err err = {0};
+    bool has_folder;
+    int fd, r;
+
+    if (store_folder(start, folder, &has_folder, &err) < 0)
+        log_error("%s", err.why); /* The store says the rest. */
+    r = sandbox_control(has_folder ? folder : NULL);
+    snprintf(keys, sizeof keys, "%s/keys", start->state_dir);
+    fd = r < 0 || !sandbox_has_landlock() ? -1
+                                          : open(keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        log_warn(
+            "%s is in reach of the control process: keep the store, or the state folder, "
+            "in a folder of its own",
+            keys);
+    fd_close(&fd);
+    return r;
+}
+
 /* The first function of a forked process. */
 static int process_main(void *aux, int channel)
 {
     struct process *self = aux;
     const struct parent_config *config = self->parent->config;
     bool is_switch = self == &self->parent->processes[SWITCH];
-    int r = is_switch ? sandbox_switch() : sandbox_control();
+    int r;
 
     log_init(self->child.name, (enum log_level)config->start.log_level, STDERR_FILENO);
     prctl(PR_SET_NAME, self->child.name);
+    r = is_switch ? sandbox_switch() : confine_control(&config->start);
     if (r < 0) {
         log_error("cannot be confined: %s", err_text(r));
         return 1;
@@ -459,6 +484,8 @@ static int begin(struct parent *p, struct err *err)
     if (r < 0)
         return r;
     raise_limit();
+    if (!sandbox_has_landlock())
+        log_debug("this kernel has no Landlock: files are guarded by their modes only");
     p->keys = keys_open(p->config->start.state_dir, err);
     if (!p->keys)
         return -EIO;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What each process gives up before it serves: no_new_privs, core files, capabilities that it
- * does not need, and, by seccomp, the system calls that it has no use for.
+ * does not need, by seccomp the system calls that it has no use for, and by Landlock (Linux 5.13 and
+ * later, where it is switched on) the files.
  */
 #ifndef FABRICD_SANDBOX_SANDBOX_H
 #define FABRICD_SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+
+/* Whether this kernel confines files; where it does not, the processes run without that. */
+bool sandbox_has_landlock(void);
 
 /* For all three processes: no core files, which would hold keys. */
 int sandbox_common(void) __attribute__((warn_unused_result));
@@ -14,7 +20,9 @@ int sandbox_common(void) __attribute__((warn_unused_result));
 int sandbox_switch(void) __attribute__((warn_unused_result));
 
 /* The control process: everything but what no daemon of this kind needs (tracing, mounting,
- * modules, clocks, keys of the kernel, other processes' memory). Returns 0 or -errno. */
-int sandbox_control(void) __attribute__((warn_unused_result));
+ * modules, clocks, keys of the kernel, other processes' memory). Of files it has those in store_dir
+ * (NULL = none) to read and write, and the system's own to read: so not the keys, unless they lie
+ * in one of these. Returns 0 or -errno. */
+int sandbox_control(const char *store_dir) __attribute__((warn_unused_result));
 
 #endif

@@ -121,17 +121,17 @@ e2e_stop alpha
 mkdir -p "$T/damaged" "$T/readonly" "$T/wide" "$T/newer"
 chmod 700 "$T"/damaged "$T"/readonly "$T"/newer
 head -c 8192 /dev/urandom >"$T/damaged/store.sqlite"
-refuses "$T/damaged/store.sqlite: .*damaged" "$T/damaged"
+refuses "$T/damaged/store/store.sqlite: .*damaged" "$T/damaged"
 cp -a "$T/alpha/state/." "$T/newer"
 "$PYTHON" -c 'import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 db.execute("PRAGMA user_version=99")
-db.commit()' "$T/newer/store.sqlite"
+db.commit()' "$T/newer/store/store.sqlite"
 refuses 'written by a later version' "$T/newer"
 cp -a "$T/alpha/state/." "$T/damaged"
-rm -f "$T"/damaged/store.sqlite-*
-truncate -s 6000 "$T/damaged/store.sqlite"
-refuses "$T/damaged/store.sqlite: .*damaged" "$T/damaged"
+rm -f "$T"/damaged/store/store.sqlite-*
+truncate -s 6000 "$T/damaged/store/store.sqlite"
+refuses "$T/damaged/store/store.sqlite: .*damaged" "$T/damaged"
 mount -t tmpfs -o mode=0700,size=1m,ro tmpfs "$T/readonly"
 refuses "Read-only file system" "$T/readonly"
 umount "$T/readonly"
