@@ -20,8 +20,10 @@
 struct init {
     const struct init_plan *plan;
     int channel;
-    int signals; /* SIGCHLD */
-    int hosts;   /* To append to, or -1. */
+    int signals;      /* SIGCHLD */
+    int hosts;        /* To append to, or -1. */
+    off_t hosts_size; /* Before the node's own names; -1: not known yet. */
+    int moved;        /* Keeps port 53 free, or -errno. */
     pid_t program;
 };
 
@@ -70,8 +72,10 @@ static int become_user(const struct init *init, struct err *err)
 }
 
 /* The interfaces and the DNS sockets, for the launcher. */
-static int make_interfaces(const struct init *init, struct err *err)
+static int make_interfaces(struct init *init, struct err *err)
 {
+    const struct netns_port_move names = {
+        .port = DNS_PORT, .behind = DNS_PORT_BEHIND, .guarded = init->plan->run->root};
     struct init_message message = {.kind = INIT_READY};
     int fds[FD_PASS_MAX], sockets[DNS_SOCKETS];
     unsigned n = 0;
@@ -87,8 +91,9 @@ static int make_interfaces(const struct init *init, struct err *err)
         else
             n++;
     }
+    init->moved = netns_port_move(&names, &message.err);
     if (r == 0)
-        r = dns_open(sockets, DNS_PORT, err);
+        r = dns_open(sockets, init->moved < 0 ? DNS_PORT : DNS_PORT_BEHIND, err);
     for (unsigned i = 0; i < DNS_SOCKETS && r == 0; i++) {
         message.sockets[i] = sockets[i] >= 0;
         if (sockets[i] >= 0)
@@ -121,7 +126,7 @@ static int prepare(struct init *init, struct err *err)
 }
 
 /* The node's own name resolves even while nobody answers. */
-static void write_hosts(const struct init *init, const struct init_config *config)
+static void write_hosts(struct init *init, const struct init_config *config)
 {
     char text[2048];
     size_t size = 0;
@@ -146,7 +151,12 @@ static void write_hosts(const struct init *init, const struct init_config *confi
                     config->hostname, network, config->hostname, network, config->hostname);
         }
     }
-    if (init->hosts >= 0 && size < sizeof text)
+    if (init->hosts < 0 || size >= sizeof text)
+        return;
+    /* What an earlier configuration put behind the loopback's names goes. */
+    if (init->hosts_size < 0)
+        init->hosts_size = lseek(init->hosts, 0, SEEK_END);
+    if (ftruncate(init->hosts, init->hosts_size) == 0)
         (void)!write(init->hosts, text, size);
 }
 
@@ -193,7 +203,7 @@ static void start_program(struct init *init)
         fail(init, failure.code, &failure.err);
 }
 
-static void hear(const struct init *init)
+static void hear(struct init *init)
 {
     struct init_message message;
     struct err err;
@@ -236,7 +246,7 @@ static void reap(const struct init *init)
     }
 }
 
-_Noreturn static void serve(const struct init *init)
+_Noreturn static void serve(struct init *init)
 {
     for (;;) {
         struct pollfd fds[] = {{.fd = init->channel, .events = POLLIN},
@@ -253,7 +263,7 @@ _Noreturn static void serve(const struct init *init)
 
 _Noreturn void init_main(const struct init_plan *plan, int channel)
 {
-    struct init init = {.plan = plan, .channel = channel, .hosts = -1};
+    struct init init = {.plan = plan, .channel = channel, .hosts = -1, .hosts_size = -1};
     struct init_message message;
     struct err err = {.why = ""};
     sigset_t all;

@@ -25,14 +25,16 @@
 #include "proto/base/err.h"
 
 enum init_message_kind {
-    INIT_READY = 1, /* sockets: which of the DNS sockets follow the interfaces. */
-    INIT_FAILED,    /* code: the exit status; err */
-    INIT_STOPPED,   /* code: the signal that stopped the program. */
-    INIT_EXITED,    /* code: as waitpid() gives it. */
-    INIT_MAPPED,    /* The ids of the namespace are there (with --root). */
-    INIT_CONFIG,    /* config; the first one starts the program. */
-    INIT_SIGNAL,    /* code: for the program. */
-    INIT_RESUME,    /* code: 1 = and it gets the terminal. */
+    INIT_READY =
+        1,        /* sockets: which of the DNS sockets follow the interfaces; err: why names
+                     * are served at port 53 itself, or nothing. */
+    INIT_FAILED,  /* code: the exit status; err */
+    INIT_STOPPED, /* code: the signal that stopped the program. */
+    INIT_EXITED,  /* code: as waitpid() gives it. */
+    INIT_MAPPED,  /* The ids of the namespace are there (with --root). */
+    INIT_CONFIG,  /* config; the first one starts the program. */
+    INIT_SIGNAL,  /* code: for the program. */
+    INIT_RESUME,  /* code: 1 = and it gets the terminal. */
 };
 
 struct init_config {

@@ -7,6 +7,7 @@
  *   2. child:  netns_map_self(), or     its user is the same inside and outside,
  *      parent: netns_map_root()         or root inside, with subordinate ids
  *   3. child:  netns_prepare()          loopback, sysctls
+ *      child:  netns_port_move()      a port of loopback stands for another (may be refused)
  *   4. child:  netns_tap()              the interfaces; their descriptors go to a switch
  *   5. child:  netns_mounts()           /proc and /sys of its own namespaces
  *   6. child:  netns_configure()        MAC, MTU, addresses, routes, up (netcfg.h)
@@ -19,6 +20,7 @@
 #define LIBIOTH_NETNS_NETNS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "proto/base/err.h"
@@ -73,6 +75,20 @@ int netns_tap(const char *name, struct err *err) __attribute__((warn_unused_resu
 /* Mounts /proc and, where the kernel lets it, /sys for the namespaces of this process. Other
  * mounts stay, and follow the host's. */
 int netns_mounts(struct err *err) __attribute__((warn_unused_result));
+
+struct netns_port_move {
+    uint16_t port, behind;
+    bool guarded; /* Others with capabilities here cannot take it away. */
+};
+
+/*
+ * Whoever in this process's network namespace sends to `port` of 127.0.0.1 or ::1, by UDP or
+ * TCP, reaches `behind` there, and is answered from `port`; so everybody may bind `port`. Needs
+ * nf_tables in the kernel, and to be guarded 5.12 or later. Returns a descriptor (close-on-exec)
+ * to be kept: what is guarded goes with it, and closing it takes the kernel some 15 ms.
+ */
+int netns_port_move(const struct netns_port_move *, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Gives up every capability for good: also for programs that the file system would give some.
  * User and group ids stay. */
