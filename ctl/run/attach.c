@@ -91,6 +91,16 @@ static void remember(struct attach *attach)
     request->n_addrs = reply->n_addrs;
 }
 
+/* The addresses that were granted cannot be had any more (another took them while the daemon was
+ * away, or the network has others now): those that nobody asked for are chosen anew. */
+static void let_choose(struct attach *attach, int refusal)
+{
+    if (refusal != -EINVAL && refusal != -EADDRINUSE)
+        return;
+    memcpy(attach->request.addrs, attach->asked, sizeof attach->asked);
+    attach->request.n_addrs = attach->n_asked;
+}
+
 /* Hangs up. */
 static void drop_line(struct attach *attach)
 {
@@ -143,6 +153,7 @@ static void lifeline_ready(struct loop_watch *watch, uint32_t events)
         if (!attach->told)
             attach->refused(attach, &reply);
         attach->told = true;
+        let_choose(attach, reply.code);
         lose(attach);
     } else {
         granted(attach, &reply);
@@ -177,6 +188,8 @@ int attach_keep(struct attach *attach, struct loop *loop)
     attach->again_ms = ATTACH_AGAIN_MIN_MS;
     attach->watch.ready = lifeline_ready;
     attach->timer.expired = timer_expired;
+    memcpy(attach->asked, attach->request.addrs, sizeof attach->asked);
+    attach->n_asked = attach->request.n_addrs;
     remember(attach);
     return loop_add(loop, &attach->watch, attach->watch.fd, EPOLLIN);
 }

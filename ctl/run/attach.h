@@ -37,6 +37,8 @@ struct attach {
     bool waiting; /* For the reply. */
     bool told;    /* Of a refusal. */
     unsigned again_ms;
+    struct plug_addr asked[PLUG_MAX_ADDRS]; /* What the first request named. */
+    uint8_t n_asked;
 };
 
 /* Offers for the first time; waits for the reply. The plug_path, tap and request are set.

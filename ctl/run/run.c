@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@
 #include "proto/base/loop.h"
 #include "proto/wire/frame.h"
 
-#define READY_SEC 20 /* For the node to be made: a machine under load is slow. */
+#define READY_SEC         20 /* For the node to be made: a machine under load is slow. */
+#define ANSWERER_AGAIN_MS 50 /* Until one that died is replaced. */
 
 struct run {
     struct ctl *ctl;
@@ -43,6 +45,8 @@ struct run {
 
     struct loop *loop;
     struct loop_watch channel_watch, signal_watch;
+    struct loop_watch answerer_watch; /* fd: of the process, readable when it has ended. */
+    struct loop_timer answerer_again;
     int status; /* Of iothctl. */
 };
 
@@ -107,6 +111,9 @@ static int await_ready(struct run *run)
     r = r == 0 ? -ETIMEDOUT : init_recv(run->channel, &message, fds, &n_fds);
     if (r || message.kind != INIT_READY)
         return node_failed(run, &message, r);
+    if (message.err.why[0])
+        ctl_detail(run->ctl, "iothctl: the node's port 53 is taken by its names: %s",
+                   message.err.why);
     for (unsigned i = 0; i < run->plan.n_nets && n < n_fds; i++)
         run->attaches[i].tap = fds[n++];
     for (unsigned i = 0; i < DNS_SOCKETS && n < n_fds; i++)
@@ -226,21 +233,36 @@ static int plug_in(struct run *run)
     return 0;
 }
 
+static void end_process(pid_t pid)
+{
+    if (pid <= 0)
+        return;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 /* --- names ------------------------------------------------------------------------------- */
 
 /* The answerer is a process apart: it waits for the daemon, and reads what the node's programs
  * send. Everything else that is open here is none of its business. */
-_Noreturn static void answerer_main(const struct run *run)
+_Noreturn static void answerer_main(const struct run *run, pid_t launcher)
 {
     const char *networks[RUN_MAX_NETS];
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct lookup *lookup;
+    sigset_t all;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* What a terminal sends to all of the job: the program may go on, and needs names. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
     /* Whoever reads the program's output must not wait for us. */
     for (int fd = 0; fd < 3; fd++)
         if (null >= 0)
             dup2(null, fd);
+    if (getppid() != launcher) /* It died before it was asked to tell. */
+        _exit(1);
     close(run->channel);
     for (unsigned i = 0; i < run->plan.n_nets; i++) {
         close(run->attaches[i].tap);
@@ -255,16 +277,53 @@ _Noreturn static void answerer_main(const struct run *run)
 
 static int serve_names(struct run *run)
 {
+    const pid_t launcher = getpid();
+
     run->answerer = fork();
     if (run->answerer == 0)
-        answerer_main(run);
+        answerer_main(run, launcher);
     if (run->answerer < 0) {
         run->answerer = 0;
         return ctl_fail(run->ctl, CTL_OURS, "cannot fork: %s", err_text(errno));
     }
-    for (unsigned i = 0; i < DNS_SOCKETS; i++)
-        fd_close(&run->dns[i]);
     return 0;
+}
+
+/* Without a descriptor of the process it is served all the same, but not replaced. */
+static void watch_answerer(struct run *run)
+{
+    int fd = (int)syscall(SYS_pidfd_open, run->answerer, 0U);
+
+    if (fd >= 0 && loop_add(run->loop, &run->answerer_watch, fd, EPOLLIN))
+        fd_close(&fd);
+}
+
+/* Names must not be gone because the process that read what the node's programs sent is: the
+ * sockets are still here, another takes them over. */
+static void answerer_ended(struct loop_watch *watch, uint32_t events)
+{
+    struct run *run = list_entry(watch, struct run, answerer_watch);
+    int fd = watch->fd;
+
+    (void)events;
+    loop_remove(run->loop, watch);
+    fd_close(&fd);
+    end_process(run->answerer);
+    run->answerer = 0;
+    loop_timer_set(run->loop, &run->answerer_again,
+                   loop_now(run->loop) + ANSWERER_AGAIN_MS * MTIME_MS);
+}
+
+static void answerer_due(struct loop_timer *timer, mtime_t now)
+{
+    struct run *run = list_entry(timer, struct run, answerer_again);
+
+    if (serve_names(run) == 0) {
+        watch_answerer(run);
+        return;
+    }
+    ctl_forget(run->ctl);
+    loop_timer_set(run->loop, timer, now + ANSWERER_AGAIN_MS * MTIME_MS);
 }
 
 /* --- while it runs ----------------------------------------------------------------------- */
@@ -331,6 +390,8 @@ static int serve(struct run *run)
         return ctl_fail(run->ctl, CTL_OURS, "cannot wait for events: %s", err_text(errno));
     run->channel_watch.ready = channel_ready;
     run->signal_watch.ready = signal_ready;
+    run->answerer_watch.ready = answerer_ended;
+    run->answerer_again.expired = answerer_due;
     r = loop_add(run->loop, &run->channel_watch, run->channel, EPOLLIN);
     if (r == 0)
         r = loop_add(run->loop, &run->signal_watch, fd, EPOLLIN);
@@ -338,17 +399,9 @@ static int serve(struct run *run)
         r = attach_keep(&run->attaches[i], run->loop);
     if (r)
         return ctl_fail(run->ctl, CTL_OURS, "cannot wait for events: %s", err_text(r));
+    watch_answerer(run);
     loop_run(run->loop);
     return run->status;
-}
-
-static void end_process(pid_t pid)
-{
-    if (pid <= 0)
-        return;
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
 }
 
 /* Unplugs first, since a name may be used again as soon as we are gone, and waits last. */
