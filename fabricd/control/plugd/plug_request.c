@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,11 @@
 #include "proto/model/schema.h"
 #include "proto/ring/ring.h"
 #include "proto/wire/mac.h"
+
+/* How long a name is waited for that a program has which is alive, or gone; and the steps. */
+#define WAIT_ALIVE (300 * MTIME_MS)
+#define WAIT_DEAD  (2 * MTIME_SEC)
+#define WAIT_STEP  (10 * MTIME_MS)
 
 static void send_reply(struct plug_conn *conn, const struct plug_reply *reply,
                        const int *fds, unsigned n_fds)
@@ -253,7 +259,27 @@ static void make_up_name(const struct control *control, struct plug_request *req
     } while (view_endpoint(control->view, request->network, request->name) != NULL);
 }
 
-/* The name's port on this host: of the same process it is replaced, else it is in the way. */
+/* The port of a program that was killed goes some moments after it: whoever starts it again at
+ * once waits for that. Of a program that is alive, no longer than it may take to end. */
+static bool may_go(struct plug_conn *conn, const struct ipc_port *port)
+{
+    struct loop *loop = conn->plugd->control->loop;
+    bool dead =
+        port->owner_pid != 0 && kill((pid_t)port->owner_pid, 0) < 0 && errno == ESRCH;
+    mtime_t now = loop_now(loop);
+
+    if (conn->waits_since == 0) {
+        conn->waits_since = now;
+        loop_remove(loop, &conn->watch);
+    }
+    if (now >= conn->waits_since + (dead ? WAIT_DEAD : WAIT_ALIVE))
+        return false;
+    loop_timer_set(loop, &conn->again, now + WAIT_STEP);
+    return true;
+}
+
+/* The name's port on this host: of the same process it is replaced, else it is in the way.
+ * -EAGAIN: perhaps not for long, and plug_request_again() comes. */
 static int make_way(struct plug_conn *conn, const struct view_network *net, struct err *err)
 {
     struct control *control = conn->plugd->control;
@@ -266,6 +292,8 @@ static int make_way(struct plug_conn *conn, const struct view_network *net, stru
         reconcile_drop_port(control->reconcile, port->id);
         return 0;
     }
+    if (may_go(conn, port))
+        return -EAGAIN;
     err_set(err, -EADDRINUSE, "%s/%s runs on this host already (pid %u)", net->name,
             conn->request.name, port->owner_pid);
     err_hint(err, "iothctl endpoint show %s/%s", net->name, conn->request.name);
@@ -312,6 +340,8 @@ static void register_endpoint(struct plug_conn *conn, const struct view_network 
     if (request->name[0] == '\0')
         make_up_name(control, request);
     r = make_way(conn, net, &err);
+    if (r == -EAGAIN)
+        return;
     if (r < 0) {
         plug_refuse(conn, r, &err);
         return;
@@ -358,6 +388,8 @@ static void plain_port(struct plug_conn *conn, const struct view_network *net)
     } else {
         memcpy(name, conn->request.name, sizeof(name));
         r = make_way(conn, net, &err);
+        if (r == -EAGAIN)
+            return;
         if (r == 0 && (view_endpoint(control->view, net->name, name) != NULL ||
                        view_port(control->view, net->name, name) != NULL))
             r = err_set(&err, -EADDRINUSE, "network %s has a port %s already", net->name,
@@ -504,10 +536,23 @@ static int receive(struct plug_conn *conn)
     return plug_request_decode(data, (size_t)n, &conn->request);
 }
 
+void plug_request_again(struct plug_conn *conn)
+{
+    const struct view_network *net =
+        view_network(conn->plugd->control->view, conn->request.network);
+    struct err err = {.why = ""};
+    int r = check(conn, net, &err);
+
+    if (r < 0)
+        plug_refuse(conn, r, &err);
+    else if ((conn->request.flags & PLUG_ENDPOINT) != 0)
+        register_endpoint(conn, net);
+    else
+        plain_port(conn, net);
+}
+
 void plug_request(struct plug_conn *conn)
 {
-    struct control *control = conn->plugd->control;
-    const struct view_network *net;
     struct err err = {.why = ""};
     int r = receive(conn);
 
@@ -522,12 +567,5 @@ void plug_request(struct plug_conn *conn)
         plug_conn_free(conn);
         return;
     }
-    net = view_network(control->view, conn->request.network);
-    r = check(conn, net, &err);
-    if (r < 0)
-        plug_refuse(conn, r, &err);
-    else if ((conn->request.flags & PLUG_ENDPOINT) != 0)
-        register_endpoint(conn, net);
-    else
-        plain_port(conn, net);
+    plug_request_again(conn);
 }

@@ -18,7 +18,6 @@
 #define ANSWER_WAIT (5 * MTIME_SEC)
 #define GRACE       (30 * MTIME_SEC)
 #define PER_USER    (PLUGD_MAX / 4)
-#define ACCEPT_MAX  16 /* Connections taken in one turn of the loop. */
 
 void plug_conn_free(struct plug_conn *conn)
 {
@@ -32,6 +31,7 @@ void plug_conn_free(struct plug_conn *conn)
     }
     loop_remove(plugd->control->loop, &conn->watch);
     loop_timer_set(plugd->control->loop, &conn->late, MTIME_NEVER);
+    loop_timer_set(plugd->control->loop, &conn->again, MTIME_NEVER);
     fd_close(&conn->sock);
     fd_close(&conn->tap);
     list_remove(&conn->link);
@@ -55,6 +55,12 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
 {
     (void)events;
     plug_request(list_entry(watch, struct plug_conn, watch));
+}
+
+static void waited(struct loop_timer *timer, mtime_t now)
+{
+    (void)now;
+    plug_request_again(list_entry(timer, struct plug_conn, again));
 }
 
 static unsigned conns_of(const struct plugd *plugd, uid_t uid)
@@ -95,6 +101,7 @@ static void take_conn(struct plugd *plugd, int sock)
     conn->watch.ready = conn_ready;
     conn->watch.fd = -1;
     conn->late.expired = too_late;
+    conn->again.expired = waited;
     list_append(&plugd->conns, &conn->link);
     plugd->n_conns++;
     if (!room || loop_add(plugd->control->loop, &conn->watch, sock, EPOLLIN) < 0) {
@@ -105,18 +112,9 @@ static void take_conn(struct plugd *plugd, int sock)
                    loop_now(plugd->control->loop) + ANSWER_WAIT);
 }
 
-static void accept_ready(struct loop_watch *watch, uint32_t events)
+static void came(struct door *door, int sock)
 {
-    struct plugd *plugd = list_entry(watch, struct plugd, watch);
-
-    (void)events;
-    for (int i = 0; i < ACCEPT_MAX; i++) {
-        int sock = accept4(plugd->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (sock < 0)
-            return;
-        take_conn(plugd, sock);
-    }
+    take_conn(list_entry(door, struct plugd, door), sock);
 }
 
 /* --- endpoints whose program has ended ------------------------------------------------------ */
@@ -208,11 +206,8 @@ struct plugd *plugd_new(struct control *control, int sock, struct err *err)
 
     plugd->control = control;
     list_init(&plugd->conns);
-    plugd->watch.ready = accept_ready;
     plugd->sweep.expired = sweep;
-    r = fd_set_nonblock(sock);
-    if (r == 0)
-        r = loop_add(control->loop, &plugd->watch, sock, EPOLLIN);
+    r = door_open(&plugd->door, control->loop, sock, came);
     if (r < 0) {
         err_set(err, r, "the plug socket cannot be watched: %s", err_text(r));
         fd_close(&sock);
@@ -228,9 +223,8 @@ void plugd_free(struct plugd *plugd)
 
     if (plugd == NULL)
         return;
-    sock = plugd->watch.fd;
     loop_timer_set(plugd->control->loop, &plugd->sweep, MTIME_NEVER);
-    loop_remove(plugd->control->loop, &plugd->watch);
+    sock = door_close(&plugd->door);
     fd_close(&sock);
     list_for_each_safe (it, &plugd->conns)
         plug_conn_free(list_entry(it, struct plug_conn, link));

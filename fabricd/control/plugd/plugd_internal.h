@@ -5,12 +5,13 @@
 #include <stdbool.h>
 
 #include "fabricd/control/plugd/plugd.h"
+#include "proto/base/door.h"
 #include "proto/base/fd.h"
 #include "proto/plug/plug.h"
 
 struct plugd {
     struct control *control;
-    struct loop_watch watch;
+    struct door door;
     struct loop_timer sweep;
     struct list conns;
     unsigned n_conns;
@@ -21,6 +22,8 @@ struct plug_conn {
     struct plugd *plugd;
     struct loop_watch watch;
     struct loop_timer late;
+    struct loop_timer again; /* Armed while another's port is in the way. */
+    mtime_t waits_since;     /* For that; 0: it does not. */
     struct fd_peer peer;
     struct plug_request request;
     int sock;
@@ -31,6 +34,9 @@ struct plug_conn {
 
 /* Reads the request and carries it out; frees the connection in the end. */
 void plug_request(struct plug_conn *);
+
+/* The same for a request that was received and had to wait. */
+void plug_request_again(struct plug_conn *);
 
 /* Answers with the reason and frees the connection. */
 void plug_refuse(struct plug_conn *, int code, const struct err *);
