@@ -11,7 +11,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
-need curl dig busybox
+need curl dig busybox dnsmasq nft pgrep
 
 # What a host's resolvers leave lying about, and a resolv.conf that is a symbolic link.
 mkdir -p /run/systemd/resolve /run/nscd
@@ -90,6 +90,57 @@ is "the host's resolvers are out of sight" "" "$(node -- ls /run/nscd)"
 is "the host's resolvers are out of sight" "stub-resolv.conf" "$(node -- ls /run/systemd/resolve)"
 is "the host's files are as they were" 'nameserver 203.0.113.1' "$(cat /etc/resolv.conf)"
 
+# --- port 53 is the programs' -------------------------------------------------------------
+# Where the kernel has nf_tables.
+if unshare -n nft add table inet probe 2>/dev/null; then
+    is "port 53 of every address" bound "$(node -- "$PYTHON" -c 'import socket
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for family, at in ((socket.AF_INET, ""), (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::"), (socket.AF_INET6, "::1")):
+        s = socket.socket(family, kind)
+        s.bind((at, 53))
+        s.close()
+print("bound")')"
+    # A DNS server in a node serves others at the node's address, and does not hide the node's names.
+    run_in server alpha --net lan1 -- dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts \
+        --port=53 --address=/example.test/203.0.113.9 --user="$(id -un)" --group="$(id -gn)" --pid-file=
+    wait_for 5 listens alpha lan1/server 53
+    status 0 ctl alpha exec lan1/server -- ip -4 -o addr show eth0
+    dns4=$(sed -n 's/.*inet \([0-9.]*\).*/\1/p' <<<"$OUT")
+    is "the server, from another node" 203.0.113.9 "$(node -- dig +short @"$dns4" example.test)"
+    is "the server, over TCP" 203.0.113.9 "$(node -- dig +short +tcp @server example.test)"
+    is "the server, in its node" 203.0.113.9 \
+        "$(ctl alpha exec lan1/server -- dig +short @"$dns4" example.test)"
+    for at in 127.0.0.1 ::1; do
+        for over in +notcp +tcp; do
+            status 0 ctl alpha exec lan1/server -- dig "$over" "@$at" web
+            has "names beside the server, $at $over" "^web\..*A[[:space:]]+$four$" "$OUT"
+            has "who answered" "SERVER: $at#53" "$OUT"
+        done
+    done
+    has "getaddrinfo beside the server" "^$four +STREAM" \
+        "$(ctl alpha exec lan1/server -- getent ahostsv4 web.lan1)"
+    has "busybox beside the server" "Address: $four" \
+        "$(ctl alpha exec lan1/server -- busybox nslookup web)"
+    e2e_end server
+    hasnt "root of the node cannot lose its names" 'timed out|refused' \
+        "$(node --root -- sh -c 'nft flush ruleset; dig +short web')"
+fi
+
+# --- the answerer dies ----------------------------------------------------------------------
+# It is the launcher's child that is in the launcher's own process id namespace.
+launcher=${E2E_PID[web]}
+answerer() { pgrep -P "$launcher" | while read -r pid; do
+    [ "$(readlink "/proc/$pid/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] || echo "$pid"
+done; }
+for _ in 1 2 3; do
+    old=$(answerer)
+    kill -9 "$old"
+    is "names while a new answerer starts" "$four" \
+        "$(ctl alpha exec lan1/web -- dig +short +tries=1 +time=5 web)"
+    new=$(answerer)
+    [ -n "$new" ] && [ "$new" != "$old" ] || fail "the answerer was not replaced: $old, $new"
+done
+
 # --- exec ---------------------------------------------------------------------------------
 is "exec is inside" web "$(ctl alpha exec lan1/web -- hostname)"
 is "exec finds names" "$four" "$(ctl alpha exec lan1/web -- dig +short web)"
@@ -121,6 +172,20 @@ wait_for 5 no_anonymous
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
     status 0 node --name again -- true
 done
+# Also when its launcher was killed.
+bg killed alpha "$IOTHCTL" run --net lan1 --name killed -- sh -c 'echo ready; exec sleep 600'
+wait_for 5 grep -q ready "$T/killed.out"
+for i in $(seq 50); do
+    disown "${E2E_PID[killed]}" # The shell has nothing to say of it.
+    rm "$T/killed.out"
+    kill -9 "${E2E_PID[killed]}"
+    bg killed alpha "$IOTHCTL" run --net lan1 --name killed -- sh -c 'echo ready; exec sleep 600'
+    wait_for 5 grep -qE 'ready|failed' "$T/killed.out"
+    grep -q ready "$T/killed.out" || fail "killed and started again, the $i-th time: $(cat "$T/killed.out")"
+done
+status 125 node --name killed -- true
+has "a name that is in use" 'runs on this host already' "$ERR"
+e2e_end killed
 # shellcheck disable=SC2016 # for the shell inside
 status 0 node -- sh -c 'for i in $(seq 500); do (true &) ; done; ps ax -o stat= | grep -c Z >&2; true'
 
@@ -136,6 +201,29 @@ reached() { ctl alpha exec lan1/peer -- curl -sS --max-time 1 "http://web/" | gr
 wait_for 10 reached
 is "the same address" "$four" "$(ctl alpha exec lan1/peer -- dig +short web)"
 is "the same MAC" "$mac" "$(ctl alpha exec lan1/web -- cat /sys/class/net/eth0/address)"
+
+# --- it comes back with nothing, and the address is another's by then ------------------------
+kill -STOP "${E2E_PID[web]}"
+e2e_stop alpha
+rm -rf "$T/alpha/state"
+e2e_start alpha
+status 0 ctl alpha net create lan1
+run_in thief alpha --net lan1 --ip "$four" -- sleep 600
+kill -CONT "${E2E_PID[web]}"
+moved() {
+    ctl alpha exec lan1/web -- ip -o addr show eth0 >"$T/moved.txt"
+    grep -q 'inet 10\.64\.0\.' "$T/moved.txt" && ! grep -q "inet $four/" "$T/moved.txt"
+}
+wait_for 10 moved
+hasnt "the old addresses" "$four/|$six/" "$(cat "$T/moved.txt")"
+has "and it was said" 'web has other addresses on lan1 now' "$(cat "$T/web.out")"
+old=$four
+four=$(sed -n 's/.*inet \([0-9.]*\).*/\1/p' "$T/moved.txt")
+is "by its name" "$four" "$(node -- dig +short web)"
+is "its own name" "$four" "$(ctl alpha exec lan1/web -- getent ahostsv4 web | awk 'NR == 1 {print $1}')"
+hasnt "its own old name" "^${old//./\\.}[[:space:]]" "$(ctl alpha exec lan1/web -- cat /etc/hosts)"
+is "reached there" "$CANARY" "$(node -- curl -sS --max-time 2 "http://$four/")"
+e2e_end thief
 
 # --- fast enough: the budget is 100 ms; a machine under test is slow -----------------------
 best=999999
