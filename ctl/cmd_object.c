@@ -2,11 +2,15 @@
 /* ls, show, set and rm: the same for every kind of object but for the columns of its table. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ctl/api.h"
 #include "ctl/commands.h"
 #include "ctl/object.h"
 #include "ctl/output.h"
+
+#define RM_PATIENCE_MS 1000
+#define RM_PAUSE_MS    50
 
 /* "10 staff, 20" of a network's VLANs. */
 static char *vlans_brief(const struct node *net)
@@ -254,6 +258,19 @@ int cmd_set(struct ctl *ctl, const struct args *args)
     return r;
 }
 
+/* What runs is not removed; but what has only just ended is let go of a moment later. */
+static int remove_object(struct ctl *ctl, const char *path)
+{
+    const struct timespec pause = {.tv_nsec = 1000000L * RM_PAUSE_MS};
+    int r = api_call(ctl, "DELETE", path, NULL, API_SLOW, NULL);
+    for (unsigned i = 0; i < RM_PATIENCE_MS / RM_PAUSE_MS && r == CTL_REFUSED; i++) {
+        nanosleep(&pause, NULL);
+        ctl_forget(ctl);
+        r = api_call(ctl, "DELETE", path, NULL, API_SLOW, NULL);
+    }
+    return r;
+}
+
 int cmd_rm(struct ctl *ctl, const struct args *args)
 {
     const char *noun = args->command->noun;
@@ -264,7 +281,7 @@ int cmd_rm(struct ctl *ctl, const struct args *args)
         ctl_what(ctl, "%s rm %s", noun, args->words[i]);
         int r = path_of(ctl, noun, args->words[i], &path);
         if (!r) {
-            r = api_call(ctl, "DELETE", path, NULL, API_SLOW, NULL);
+            r = remove_object(ctl, path);
             free(path);
         }
         if (r == CTL_UNREACHABLE)

@@ -130,6 +130,9 @@ has "lan1 is well" '^lan1 +alpha +[0-9]+ +ok' "$(ctl alpha status)"
 # --- the end of things ------------------------------------------------------------------------
 status 0 ctl alpha port rm office/e2etap
 status 1 on alpha ip link show e2etap
+status 1 ctl alpha endpoint rm lan1/web
+has "a program that runs" 'runs as lan1/web on host alpha; end it first' "$ERR"
+status 0 ctl alpha exec lan1/web -- true
 e2e_end web
 status 0 ctl alpha endpoint rm lan1/web
 status 3 ctl alpha endpoint show lan1/web

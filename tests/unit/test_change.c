@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "fabricd/control/observe/observe.h"
 #include "tests/unit/control_fixture.h"
 
 static int put(struct control *c, const char *kind, const char *network, const char *name,
@@ -241,12 +242,41 @@ static void test_names_are_held(void **state)
     assert_int_equal(put_held(c, "beta", "web"), 409);
     address_of(c, "lan1", "web", before);
     epoch = view_endpoint(c->view, "lan1", "web")->epoch;
+    assert_refused(fixture_change(c, CHANGE_DELETE, "endpoint", "lan1", "web", NULL), 409,
+                   "runs as lan1/web on host alpha");
     assert_int_equal(let_go(c, "alpha", "web"), 204);
     assert_false(view_endpoint(c->view, "lan1", "web")->held);
     assert_int_equal(put_held(c, "beta", "web"), 200);
     assert_string_equal(view_endpoint(c->view, "lan1", "web")->host, "beta");
     assert_string_equal(address_of(c, "lan1", "web", after), before);
     assert_int_equal(view_endpoint(c->view, "lan1", "web")->epoch, epoch + 1);
+    fixture_free(c);
+}
+
+/* What runs on another host is removed only while nobody there can say when it ends. */
+static void test_removal_of_remote(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct ipc_peer_state beta = {.host = 2, .up = 1};
+    struct change_result result;
+
+    (void)state;
+    fixture_add_host(c, "beta", 2);
+    assert_int_equal(put(c, "network", "", "lan1", "{}"), 201);
+    assert_int_equal(put_held(c, "beta", "web"), 201);
+    observe_peer_state(c->observe, &beta);
+    result = fixture_change(c, CHANGE_DELETE, "endpoint", "lan1", "web", NULL);
+    assert_int_equal(result.status, 409);
+    assert_string_equal(result.err.hint, "iothctl endpoint show lan1/web");
+    change_result_done(&result);
+    beta.up = 0;
+    observe_peer_state(c->observe, &beta);
+    result = fixture_change(c, CHANGE_DELETE, "network", "", "lan1", NULL);
+    assert_int_equal(result.status, 409);
+    assert_string_equal(result.err.hint, "iothctl endpoint rm lan1/web");
+    change_result_done(&result);
+    assert_int_equal(fixture_status(c, CHANGE_DELETE, "endpoint", "lan1", "web", NULL),
+                     204);
     fixture_free(c);
 }
 
@@ -690,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_exhaustion),
         cmocka_unit_test(test_names_are_held),
         cmocka_unit_test(test_removal),
+        cmocka_unit_test(test_removal_of_remote),
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_apply),
         cmocka_unit_test(test_apply_is_whole),

@@ -184,7 +184,7 @@ static int delete_in_network(struct work *work, const char *network, enum store_
         if (ep->held || ep->anonymous) {
             change_fail(work->result, 409, "network %s is in use by endpoint %s on host %s",
                         network, ep->name, ep->host);
-            err_hint(&work->result->err, "iothctl endpoint rm %s/%s", network, ep->name);
+            work_hint_endpoint(work, ep);
             return -EBUSY;
         }
         work_delete(work, ep->scope, "endpoint", network, ep->name);
@@ -206,6 +206,19 @@ static int delete_in_network(struct work *work, const char *network, enum store_
     return 0;
 }
 
+/* Its program would only take the name again. A host that is out of reach is not waited for. */
+static int refuse_running(struct work *work, const struct change_item *item)
+{
+    const struct view_endpoint *ep = work_endpoint(work, item->network, item->name);
+
+    if (ep == NULL || item->anonymous || item->promote || !work_runs(work, ep))
+        return 0;
+    change_fail(work->result, 409, "a program runs as %s/%s on host %s; end it first",
+                ep->network, ep->name, ep->host);
+    work_hint_endpoint(work, ep);
+    return -EBUSY;
+}
+
 static int execute_delete(struct work *work, const struct change_item *item,
                           enum store_scope scope)
 {
@@ -216,6 +229,8 @@ static int execute_delete(struct work *work, const struct change_item *item,
 
     if (r == 0 && strcmp(item->kind, "network") == 0)
         r = delete_in_network(work, item->name, scope);
+    if (r == 0 && strcmp(item->kind, "endpoint") == 0)
+        r = refuse_running(work, item);
     if (r == 0 && strcmp(item->kind, "host") == 0 && node_get_int(now, "number", 0) != 0)
         r = refuse(work, item, 409, -EBUSY, "is a member of the fabric; it can only leave");
     if (r == 0) {

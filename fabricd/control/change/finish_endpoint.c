@@ -252,12 +252,14 @@ static int place_host(struct placing *p, const struct node *now)
     const char *was = now != NULL ? node_get_text(now, "host", "") : "";
     bool held = now != NULL && node_get_bool(now, "_held", false);
     int64_t epoch = now != NULL ? node_get_int(now, "epoch", 0) : 0;
+    const struct view_endpoint *holder;
 
     if (p->item->held && held && strcmp(was, here) != 0) {
         change_fail(p->work->result, 409, "endpoint %s/%s runs on host %s", p->net->name,
                     p->item->name, was);
-        err_hint(&p->work->result->err, "iothctl endpoint rm %s/%s", p->net->name,
-                 p->item->name);
+        holder = work_endpoint(p->work, p->net->name, p->item->name);
+        if (holder != NULL)
+            work_hint_endpoint(p->work, holder);
         return -EADDRINUSE;
     }
     if (p->item->held || was[0] == '\0')

@@ -158,7 +158,7 @@ static int check_in_use(struct work *work, const struct view_network *before,
             change_fail(work->result, 409,
                         "the addresses of network %s are in use by endpoint %s",
                         before->name, ep->name);
-        err_hint(&work->result->err, "iothctl endpoint rm %s/%s", before->name, ep->name);
+        work_hint_endpoint(work, ep);
         return -EBUSY;
     }
     return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/observe/observe.h"
 #include "proto/base/xalloc.h"
 
 void work_init(struct work *work, struct control *control, const struct change *change,
@@ -309,6 +310,26 @@ const struct view_block *work_block(struct work *work, const char *network, uint
 bool work_has_host(struct work *work, const char *name)
 {
     return strcmp(name, "all") == 0 || work_has(work, STORE_FABRIC, "host", "", name);
+}
+
+bool work_runs(const struct work *work, const struct view_endpoint *ep)
+{
+    const struct control *control = work->control;
+    const struct view_host *host = view_host(control->view, ep->host);
+    const struct ipc_peer_state *peer;
+
+    if (!ep->held)
+        return false;
+    if (ep->scope == STORE_LOCAL || strcmp(ep->host, control_host(control)) == 0)
+        return true;
+    peer = host != NULL ? observe_peer(control->observe, host->number) : NULL;
+    return peer != NULL && peer->up != 0;
+}
+
+void work_hint_endpoint(struct work *work, const struct view_endpoint *ep)
+{
+    err_hint(&work->result->err, "iothctl endpoint %s %s/%s",
+             work_runs(work, ep) ? "show" : "rm", ep->network, ep->name);
 }
 
 void work_each_network(struct work *work,

@@ -62,6 +62,13 @@ const struct view_block *work_block(struct work *, const char *network, uint16_t
                                     const char *host);
 bool work_has_host(struct work *, const char *name);
 
+/* Whether a program runs under the endpoint's name on a host that is there to say when it ends:
+ * this one, or one that a session is up with. */
+bool work_runs(const struct work *, const struct view_endpoint *);
+
+/* A hint beside a refusal because of the endpoint: how to be rid of it, or where it runs. */
+void work_hint_endpoint(struct work *, const struct view_endpoint *);
+
 /* Every network, every block of a network's VLAN, with what is pending laid over. */
 void work_each_network(struct work *, void (*each)(void *aux, const struct view_network *),
                        void *aux);
