@@ -161,11 +161,15 @@ for host in alpha beta gamma; do
 done
 
 # --- leaving --------------------------------------------------------------------------------------
+status 0 ctl gamma run --net lan1 --name left -- true
 status 0 ctl gamma host leave
 is "a fabric of its own" gamma "$(names gamma)"
 is "no networks of the old one" "[]" "$(ctl gamma net ls -o json | jq -c .)"
 is "alpha's hosts" "alpha beta" "$(names alpha)"
 status 0 ctl gamma host join "$(ctl alpha host invite)"
+status 0 ctl alpha endpoint show lan1/left
+ctl alpha export >"$T/export.yaml"
+status 0 ctl alpha diff -f "$T/export.yaml"
 is "it may come again" "alpha beta gamma" "$(names gamma)"
 status 0 ctl gamma net show lan1
 finish

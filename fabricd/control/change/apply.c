@@ -33,6 +33,22 @@ static int gather(void *aux, const struct store_object *object)
     return 0;
 }
 
+/* An endpoint outlives the membership of the host that it ran on last; a file that named that host
+ * would name one that there is not. */
+static void forget_departed(struct objects *all)
+{
+    const struct kind *host = schema_kind("host");
+
+    for (size_t i = 0; i < all->n; i++) {
+        struct node *body = all->list[i].body;
+        const char *name = node_get_text(body, "host", NULL);
+
+        if (strcmp(all->list[i].kind->name, "endpoint") == 0 && name != NULL &&
+            objects_find(all, host, NULL, name) == NULL)
+            node_remove(body, "host");
+    }
+}
+
 int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *out)
 {
     struct store_object fabric;
@@ -42,6 +58,8 @@ int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *
         r = store_each(store, STORE_FABRIC, NULL, NULL, gather, out);
     if (r == 0 && (scopes & APPLY_LOCAL) != 0)
         r = store_each(store, STORE_LOCAL, NULL, NULL, gather, out);
+    if ((scopes & APPLY_FABRIC) != 0)
+        forget_departed(out);
     if (r == 0 && (scopes & APPLY_FABRIC) != 0 &&
         store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
         struct diags diags;
