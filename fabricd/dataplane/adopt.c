@@ -50,26 +50,20 @@ static void adopt(struct dataplane *dp, int fd)
     dp_parent_sync(dp);
 }
 
-static void adoption_ready(struct loop_watch *w, uint32_t events)
+static void came(struct door *door, int fd)
 {
-    struct dataplane *dp = list_entry(w, struct dataplane, adoption);
-    int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    (void)events;
-    if (fd >= 0)
-        adopt(dp, fd);
+    adopt(list_entry(door, struct dataplane, adoption), fd);
 }
 
 void dp_adopt_listen(struct dataplane *dp, int fd)
 {
-    int old = dp->adoption.fd;
+    int old = door_close(&dp->adoption);
+    int code;
 
-    loop_remove(dp->loop, &dp->adoption);
     fd_close(&old);
-    dp->adoption.ready = adoption_ready;
-    if (listen(fd, 4) < 0 || loop_add(dp->loop, &dp->adoption, fd, EPOLLIN) < 0) {
-        log_error("no other parent will be able to adopt the switch: %s", err_text(errno));
-        dp->adoption.fd = -1;
+    code = listen(fd, 4) < 0 ? -errno : door_open(&dp->adoption, dp->loop, fd, came);
+    if (code < 0) {
+        log_error("no other parent will be able to adopt the switch: %s", err_text(code));
         fd_close(&fd);
     }
 }

@@ -278,7 +278,6 @@ static struct dataplane *dataplane_new(void)
     }
     dp->env.gone = dp_port_gone;
     dp->env.aux = dp;
-    dp->adoption.fd = -1;
     dp->early_control = -1;
     init_channels(dp);
     dp->link = link_new(dp->loop, &link_ops, dp);
@@ -292,14 +291,13 @@ static struct dataplane *dataplane_new(void)
 
 static void dataplane_free(struct dataplane *dp)
 {
-    int adoption = dp->adoption.fd;
+    int adoption = door_close(&dp->adoption);
 
     dp_vde_free(dp);
     dp_free_state(dp);
     link_free(dp->link);
     outbox_close(&dp->parent);
     outbox_close(&dp->control);
-    loop_remove(dp->loop, &dp->adoption);
     fd_close(&adoption);
     fd_close(&dp->early_control);
     port_env_done(&dp->env);

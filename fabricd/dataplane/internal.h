@@ -13,6 +13,7 @@
 #include "fabricd/port/capture.h"
 #include "fabricd/port/port.h"
 #include "fabricd/switch/switch.h"
+#include "proto/base/door.h"
 #include "proto/base/list.h"
 #include "proto/base/loop.h"
 
@@ -59,7 +60,7 @@ struct dataplane {
     /* The channel to control until the vault has been replayed: control asks at once which ports
      * there are, and would take those that are still to come for gone. -1 = none. */
     int early_control;
-    struct loop_watch adoption; /* The listening RUN/switch.sock. */
+    struct door adoption; /* The listening RUN/switch.sock. */
     struct list nets, ports, gone;
     struct list entries; /* VDE listeners: vde_entry.c. */
     struct list clients; /* VDE clients that have no port yet. */

@@ -26,18 +26,16 @@
 #include "proto/base/xalloc.h"
 #include "proto/vde/vde.h"
 
-#define CLIENTS_MAX      64u
-#define CLIENT_TIME      (10 * MTIME_SEC)
-#define ACCEPTS_PER_TURN 16u
-#define REST_TIME        (100 * MTIME_MS)
-#define NET_PORTS_MAX    1024u /* VDE ports of one network. */
+#define CLIENTS_MAX   64u
+#define CLIENT_TIME   (10 * MTIME_SEC)
+#define NET_PORTS_MAX 1024u /* VDE ports of one network. */
 
 struct entry {
     struct list link;
     struct dataplane *dp;
     struct ipc_listen config;
-    struct loop_watch watch;
-    struct loop_timer rest; /* While no descriptors are to be had. */
+    int sock; /* The vault's. */
+    struct door door;
 };
 
 struct client {
@@ -338,50 +336,23 @@ static void client_new(struct entry *entry, int fd, const struct fd_peer *peer)
     loop_timer_set(dp->loop, &c->timeout, loop_now(dp->loop) + CLIENT_TIME);
 }
 
-/* Whoever waits at the door goes on waiting, and would wake us all the time. */
-static void entry_rest(struct entry *entry)
+static void came(struct door *door, int fd)
 {
-    struct loop *loop = entry->dp->loop;
+    struct entry *entry = list_entry(door, struct entry, door);
+    struct fd_peer peer;
 
-    loop_set_events(loop, &entry->watch, 0);
-    loop_timer_set(loop, &entry->rest, loop_now(loop) + REST_TIME);
-}
-
-static void entry_rested(struct loop_timer *timer, mtime_t now)
-{
-    struct entry *entry = list_entry(timer, struct entry, rest);
-
-    (void)now;
-    loop_set_events(entry->dp->loop, &entry->watch, EPOLLIN);
-}
-
-static void entry_ready(struct loop_watch *w, uint32_t events)
-{
-    struct entry *entry = list_entry(w, struct entry, watch);
-
-    (void)events;
-    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        struct fd_peer peer;
-
-        if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                entry_rest(entry);
-            return;
-        }
-        fd_refuse_rights(fd);
-        if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
-            client_new(entry, fd, &peer);
-            continue;
-        }
-        log_info("a VDE client is refused at %s", entry->config.path);
-        fd_close(&fd);
+    fd_refuse_rights(fd);
+    if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
+        client_new(entry, fd, &peer);
+        return;
     }
+    log_info("a VDE client is refused at %s", entry->config.path);
+    fd_close(&fd);
 }
 
 static void entry_open(struct entry *entry)
 {
-    if (loop_add(entry->dp->loop, &entry->watch, entry->watch.fd, EPOLLIN) < 0)
+    if (door_open(&entry->door, entry->dp->loop, entry->sock, came) < 0)
         log_error("%s cannot be listened on", entry->config.path);
 }
 
@@ -445,9 +416,7 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
     entry = xcalloc(1, sizeof *entry);
     entry->dp = dp;
     entry->config = *config;
-    entry->watch.ready = entry_ready;
-    entry->watch.fd = fd;
-    entry->rest.expired = entry_rested;
+    entry->sock = fd;
     list_append(&dp->entries, &entry->link);
     if (dp->replayed)
         entry_open(entry);
@@ -467,8 +436,7 @@ void dp_entry_delete(struct dataplane *dp, uint32_t id)
 
         if (entry->config.id != id)
             continue;
-        loop_remove(dp->loop, &entry->watch);
-        loop_timer_set(dp->loop, &entry->rest, MTIME_NEVER);
+        door_close(&entry->door);
         list_remove(&entry->link);
         free(entry);
     }

@@ -19,19 +19,20 @@
 
 #include "fabricd/control/api/api.h"
 #include "fabricd/control/perm/perm.h"
+#include "proto/base/door.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
 #define CONNS_MAX    256u
 #define REQUEST_WAIT (30 * MTIME_SEC)
 #define POOL_SIZE    (16u * 1024u) /* Per connection: request line, headers, answer's head. */
-#define ACCEPT_MAX   16
 #define DISCARD_MAX  (8u * 1024u * 1024u) /* Of a body that is too large; then we hang up. */
 
 struct api {
     struct control *control;
     struct MHD_Daemon *mhd;
-    struct loop_watch listen, run;
+    struct door door;
+    struct loop_watch run;
     struct loop_timer tick;
     struct list conns; /* Idle for longest first. */
     unsigned n_conns;
@@ -150,18 +151,11 @@ static void take_conn(struct api *api, int fd)
     api->accepting = NULL;
 }
 
-static void accept_ready(struct loop_watch *watch, uint32_t events)
+static void came(struct door *door, int fd)
 {
-    struct api *api = list_entry(watch, struct api, listen);
+    struct api *api = list_entry(door, struct api, door);
 
-    (void)events;
-    for (int i = 0; i < ACCEPT_MAX; i++) {
-        int fd = accept4(api->listen.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd < 0)
-            break;
-        take_conn(api, fd);
-    }
+    take_conn(api, fd);
     arm(api);
 }
 
@@ -430,18 +424,15 @@ struct api *api_new(struct control *control, int sock, struct err *err)
 
     api->control = control;
     list_init(&api->conns);
-    api->listen.fd = api->run.fd = -1;
-    api->listen.ready = accept_ready;
+    api->run.fd = -1;
     api->run.ready = run_ready;
     api->tick.expired = tick;
     api->mhd = start_mhd(api);
     if (api->mhd != NULL)
         info = MHD_get_daemon_info(api->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-    r = info != NULL ? fd_set_nonblock(sock) : -EIO;
+    r = info != NULL ? loop_add(control->loop, &api->run, info->epoll_fd, EPOLLIN) : -EIO;
     if (r == 0)
-        r = loop_add(control->loop, &api->run, info->epoll_fd, EPOLLIN);
-    if (r == 0)
-        r = loop_add(control->loop, &api->listen, sock, EPOLLIN);
+        r = door_open(&api->door, control->loop, sock, came);
     if (r < 0) {
         err_set(err, r, "the API cannot be served: %s", err_text(r));
         fd_close(&sock);
@@ -457,10 +448,9 @@ void api_free(struct api *api)
 
     if (api == NULL)
         return;
-    sock = api->listen.fd;
     api->freeing = true;
     loop_timer_set(api->control->loop, &api->tick, MTIME_NEVER);
-    loop_remove(api->control->loop, &api->listen);
+    sock = door_close(&api->door);
     loop_remove(api->control->loop, &api->run);
     fd_close(&sock);
     if (api->mhd != NULL)
