@@ -43,9 +43,14 @@ static pid_t find_node(struct ctl *ctl, const char *what)
     free(path);
     pid = node_get_int(node_get(endpoint, "status"), "pid", 0);
     if (pid <= 0 || pid > INT_MAX) {
+        const char *state = node_get_text(node_get(endpoint, "status"), "state", "down");
+
         pid = 0;
-        ctl_fail(ctl, CTL_OURS, "%s is not a node that runs on this host (it is on %s)",
-                 what, node_get_text(endpoint, "host", "no host"));
+        if (strcmp(state, "up") == 0)
+            ctl_fail(ctl, CTL_OURS, "%s runs on host %s, not on this one", what,
+                     node_get_text(endpoint, "host", "no host"));
+        else
+            ctl_fail(ctl, CTL_OURS, "no program runs as %s now", what);
     }
     node_free(endpoint);
     return (pid_t)pid;
@@ -180,6 +185,7 @@ int exec_main(struct ctl *ctl, const struct args *args)
     struct err err = {.why = ""};
     pid_t pid;
 
+    program_hold_standard();
     if (args->n_rest == 0) {
         ctl_fail(ctl, CTL_OURS, "no program to run");
         ctl_hint(ctl, "iothctl exec %s -- COMMAND", args->words[0]);

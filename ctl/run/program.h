@@ -33,4 +33,8 @@ void program_give_terminal(int pid);
 int program_exec(char **argv, const sigset_t *mask, bool terminal, bool privileged,
                  struct err *err);
 
+/* Where this process was started with standard descriptors closed, nothing of ours may take their
+ * numbers, to be written to as if it were stderr. The program still finds them closed. */
+void program_hold_standard(void);
+
 #endif

@@ -443,6 +443,7 @@ int run_main(struct ctl *ctl, const struct args *args)
     struct err err = {.why = ""};
     int status;
 
+    program_hold_standard();
     if (run_plan_read(args, &run.plan, &err))
         return ctl_fail_err(ctl, CTL_OURS, &err);
     for (unsigned i = 0; i < RUN_MAX_NETS; i++)

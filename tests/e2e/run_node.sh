@@ -51,6 +51,29 @@ mkdir -m 0 "$T/locked"
 status 127 on alpha env "PATH=$T/locked:$PATH" "$IOTHCTL" run --net lan1 -- no-such-program
 is "descriptors of the caller's" "hello" "$(node -- sh -c 'cat <&3' 3<<<hello)"
 
+on alpha sh -c 'exec <&- >&- 2>&-; exec "$@"' sh "$IOTHCTL" run --net lan1 -- \
+    "$PYTHON" -c 'import os, socket, sys
+there = [fd for fd in ("0", "1", "2") if os.path.exists("/proc/self/fd/" + fd)]
+print(there, socket.gethostbyname("localhost"), file=open(sys.argv[1], "w"))' "$T/closed.txt"
+is "what the caller closed is closed, and there are names" '[] 127.0.0.1' "$(cat "$T/closed.txt")"
+mkdir "$T/deleted"
+is "a folder that is gone" inside \
+    "$(cd "$T/deleted" && rmdir "$T/deleted" && node -- sh -c 'echo inside' 2>/dev/null)"
+is "limits and environment" "77 a b" \
+    "$(ulimit -n 77 && SOME='a b' node -- sh -c 'echo "$(ulimit -n) $SOME"')"
+is "what the caller ignores is ignored" "$(trap '' INT PIPE; on alpha grep SigIgn /proc/self/status)" \
+    "$(trap '' INT PIPE; node -- grep SigIgn /proc/self/status)"
+long=$(printf 'x%.0s' {1..100000})
+is "a long command line" "10 100000" \
+    "$(node -- sh -c 'echo $# ${#1}' sh "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long")"
+for n in 0 1 124 125 126 127 128 255; do
+    status "$n" node -- sh -c "exit $n"
+done
+for signal in HUP:129 INT:130 QUIT:131 KILL:137 SEGV:139 PIPE:141 TERM:143; do
+    status "${signal#*:}" node -- sh -c "kill -${signal%:*} \$\$"
+done
+status 126 node -- /etc/passwd
+
 # --- what it may do -----------------------------------------------------------------------
 is "any port" bound "$(node -- "$PYTHON" -c 'import socket
 for port in (1, 22, 80, 443):
