@@ -365,6 +365,34 @@ static void a_hundred_race_for_one_token(void **state)
     world_free(w);
 }
 
+/* Two tokens, one name: who is signed for second must not become the first. */
+static void two_race_for_one_name(void **state)
+{
+    struct world *w = world_new();
+    struct token first = invite(w, NULL), second = invite(w, NULL), third = invite(w, NULL);
+    struct joiner *a, *b, *c;
+    const struct view_host *beta;
+
+    (void)state;
+    w->hold_signatures = true;
+    a = arrive(w, &first, "beta", 2);
+    b = arrive(w, &second, "beta", 3);
+    c = arrive(w, &third, "gamma", 2); /* The first one's key, under another name. */
+    turn(w, 20);
+    assert_int_equal(w->n_signing, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        answer_signature(w, w->signing[i]);
+        turn(w, 10);
+    }
+    assert_int_equal(a->answer, SYNC_WELCOME);
+    expect_refused(w, b, 409, "a host beta came into the fabric meanwhile");
+    expect_refused(w, c, 409, "meanwhile");
+    beta = view_host(w->control.view, "beta");
+    assert_int_equal(beta->number, a->welcome.host);
+    assert_memory_equal(beta->noise_public, a->join.noise_public, 32);
+    world_free(w);
+}
+
 static void tokens_that_do_not_fit(void **state)
 {
     struct world *w = world_new();
@@ -479,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_gets_in),
         cmocka_unit_test(a_hundred_race_for_one_token),
+        cmocka_unit_test(two_race_for_one_name),
         cmocka_unit_test(tokens_that_do_not_fit),
         cmocka_unit_test(names_that_were_given_or_declared),
         cmocka_unit_test(the_same_host_again),

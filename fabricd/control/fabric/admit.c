@@ -77,6 +77,18 @@ static bool hex_equal(const char *hex, const uint8_t data[32])
            size == sizeof(bytes) && !sodium_memcmp(bytes, data, sizeof(bytes));
 }
 
+static const struct view_host *host_with_key(const struct admission *a)
+{
+    list_for_each (it, &a->member->control->view->hosts) {
+        const struct view_host *host = list_entry(it, struct view_host, link);
+
+        if (host->has_key && !memcmp(host->noise_public, a->join.noise_public, 32)) {
+            return host;
+        }
+    }
+    return NULL;
+}
+
 static void print_time(wall_t when, char out[32])
 {
     time_t t = (time_t)when;
@@ -149,6 +161,16 @@ static char *used_body(const struct admission *a)
     return text;
 }
 
+/* Whether, while the parent signed, the name became another's, or the key came in under another
+ * name. */
+static bool overtaken(const struct admission *a, const struct view_host *declared)
+{
+    const struct view_host *same = host_with_key(a);
+
+    return (same && same != declared) ||
+           (declared && declared->number && declared->number != a->number);
+}
+
 static int commit(struct admission *a, size_t *failed, struct err *err)
 {
     struct member *m = a->member;
@@ -202,6 +224,11 @@ static void signed_now(void *aux, struct ipc_message *reply)
         return;
     }
     a->signed_ = reply->body.signed_;
+    if (!a->again && overtaken(a, view_host(a->member->control->view, a->name))) {
+        refuse(a, 409, "iothctl host invite --name OTHER",
+               "a host %s came into the fabric meanwhile", a->name);
+        return;
+    }
     r = a->again ? 0 : commit(a, &failed, &err);
     if (!r) {
         log_info("host %s has %s the fabric, number %u", a->name,
@@ -249,18 +276,6 @@ static void ask_signature(struct admission *a)
 }
 
 /* --- 1: the token, the name, the keys ----------------------------------------------------- */
-
-static const struct view_host *host_with_key(const struct admission *a)
-{
-    list_for_each (it, &a->member->control->view->hosts) {
-        const struct view_host *host = list_entry(it, struct view_host, link);
-
-        if (host->has_key && !memcmp(host->noise_public, a->join.noise_public, 32)) {
-            return host;
-        }
-    }
-    return NULL;
-}
 
 /* The name is free, or this very host's of before. */
 static void check_name(struct admission *a)
