@@ -642,6 +642,50 @@ static void test_follower_applies(void **state)
     fixture_free(founder);
 }
 
+/* What host beta says to the founder, whatever beta's own daemon would have let through. */
+static struct change_result foreign(struct control *c, enum change_verb verb,
+                                    const char *kind, const char *network, const char *name,
+                                    const char *json)
+{
+    struct change *change = change_new("beta", "cli");
+    struct change_result result = {.status = 0};
+
+    change_add(change, verb, kind, network, name, json != NULL ? fixture_json(json) : NULL);
+    change_execute(c, change, fixture_keep, &result);
+    return result;
+}
+
+/* What is local to the founder is none of another host's business. */
+static void test_foreign_changes(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    uint64_t revision;
+
+    (void)state;
+    fixture_add_host(c, "beta", 2);
+    assert_int_equal(put(c, "network", "", "lan1", "{}"), 201);
+    assert_int_equal(put(c, "network", "", "mine", "{\"local\":true}"), 201);
+    assert_int_equal(put(c, "port", "mine", "tap", "{\"tap\":\"t0\"}"), 201);
+    assert_int_equal(put_anonymous(c, "run-1"), 201);
+    revision = store_revision(c->store);
+    assert_refused(foreign(c, CHANGE_PATCH, "network", "", "mine", "{\"mtu\":9000}"), 409,
+                   "host alpha has a local network");
+    assert_refused(foreign(c, CHANGE_PUT, "network", "", "mine", "{}"), 409, "local");
+    assert_refused(foreign(c, CHANGE_DELETE, "network", "", "mine", NULL), 409, "local");
+    assert_refused(foreign(c, CHANGE_PUT, "network", "", "new", "{\"local\":true}"), 400,
+                   "made on its host");
+    assert_refused(foreign(c, CHANGE_DELETE, "port", "mine", "tap", NULL), 409, "local");
+    assert_refused(foreign(c, CHANGE_PUT, "endpoint", "mine", "web", "{}"), 409, "local");
+    assert_refused(foreign(c, CHANGE_DELETE, "endpoint", "lan1", "run-1", NULL), 409,
+                   "runs on host alpha");
+    assert_refused(foreign(c, CHANGE_PUT, "endpoint", "lan1", "run-1", "{}"), 409,
+                   "runs on host alpha");
+    assert_refused(foreign(c, CHANGE_BLOCK, "", "lan1", "alpha", NULL), 403,
+                   "may not take addresses for host alpha");
+    assert_int_equal(store_revision(c->store), revision);
+    fixture_free(c);
+}
+
 /* A snapshot replaces what was there, and nothing local. */
 static void test_snapshot(void **state)
 {
@@ -729,6 +773,7 @@ int main(void)
         cmocka_unit_test(test_follower_chooses_addresses),
         cmocka_unit_test(test_follower_alone),
         cmocka_unit_test(test_follower_applies),
+        cmocka_unit_test(test_foreign_changes),
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_trees),
     };

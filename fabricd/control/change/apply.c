@@ -130,8 +130,7 @@ static enum apply_scopes scopes_of(const struct work *work)
     if (work->change->local_only)
         return APPLY_LOCAL;
     /* A file of another host does not concern what is local here. */
-    return strcmp(work->change->host, control_host(work->control)) == 0 ? APPLY_BOTH
-                                                                        : APPLY_FABRIC;
+    return work_foreign(work) ? APPLY_FABRIC : APPLY_BOTH;
 }
 
 static int execute_steps(struct work *work, const struct plan *plan)

@@ -26,6 +26,37 @@ static int refuse(struct work *work, const struct change_item *item, int status,
     return code;
 }
 
+/* What another host asks for concerns the fabric's objects only: what is local here stays ours,
+ * even where it hides behind the same name. */
+static int check_foreign(struct work *work, const struct change_item *item)
+{
+    bool net = strcmp(item->kind, "network") == 0;
+    const char *network = net ? item->name : item->network;
+    const struct view_network *local = work_network(work, network);
+    const struct view_endpoint *ep;
+
+    if (!work_foreign(work))
+        return 0;
+    if (net && local == NULL && node_get_bool(item->body, "local", false)) {
+        change_fail(work->result, 400, "network %s is to be local: it is made on its host",
+                    network);
+        return -EINVAL;
+    }
+    if (local != NULL && local->scope == STORE_LOCAL) {
+        change_fail(work->result, 409, "host %s has a local network of the name %s",
+                    control_host(work->control), network);
+        return -EEXIST;
+    }
+    ep = strcmp(item->kind, "endpoint") == 0
+             ? work_endpoint(work, item->network, item->name)
+             : NULL;
+    if (ep == NULL || ep->scope != STORE_LOCAL)
+        return 0;
+    change_fail(work->result, 409, "endpoint %s/%s runs on host %s", item->network,
+                item->name, ep->host);
+    return -EADDRINUSE;
+}
+
 /* The store that the item's object is in, or belongs in. */
 static int scope_of(struct work *work, const struct change_item *item,
                     enum store_scope *out)
@@ -66,7 +97,12 @@ static int preconditions(struct work *work, const struct change_item *item,
         return refuse(work, item, 409, -EEXIST, "exists already");
     if (now == NULL && (item->update_only || item->verb != CHANGE_PUT)) {
         char *text = label(item);
-        change_fail(work->result, 404, "there is no %s", text);
+        if (strcmp(item->kind, "port") == 0 &&
+            work_endpoint(work, item->network, item->name) != NULL)
+            change_fail(work->result, 404, "%s is not declared; it goes with its program",
+                        text);
+        else
+            change_fail(work->result, 404, "there is no %s", text);
         free(text);
         return -ENOENT;
     }
@@ -289,6 +325,11 @@ static int execute_block(struct work *work, const struct change_item *item)
         change_fail(work->result, 404, "there is no network %s", item->network);
         return -ENOENT;
     }
+    if (work_foreign(work) && strcmp(item->name, work->change->host) != 0) {
+        change_fail(work->result, 403, "host %s may not take addresses for host %.63s",
+                    work->change->host, item->name);
+        return -EPERM;
+    }
     work->result->status = 200;
     block = work_block(work, net->name, item->vlan, item->name);
     /* Whoever asked did not know of the last one yet: that will do. */
@@ -321,7 +362,9 @@ int execute_item(struct work *work, const struct change_item *item)
                     kind->in_network ? "NETWORK/NAME" : "NAME");
         return -EINVAL;
     }
-    r = scope_of(work, item, &scope);
+    r = check_foreign(work, item);
+    if (r == 0)
+        r = scope_of(work, item, &scope);
     if (r < 0)
         return r;
     if (item->verb == CHANGE_DELETE)

@@ -57,6 +57,11 @@ static struct pending *find(struct work *work, enum store_scope scope, const cha
     return NULL;
 }
 
+bool work_foreign(const struct work *work)
+{
+    return strcmp(work->change->host, control_host(work->control)) != 0;
+}
+
 struct node *work_get(struct work *work, enum store_scope scope, const char *kind,
                       const char *network, const char *name, uint64_t *revision)
 {

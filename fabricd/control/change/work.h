@@ -34,6 +34,9 @@ void work_init(struct work *, struct control *, const struct change *,
                struct change_result *);
 void work_done(struct work *);
 
+/* Whether another host asks for the change. */
+bool work_foreign(const struct work *);
+
 /* The object as it stands, the caller's; NULL if there is none. *revision (or NULL): its
  * revision in the store, STORE_ABSENT if it is not there. */
 struct node *work_get(struct work *, enum store_scope, const char *kind,
