@@ -442,6 +442,14 @@ static void test_files(void **state)
     assert_false(node_get_bool(call->json, "applied", true));
     done(call);
     free(file);
+    *call =
+        prepare(c, "POST", "/v1/apply",
+                "- {kind: network, name: lan1, mtu: 9000}\n- {kind: network, name: b}\n");
+    call->rq.content_type = strdup("application/yaml");
+    finish(call);
+    assert_int_equal(call->answer.status, 200);
+    assert_int_equal(node_get(call->json, "steps")->n, 2);
+    done(call);
     *call = prepare(c, "POST", "/v1/apply",
                     "version: 1\nnetworks:\n  a: {mtu: 3}\n  b: {foo: 1}\n");
     call->rq.content_type = strdup("application/yaml");

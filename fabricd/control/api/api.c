@@ -177,12 +177,13 @@ bool api_query_flag(const struct api_request *rq, const char *key)
            (value[0] == '\0' || strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
 }
 
-struct node *api_body(struct api_request *rq)
+/* With `list_too` a list is taken as {items: list}, in which form the API itself gives lists. */
+static struct node *read_body(struct api_request *rq, bool list_too)
 {
     bool yaml = rq->content_type != NULL && strstr(rq->content_type, "yaml") != NULL;
     struct err err = {.why = "the body cannot be read"};
     struct diags diags;
-    struct node *body;
+    struct node *body, *list;
 
     if (rq->size == 0)
         return node_map();
@@ -194,6 +195,11 @@ struct node *api_body(struct api_request *rq)
     diags_init(&diags);
     body = yaml ? node_from_yaml(rq->body, rq->size, NULL, &diags)
                 : node_from_json(rq->body, rq->size, NULL, &diags);
+    if (body != NULL && body->kind == NODE_LIST && list_too) {
+        list = body;
+        body = node_map();
+        node_set(body, "items", list);
+    }
     if (body != NULL && body->kind != NODE_MAP) {
         diags_add(&diags, NULL, body->line, body->column, "", "a map is wanted here");
         node_free(body);
@@ -203,6 +209,16 @@ struct node *api_body(struct api_request *rq)
         api_problem_err(rq, 400, &err, &diags);
     diags_done(&diags);
     return body;
+}
+
+struct node *api_body(struct api_request *rq)
+{
+    return read_body(rq, false);
+}
+
+struct node *api_file(struct api_request *rq)
+{
+    return read_body(rq, true);
 }
 
 /* --- routing ------------------------------------------------------------------------------- */

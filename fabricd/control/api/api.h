@@ -79,6 +79,9 @@ void api_answer_result(struct api_request *, struct change_result *);
  * is an empty map. */
 struct node *api_body(struct api_request *);
 
+/* The same for a fabric file: what is a list is returned as {items: list}. */
+struct node *api_file(struct api_request *);
+
 /* The value of a query parameter, or NULL. A flag is set by "1", "true" and nothing. */
 const char *api_query(const struct api_request *, const char *key);
 bool api_query_flag(const struct api_request *, const char *key);

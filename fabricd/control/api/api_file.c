@@ -40,7 +40,7 @@ static void changed(void *aux, struct change_result *result)
 
 void api_apply(struct api_request *rq)
 {
-    struct node *body = api_body(rq);
+    struct node *body = api_file(rq);
     struct change *change;
 
     if (body == NULL)
