@@ -10,10 +10,10 @@
 #include "proto/base/xalloc.h"
 
 /* "port add NET [NAME]" */
-static char *synopsis(const struct command *c)
+static char *synopsis(const struct command *c, const char *options)
 {
-    return xasprintf("%s%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
-                     *c->usage ? " " : "", c->usage,
+    return xasprintf("%s%s%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+                     *c->usage ? " " : "", c->usage, options,
                      c->flags & COMMAND_REST ? " -- CMD…" : "");
 }
 
@@ -30,7 +30,7 @@ static void print_commands(FILE *out, const char *noun)
     for (const struct command *c = commands; c->noun; c++) {
         if (c->later || (c->flags & COMMAND_HIDDEN) || (noun && strcmp(c->noun, noun) != 0))
             continue;
-        char *text = synopsis(c);
+        char *text = synopsis(c, "");
         print_pair(out, text, 34, c->help);
         fputc('\n', out);
         free(text);
@@ -58,9 +58,9 @@ static void print_options(FILE *out, const char *title, const struct option_row 
 void help_print(FILE *out, const char *noun, const struct command *command)
 {
     if (command) {
-        char *text = synopsis(command);
-        fprintf(out, "usage: iothctl %s%s\n\n%s.\n\n", text,
-                command->options ? " [OPTION…]" : "", command->help);
+        /* What follows -- is the program's, options too. */
+        char *text = synopsis(command, command->options ? " [OPTION…]" : "");
+        fprintf(out, "usage: iothctl %s\n\n%s.\n\n", text, command->help);
         free(text);
         print_options(out, "options", command->options);
         fputs(command->options ? "\n" : "", out);

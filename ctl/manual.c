@@ -20,6 +20,13 @@ static void put(FILE *out, const char *text)
     }
 }
 
+static bool ends_sentence(const char *text)
+{
+    static const char dots[] = "…";
+    size_t size = strlen(text), tail = sizeof dots - 1;
+    return size >= tail && memcmp(text + size - tail, dots, tail) == 0;
+}
+
 static void put_option(FILE *out, const struct option_row *o)
 {
     fputs(".TP\n.B ", out);
@@ -34,7 +41,9 @@ static void put_option(FILE *out, const struct option_row *o)
     }
     fputc('\n', out);
     put(out, o->help);
-    fputs(o->flags & OPTION_REPEATED ? ". May be repeated.\n" : ".\n", out);
+    if (!ends_sentence(o->help))
+        fputc('.', out);
+    fputs(o->flags & OPTION_REPEATED ? " May be repeated.\n" : "\n", out);
 }
 
 static void put_options(FILE *out, const struct option_row *rows)

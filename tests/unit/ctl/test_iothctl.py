@@ -131,6 +131,7 @@ class Usage(Base):
         self.assertNotIn("router", out)
         self.assertIn("--vlan ID", self.check(0, "net", "create", "-h").out)
         self.assertIn("net rm", self.check(0, "help", "net").out)
+        self.assertIn("usage: iothctl run [OPTION…] -- CMD…\n", self.check(0, "run", "--help").out)
         self.assertEqual(self.ctl().code, 2)
 
     def test_manual(self):
