@@ -39,7 +39,8 @@ static void adopt(struct dataplane *dp, int fd)
     struct fd_peer peer;
 
     if (fd_peer_get(fd, &peer) < 0 || peer.uid != geteuid()) {
-        log_warn("a process of another user wanted to adopt the switch: refused");
+        log_limited(&dp->clients_said, LOG_LEVEL_WARN,
+                    "a process of another user wanted to adopt the switch: refused");
         fd_close(&fd);
         return;
     }

@@ -15,6 +15,7 @@
 #include "fabricd/switch/switch.h"
 #include "proto/base/door.h"
 #include "proto/base/list.h"
+#include "proto/base/log.h"
 #include "proto/base/loop.h"
 
 struct dataplane;
@@ -70,9 +71,10 @@ struct dataplane {
     uint32_t next_link_id;
     struct dp_mtu_asked mtu_asked[DP_MTU_ASKED];
     uint32_t udp_listen; /* Id of the IPC_LISTEN whose socket the link has; 0 = none. */
-    bool vault_changed;  /* The parent has to be told. */
-    bool replayed;       /* The vault has come whole. */
-    bool replaying;      /* To a new parent: IPC_REPLAY_END is still to come. */
+    struct log_limit clients_said, ports_said;
+    bool vault_changed; /* The parent has to be told. */
+    bool replayed;      /* The vault has come whole. */
+    bool replaying;     /* To a new parent: IPC_REPLAY_END is still to come. */
 };
 
 /* --- state.c: what the vault says, made so. The message's descriptors are taken. ------------ */

@@ -113,8 +113,8 @@ static void attach(struct dp_net *net, struct dp_port *port)
     }
     code = port_new(&port->dp->env, &port->config, e->fds, e->n_fds, &port->driver);
     if (code < 0) {
-        log_warn("port %s/%s cannot be used: %s", net->config.name, port->config.name,
-                 err_text(code));
+        log_limited(&port->dp->ports_said, LOG_LEVEL_WARN, "port %s/%s cannot be used: %s",
+                    net->config.name, port->config.name, err_text(code));
         port->driver = NULL;
         dp_port_end(port);
         return;
@@ -210,7 +210,8 @@ static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
     port->config = config;
     code = vault_put(dp->vault, msg, tell);
     if (code < 0) {
-        log_error("port %s is refused: %s", config.name, err_text(code));
+        log_limited(&dp->ports_said, LOG_LEVEL_ERROR, "port %s is refused: %s", config.name,
+                    err_text(code));
         dp_port_end(port);
     }
     port_start(port);

@@ -164,13 +164,15 @@ static void ask_for_data_socket(struct client *c)
     struct ipc_vde_data ask = {.uid = c->peer.uid, .client_size = c->asked.path_size};
 
     if (!dp_ports_room(dp, c->peer.uid)) {
-        log_info("user %u has too many ports: a VDE client of %s is refused", c->peer.uid,
-                 c->entry.path);
+        log_limited(&dp->clients_said, LOG_LEVEL_INFO,
+                    "user %u has too many ports: a VDE client of %s is refused",
+                    c->peer.uid, c->entry.path);
         client_free(c);
         return;
     }
     if (!choose_name(dp, c)) {
-        log_info("a VDE client of %s cannot have the port %s", c->entry.path, c->name);
+        log_limited(&dp->clients_said, LOG_LEVEL_INFO,
+                    "a VDE client of %s cannot have the port %s", c->entry.path, c->name);
         client_free(c);
         return;
     }
@@ -269,9 +271,10 @@ bool dp_vde_reply(struct dataplane *dp, struct ipc_message *msg)
     if (msg->n_fds)
         path_of(msg->fds[0], path);
     if (!msg->n_fds || msg->body.reply.code < 0)
-        log_info("a VDE client of %s is refused: %s", c ? c->entry.path : "a network",
-                 msg->body.reply.why[0] ? msg->body.reply.why
-                                        : err_text(msg->body.reply.code));
+        log_limited(&dp->clients_said, LOG_LEVEL_INFO, "a VDE client of %s is refused: %s",
+                    c ? c->entry.path : "a network",
+                    msg->body.reply.why[0] ? msg->body.reply.why
+                                           : err_text(msg->body.reply.code));
     else if (c && answer_client(c, path))
         make_port(c, msg, path);
     else
@@ -299,7 +302,8 @@ static void client_ready(struct loop_watch *w, uint32_t events)
     }
     code = vde_reader_feed(&c->reader, bytes, (size_t)n, &c->asked);
     if (code < 0) {
-        log_info("a VDE client of %s sent what is no request", c->entry.path);
+        log_limited(&c->dp->clients_said, LOG_LEVEL_INFO,
+                    "a VDE client of %s sent what is no request", c->entry.path);
         client_free(c);
     } else if (code == 1 && !c->request) {
         ask_for_data_socket(c);
@@ -346,7 +350,8 @@ static void came(struct door *door, int fd)
         client_new(entry, fd, &peer);
         return;
     }
-    log_info("a VDE client is refused at %s", entry->config.path);
+    log_limited(&entry->dp->clients_said, LOG_LEVEL_INFO, "a VDE client is refused at %s",
+                entry->config.path);
     fd_close(&fd);
 }
 

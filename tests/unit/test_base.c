@@ -242,6 +242,42 @@ static void test_log(void **state)
     close(ends[1]);
 }
 
+/* A flood of one kind costs so many lines, and then one that counts the others. */
+static void test_log_limit(void **state)
+{
+    struct log_limit limit = {0}, other = {0};
+    char text[8192];
+    unsigned n = 0;
+    ssize_t size;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    log_init("tester", LOG_LEVEL_INFO, ends[1]);
+    for (unsigned i = 0; i < LOG_LIMIT_LINES + 7; i++)
+        log_limited(&limit, LOG_LEVEL_INFO, "flood %u", i);
+    log_limited(&limit, LOG_LEVEL_DEBUG,
+                "flood"); /* Not a line in any case: not counted. */
+    log_limited(&other, LOG_LEVEL_INFO, "drop");
+    assert_int_equal(limit.left_out, 7);
+    limit.since -= LOG_LIMIT_TIME;
+    log_limited(&limit, LOG_LEVEL_INFO, "later");
+    log_limited(&limit, LOG_LEVEL_INFO, "later still");
+    log_init("tester", LOG_LEVEL_ERROR, STDERR_FILENO);
+    size = read(ends[0], text, sizeof text - 1);
+    assert_true(size > 0);
+    text[size] = '\0';
+    for (const char *p = text; (p = strstr(p, "flood")) != NULL; p++)
+        n++;
+    assert_int_equal(n, LOG_LIMIT_LINES);
+    assert_non_null(strstr(text, "info: drop\n"));
+    assert_non_null(strstr(text, "info: 7 lines like the next one were left out\n"));
+    assert_non_null(strstr(text, "info: later\n"));
+    assert_non_null(strstr(text, "info: later still\n"));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_peer, setup_pair, teardown_pair),
         cmocka_unit_test(test_nonblock),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
