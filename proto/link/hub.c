@@ -25,6 +25,7 @@ struct hub *hub_new(const struct hub_ops *ops, void *aux)
     h->fragments = fragments_new();
     h->deadline = MTIME_NEVER;
     ops->random(aux, h->offer_key, sizeof h->offer_key);
+    ops->random(aux, h->rate.key, sizeof h->rate.key);
     return h;
 }
 

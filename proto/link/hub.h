@@ -73,6 +73,7 @@ struct hub_counters {
     uint64_t rx_garbage;  /* Not a datagram of ours, or for nobody here. */
     uint64_t rx_unproven; /* Handshakes without a right mac1. */
     uint64_t rx_rejected; /* Handshakes of whom we do not let in. */
+    uint64_t rx_limited;  /* Handshakes of sources that had had enough: see rate.h. */
     uint64_t cookies_sent;
 };
 

@@ -226,9 +226,10 @@ static void answer(struct peer *p, const struct link_addr *from, struct noise *n
     h->ops->send(h->aux, from, data, size);
 }
 
-/* Counts handshakes; above the limit only those with a good cookie are worked on. */
-static bool under_load(struct hub *h, const struct link_addr *from, const uint8_t *data,
-                       size_t size, mtime_t now)
+/* Counts handshakes; above the limit only those with a good cookie are worked on, and of one source
+ * only so many. */
+static bool is_too_much(struct hub *h, const struct link_addr *from, const uint8_t *data,
+                        size_t size, mtime_t now)
 {
     uint8_t nonce[24], reply[DATAGRAM_COOKIE_SIZE];
 
@@ -242,8 +243,12 @@ static bool under_load(struct hub *h, const struct link_addr *from, const uint8_
         h->ops->random(h->aux, h->cookie_secret, sizeof h->cookie_secret);
         h->cookie_secret_until = now + COOKIE_LIFE;
     }
-    if (cookie_mac2_good(h->cookie_secret, from, data, size))
-        return false;
+    if (cookie_mac2_good(h->cookie_secret, from, data, size)) {
+        if (rate_take(&h->rate, from, now))
+            return false;
+        h->counters.rx_limited++;
+        return true;
+    }
     h->ops->random(h->aux, nonce, sizeof nonce);
     cookie_reply(&h->self_keys, h->cookie_secret, from, data, size, nonce, reply);
     h->ops->send(h->aux, from, reply, sizeof reply);
@@ -378,6 +383,6 @@ void handshake_input(struct hub *h, const struct link_addr *from, const uint8_t 
     }
     if (type == (uint32_t)DATAGRAM_RESPONSE << 24)
         response_input(h, from, data, size, now);
-    else if (!under_load(h, from, data, size, now))
+    else if (!is_too_much(h, from, data, size, now))
         init_input(h, from, data, size, now);
 }

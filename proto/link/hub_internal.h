@@ -4,6 +4,7 @@
 #define PROTO_LINK_HUB_INTERNAL_H
 
 #include "proto/link/hub.h"
+#include "proto/link/rate.h"
 
 /* Who owns an index that datagrams carry: a session, or a handshake that we began. */
 struct hub_index {
@@ -51,6 +52,7 @@ struct hub {
     mtime_t cookie_secret_until;
     mtime_t load_from; /* Handshakes are counted per second. */
     unsigned load_count;
+    struct rate rate; /* Under load, of those who have a cookie. */
 };
 
 /* A slot that is used again has another channel, so that a frame under way for the network of

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "proto/link/cookie.h"
+#include "proto/link/rate.h"
 #include "tests/sim/links.h"
 
 #define LOSSY                                                                              \
@@ -594,6 +596,60 @@ static void cookies_under_load(void **state)
     links_free(s);
 }
 
+/* A first message that is none but for its MACs: only the work of opening it shows that. */
+static void forge_first(struct links *s, unsigned to, const uint8_t *cookie, uint8_t *data,
+                        size_t size)
+{
+    struct cookie_keys keys;
+
+    memset(data, 0, size);
+    data[0] = DATAGRAM_INIT;
+    for (size_t i = 4; i < size; i++)
+        data[i] = (uint8_t)(s->random += 0x9e3779b97f4a7c15u);
+    cookie_keys_init(&keys, s->hosts[to].self.noise_public);
+    cookie_sign(&keys, cookie, data, size);
+}
+
+/* Somebody who knows a host's key answers its cookies: what he gets for it is bounded, and others
+ * get in meanwhile. */
+static void cookies_are_no_licence(void **state)
+{
+    struct links *s = links_new(3, 18);
+    const struct hub_counters *c;
+    uint8_t data[300], cookie[COOKIE_SIZE];
+    struct cookie_keys keys;
+
+    (void)state;
+    links_enrol(s, 0);
+    links_enrol(s, 1);
+    c = hub_counters(s->hosts[0].hub);
+    for (unsigned i = 0; i < 120; i++) {
+        forge_first(s, 0, NULL, data, sizeof data);
+        links_inject(s, 2, 0, data, sizeof data);
+    }
+    links_run(s, 20 * MTIME_MS);
+    assert_int_equal(c->rx_rejected, 100);
+    assert_int_equal(c->cookies_sent, 20);
+    cookie_keys_init(&keys, s->hosts[0].self.noise_public);
+    assert_true(cookie_open(&keys, data + sizeof data - 2 * DATAGRAM_MAC, s->tape,
+                            s->tape_size, cookie));
+    /* 1,000 a second for ten seconds. */
+    for (unsigned i = 0; i < 10000; i++) {
+        if (i == 5000) {
+            links_acquaint(s, 0, 1, false);
+            links_acquaint(s, 1, 0, true);
+        }
+        forge_first(s, 0, cookie, data, sizeof data);
+        links_inject(s, 2, 0, data, sizeof data);
+        links_run(s, MTIME_MS);
+    }
+    /* 100 in each of twelve counted seconds at the most, and 20 beyond. */
+    assert_in_range(c->rx_rejected, 1000, 12 * 100 + 10 * RATE_PER_SECOND + RATE_BURST);
+    assert_in_range(c->rx_limited, 8500, 10000);
+    assert_true(links_peer(s, 0, 1)->up && links_peer(s, 1, 0)->up);
+    links_free(s);
+}
+
 /* A certificate that has run out, and one of another root. */
 static void bad_certificates_stay_out(void **state)
 {
@@ -639,6 +695,7 @@ int main(void)
         cmocka_unit_test(replays_change_nothing),
         cmocka_unit_test(garbage_gets_no_answer),
         cmocka_unit_test(cookies_under_load),
+        cmocka_unit_test(cookies_are_no_licence),
         cmocka_unit_test(bad_certificates_stay_out),
     };
 
