@@ -19,6 +19,7 @@
 
 struct view;
 struct observe;
+struct seen;
 struct reconcile;
 struct api;
 struct plugd;
@@ -59,6 +60,9 @@ struct member_ops {
 
     /* A new switch process has come: sessions begin anew. */
     void (*switch_restarted)(struct control *);
+
+    /* Something of this host may have changed that others are told of. */
+    void (*noticed)(struct control *);
 };
 
 struct control {
@@ -71,6 +75,7 @@ struct control {
     pid_t parent_pid, switch_pid; /* 0 = unknown */
     struct view *view;
     struct observe *observe;
+    struct seen *seen;
     struct reconcile *reconcile;
     struct api *api;
     struct plugd *plugd;

@@ -21,6 +21,7 @@
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/plugd/plugd.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/seen/seen.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
@@ -295,6 +296,7 @@ static void start(struct control *control, struct ipc_message *msg)
         return;
     }
     control->observe = observe_new(control);
+    control->seen = seen_new();
     control->reconcile = reconcile_new(control);
     control->blocks = blocks_new(control);
     for (unsigned i = 0; i < START_N; i++)
@@ -385,6 +387,7 @@ static void clean_up(struct process *p)
     blocks_free(control->blocks);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
+    seen_free(control->seen);
     chan_close(&control->parent);
     chan_close(&control->switch_);
     view_free(control->view);

@@ -7,6 +7,7 @@
 
 #include "proto/base/cur.h"
 #include "proto/base/xalloc.h"
+#include "proto/sync/message_internal.h"
 
 #define ROW_HEAD     (8 + 4 + 1 + 4)
 #define NO_BODY      UINT32_MAX
@@ -290,6 +291,9 @@ static void wr_body(struct wr *w, const struct sync_message *m)
         wr_u64(w, m->u.result.revision);
         wr_long(w, m->u.result.json);
         break;
+    case SYNC_SEEN:
+        wr_seen(w, &m->u.seen);
+        break;
     }
 }
 
@@ -305,6 +309,8 @@ static size_t most(const struct sync_message *m)
         size += strlen(m->u.request.json);
     } else if (m->type == SYNC_RESULT) {
         size += strlen(m->u.result.json);
+    } else if (m->type == SYNC_SEEN) {
+        size += m->u.seen.n_peers * SEEN_PEER_MOST + m->u.seen.n_ports * SEEN_PORT_MOST;
     }
     return size;
 }
@@ -366,6 +372,9 @@ static void cur_body(struct cur *c, struct sync_message *m)
         m->u.result.revision = cur_u64(c);
         m->u.result.json = cur_long(c, SYNC_MAX_JSON);
         return;
+    case SYNC_SEEN:
+        cur_seen(c, &m->u.seen);
+        return;
     }
     c->bad = true; /* A type that there is not. */
 }
@@ -399,6 +408,8 @@ void sync_done(struct sync_message *m)
         free(m->u.request.json);
     } else if (m->type == SYNC_RESULT) {
         free(m->u.result.json);
+    } else if (m->type == SYNC_SEEN) {
+        sync_seen_done(&m->u.seen);
     }
     memset(m, 0, sizeof(*m));
 }

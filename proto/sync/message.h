@@ -10,6 +10,8 @@
  *   follower -> founder   HAVE      that revision is in my store
  *   follower -> founder   REQUEST   a change, or an action, as JSON
  *   founder  -> follower  RESULT    what came of it; after the rows that it wrote
+ *   both ways             SEEN      what a host sees of its links and its declared ports; the
+ *                                   founder passes it on, and says who is gone. Never stored
  *
  * Big-endian, every message begins with a version and a type; a byte too much or too few makes it
  * invalid. Nothing here trusts the other side: sizes, counts and texts are checked.
@@ -29,6 +31,8 @@
 #define SYNC_MAX_JOIN    1024u /* Of a JOIN: all that a stranger may say. */
 #define SYNC_MAX_ADDRS   8u
 #define SYNC_MAX_CHAIN   1024u
+#define SYNC_SEEN_PEERS  1024u /* Of one report; what is beyond goes untold. */
+#define SYNC_SEEN_PORTS  512u
 
 enum sync_type {
     SYNC_JOIN = 1,
@@ -39,6 +43,7 @@ enum sync_type {
     SYNC_HAVE = 6,
     SYNC_REQUEST = 7,
     SYNC_RESULT = 8,
+    SYNC_SEEN = 9,
 };
 
 struct sync_addr {
@@ -117,6 +122,33 @@ struct sync_result {
     char *json;
 };
 
+/* What a host sees of the session with another. */
+struct sync_seen_peer {
+    uint16_t host;
+    bool up;
+    uint32_t rtt_us;
+    uint16_t mtu;
+    char cipher[24];
+};
+
+enum sync_port_state { SYNC_PORT_DOWN, SYNC_PORT_UP, SYNC_PORT_PENDING };
+
+/* The state of a declared port of that host. */
+struct sync_seen_port {
+    uint64_t net;
+    enum sync_port_state state;
+    char name[SYNC_NAME_SIZE];
+};
+
+/* A whole report: it takes the place of the one before. */
+struct sync_seen {
+    uint16_t host; /* Whose; what a follower says of this is not believed. */
+    bool gone;     /* The founder does not hear it any more. */
+    uint16_t n_peers, n_ports;
+    struct sync_seen_peer *peer; /* Rising by host. */
+    struct sync_seen_port *port;
+};
+
 struct sync_message {
     enum sync_type type;
     union {
@@ -128,6 +160,7 @@ struct sync_message {
         uint64_t have;
         struct sync_request request;
         struct sync_result result;
+        struct sync_seen seen;
     } u;
 };
 
@@ -144,6 +177,11 @@ void sync_done(struct sync_message *);
 
 /* Bytes that a row takes in a message. */
 size_t sync_row_size(const struct sync_row *);
+
+/* Deep copies of a report; whether two say the same, but for round-trip times. */
+struct sync_seen sync_seen_copy(const struct sync_seen *);
+void sync_seen_done(struct sync_seen *);
+bool sync_seen_equal(const struct sync_seen *, const struct sync_seen *);
 
 /* A deep copy; and what frees the texts of a row. */
 struct sync_row sync_row_copy(const struct sync_row *);

@@ -8,6 +8,8 @@
 #      alpha ──────╳─────── gamma
 #      192.0.2.1         192.0.2.3
 #
+# The argument names the host that founds the fabric: alpha unless told.
+#
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
@@ -17,9 +19,11 @@ for host in alpha beta gamma; do
     e2e_start "$host"
 done
 sniff
-status 0 ctl alpha net create lan1
-for host in beta gamma; do
-    token=$(ctl alpha host invite)
+founder=${1:-alpha}
+status 0 ctl "$founder" net create lan1
+for host in alpha beta gamma; do
+    [ "$host" != "$founder" ] || continue
+    token=$(ctl "$founder" host invite)
     status 0 ctl "$host" host join "$token"
 done
 up_links() { [ "$(ctl "$1" link ls -o json | jq '[.[] | select(.status.state == "up")] | length')" -ge "$2" ]; }
@@ -66,6 +70,12 @@ for host in beta gamma; do
     has "each broadcast once on $host" '^heard 10$' "$(cat "$T/ear-$host.out")"
 done
 
+# Every host knows of every pair, that of the two others too.
+all_up() { [ "$(ctl "$1" link ls -o json | jq '[.[] | select(.status.state == "up" and .status.cipher != "")] | length')" -eq 3 ]; }
+for host in alpha beta gamma; do
+    wait_for 15 all_up "$host"
+done
+
 # --- the pair alpha-gamma is cut ---------------------------------------------------------------
 degraded() { ctl "$1" net show lan1 -o json | jq -e '.status.degraded == ["alpha-gamma"]'; }
 not_degraded() { ctl "$1" net show lan1 -o json | jq -e '.status.degraded == []'; }
@@ -75,6 +85,10 @@ done
 e2e_cut alpha gamma
 wait_for 30 degraded alpha
 wait_for 30 degraded gamma
+wait_for 30 degraded beta # It has no part in it, and knows.
+has "beta's status says it" 'alpha-gamma' "$(ctl beta status)"
+has "beta's links say it" '^alpha-gamma +.*down' "$(ctl beta link ls)"
+has "beta's topology says it" 'alpha-gamma' "$(ctl beta topology)"
 has "status says it" 'alpha-gamma' "$(ctl alpha status)"
 wait_for 5 pings alpha beta
 wait_for 5 pings beta gamma
@@ -84,5 +98,16 @@ status 1 ctl alpha exec lan1/n-alpha -- ping -c 1 -W 1 n-gamma
 e2e_join_up
 wait_for 30 not_degraded alpha
 wait_for 30 not_degraded gamma
+wait_for 30 not_degraded beta
 wait_for 10 pings alpha gamma
+
+# --- a host that is gone is not shown as it was ------------------------------------------------
+state_of() { ctl "$1" "$2" ls -o json | jq -r --arg n "$3" '.[] | select(.name == $n).status.state'; }
+is_state() { [ "$(state_of "$1" "$2" "$3")" = "$4" ]; }
+other=gamma witness=alpha
+[ "$founder" = alpha ] || witness=beta
+is_state "$witness" endpoint "n-$other" up
+e2e_stop "$other"
+wait_for 60 is_state "$witness" link "$witness-$other" down
+wait_for 30 is_state alpha endpoint "n-$other" unknown
 finish

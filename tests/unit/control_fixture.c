@@ -8,6 +8,7 @@
 
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/seen/seen.h"
 #include "proto/base/xalloc.h"
 
 struct node *fixture_json(const char *json)
@@ -71,6 +72,7 @@ struct control *fixture_new(const char *name, bool founder)
     if (control->view == NULL)
         abort();
     control->observe = observe_new(control);
+    control->seen = seen_new();
     control->reconcile = reconcile_new(control);
     control->id.self.host = 1;
     control->id.self.fabric = 0x1234;
@@ -85,6 +87,7 @@ void fixture_free(struct control *control)
 {
     reconcile_free(control->reconcile);
     observe_free(control->observe);
+    seen_free(control->seen);
     view_free(control->view);
     store_close(control->store);
     loop_free(control->loop);

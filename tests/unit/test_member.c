@@ -21,6 +21,7 @@
 #include "fabricd/control/fabric/fabric.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/seen/seen.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/xalloc.h"
 #include "proto/link/token.h"
@@ -176,6 +177,7 @@ static struct world *world_new(void)
     control->view = view_new(control->store, &err);
     assert_non_null(control->view);
     control->observe = observe_new(control);
+    control->seen = seen_new();
     control->reconcile = reconcile_new(control);
     w->parent = open_channel(&control->parent, w, from_parent);
     w->switch_ = open_channel(&control->switch_, w, from_switch);
@@ -195,6 +197,7 @@ static void world_free(struct world *w)
     member_free(control->member);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
+    seen_free(control->seen);
     chan_close(&control->parent);
     chan_close(&control->switch_);
     close(w->parent);

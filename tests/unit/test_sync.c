@@ -120,6 +120,51 @@ static void rows_and_requests(void **state)
     sync_done(&out);
 }
 
+static void reports(void **state)
+{
+    struct sync_seen_peer peers[] = {{2, true, 400, 1400, "AES-256-GCM"},
+                                     {7, false, 0, 0, ""}};
+    struct sync_seen_port ports[] = {{9, SYNC_PORT_PENDING, "core"},
+                                     {9, SYNC_PORT_UP, "lan"}};
+    struct sync_message m = {.type = SYNC_SEEN}, out;
+    struct sync_seen copy;
+    size_t size;
+    uint8_t *data;
+
+    (void)state;
+    m.u.seen = (struct sync_seen){.host = 1, .n_peers = 2, .n_ports = 2};
+    m.u.seen.peer = peers;
+    m.u.seen.port = ports;
+    out = round_trip(&m);
+    assert_true(sync_seen_equal(&out.u.seen, &m.u.seen));
+    assert_int_equal(out.u.seen.peer[0].rtt_us, 400);
+    assert_string_equal(out.u.seen.peer[0].cipher, "AES-256-GCM");
+    assert_int_equal(out.u.seen.port[1].state, SYNC_PORT_UP);
+    copy = sync_seen_copy(&out.u.seen);
+    sync_done(&out);
+    copy.peer[0].rtt_us = 1; /* Not a change of its own. */
+    assert_true(sync_seen_equal(&copy, &m.u.seen));
+    copy.port[0].state = SYNC_PORT_UP;
+    assert_false(sync_seen_equal(&copy, &m.u.seen));
+    sync_seen_done(&copy);
+
+    peers[1].host = 2; /* Hosts rise, and none is there twice. */
+    data = sync_encode(&m, &size);
+    assert_int_equal(sync_decode(data, size, &out), -EPROTO);
+    free(data);
+    peers[1].host = 7;
+    memcpy(peers[0].cipher, "\033[2J", 5); /* Ends up on terminals. */
+    data = sync_encode(&m, &size);
+    assert_int_equal(sync_decode(data, size, &out), -EPROTO);
+    free(data);
+    m.u.seen = (struct sync_seen){.host = 3, .gone = true};
+    out = round_trip(&m);
+    assert_true(out.u.seen.gone);
+    sync_done(&out);
+    m.u.seen.n_peers = SYNC_SEEN_PEERS + 1;
+    assert_null(sync_encode(&m, &size));
+}
+
 static void what_cannot_be_said(void **state)
 {
     char kind[] = "network", empty[] = "", name[] = "n";
@@ -303,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(join_and_answers),
         cmocka_unit_test(rows_and_requests),
+        cmocka_unit_test(reports),
         cmocka_unit_test(what_cannot_be_said),
         cmocka_unit_test(pipes_bound_what_is_under_way),
         cmocka_unit_test(pipes_begin_anew),

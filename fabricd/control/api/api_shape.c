@@ -9,7 +9,9 @@
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/seen/seen.h"
 #include "fabricd/switch/switch.h"
+#include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
 struct shape {
@@ -50,36 +52,46 @@ static bool is_wanted(const struct shape *shape, const char *network, const char
 
 /* --- networks ------------------------------------------------------------------------------ */
 
-static bool host_is_up(const struct control *control, const struct view_host *host)
-{
-    const struct ipc_peer_state *peer;
+struct degraded {
+    const struct control *control;
+    const struct view_network *net;
+    struct node *pairs;
+};
 
-    if (host->number == control->id.self.host)
-        return true;
-    peer = observe_peer(control->observe, host->number);
-    return peer != NULL && peer->up != 0;
+static void add_degraded(void *aux, uint16_t a, uint16_t b)
+{
+    struct degraded *d = aux;
+    const struct view_host *x = view_host_by_number(d->control->view, a);
+    const struct view_host *y = view_host_by_number(d->control->view, b);
+    bool first;
+    char *pair;
+
+    if (x == NULL || y == NULL || !view_network_on(d->net, x->name) ||
+        !view_network_on(d->net, y->name))
+        return;
+    first = strcmp(x->name, y->name) < 0;
+    pair = xasprintf("%s-%s", first ? x->name : y->name, first ? y->name : x->name);
+    node_append(d->pairs, node_text(pair));
+    free(pair);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct node *const *x = a, *const *y = b;
+
+    return strcmp((*x)->text, (*y)->text);
 }
 
 struct node *shape_degraded(const struct control *control, const struct view_network *net)
 {
-    struct node *pairs = node_list();
-    const char *here = control_host(control);
+    struct degraded d = {control, net, node_list()};
 
-    if (net->scope == STORE_LOCAL || !view_network_on(net, here))
-        return pairs;
-    list_for_each (it, &control->view->hosts) {
-        const struct view_host *host = list_entry(it, struct view_host, link);
-        bool first = strcmp(host->name, here) < 0;
-        char *pair;
-
-        if (host->number == 0 || !view_network_on(net, host->name) ||
-            host_is_up(control, host))
-            continue;
-        pair = xasprintf("%s-%s", first ? host->name : here, first ? here : host->name);
-        node_append(pairs, node_text(pair));
-        free(pair);
-    }
-    return pairs;
+    if (net->scope == STORE_LOCAL)
+        return d.pairs;
+    seen_each_down(control, add_degraded, &d);
+    if (d.pairs->n > 1)
+        qsort(d.pairs->child, d.pairs->n, sizeof(d.pairs->child[0]), by_text);
+    return d.pairs;
 }
 
 static struct node *network_status(const struct shape *shape,
@@ -170,11 +182,7 @@ static struct node *declared_status(const struct shape *shape, const struct view
         return live_status(shape, live);
     status = node_map();
     problem = reconcile_problem(control->reconcile, port->network, port->name);
-    if (strcmp(host, control_host(control)) != 0)
-        node_set_text(status, "state", "unknown"); /* The other host knows. */
-    else
-        /* A VDE port is there, and waits for its client. */
-        node_set_text(status, "state", problem != NULL || vde ? "down" : "pending");
+    node_set_text(status, "state", seen_port_state(control, port));
     node_set_text(status, "kind", vde ? "vde" : "tap");
     node_set_text(status, "host", host);
     if (problem != NULL)
@@ -282,9 +290,13 @@ static struct node *endpoint_status(const struct control *control,
     const struct ipc_port *port =
         net != NULL ? reconcile_port(control->reconcile, net->id, ep->name) : NULL;
     bool here = strcmp(ep->host, control_host(control)) == 0;
+    const struct view_host *host = view_host(control->view, ep->host);
     struct node *status = node_map();
 
-    node_set_text(status, "state", (here ? port != NULL : ep->held) ? "up" : "down");
+    if (here || (host != NULL && seen_alive(control, host->number)))
+        node_set_text(status, "state", (here ? port != NULL : ep->held) ? "up" : "down");
+    else /* The name was held when its host was heard of last. */
+        node_set_text(status, "state", ep->held ? "unknown" : "down");
     if (here && port != NULL)
         node_set_int(status, "pid", port->node_pid != 0 ? port->node_pid : port->owner_pid);
     return status;
@@ -372,12 +384,36 @@ static char *link_name(const char *a, const char *b)
     return strcmp(a, b) < 0 ? xasprintf("%s-%s", a, b) : xasprintf("%s-%s", b, a);
 }
 
-static struct node *link_status(const struct shape *shape, const struct view_host *peer)
+/* Of two other hosts: what they tell. */
+static struct node *told_link_status(const struct control *control, uint16_t a, uint16_t b)
 {
-    const struct ipc_stats_link *link = stats_link(shape->stats, peer->number);
+    static const char *const names[] = {
+        [SEEN_UNKNOWN] = "unknown", [SEEN_DOWN] = "down", [SEEN_UP] = "up"};
+    const struct sync_seen_peer *told;
     struct node *status = node_map();
 
-    set_peer_state(status, observe_peer(shape->rq->control->observe, peer->number));
+    node_set_text(status, "state", names[seen_pair(control, a, b, &told)]);
+    if (told != NULL) {
+        node_set_int(status, "rtt_us", told->rtt_us);
+        node_set_int(status, "mtu", told->mtu);
+        node_set_text(status, "cipher", told->cipher);
+    }
+    return status;
+}
+
+static struct node *link_status(const struct shape *shape, const struct view_host *a,
+                                const struct view_host *b)
+{
+    const struct control *control = shape->rq->control;
+    uint16_t self = control->id.self.host;
+    uint16_t peer = a->number == self ? b->number : a->number;
+    const struct ipc_stats_link *link = stats_link(shape->stats, peer);
+    struct node *status;
+
+    if (a->number != self && b->number != self)
+        return told_link_status(control, a->number, b->number);
+    status = node_map();
+    set_peer_state(status, observe_peer(control->observe, peer));
     if (link == NULL)
         return status;
     node_set_int(status, "rx_datagrams", (int64_t)link->rx_datagrams);
@@ -391,68 +427,79 @@ static struct node *link_status(const struct shape *shape, const struct view_hos
     return status;
 }
 
-/* The declared link of a pair, by whatever name; the caller's. */
-struct declared {
-    const char *a, *b;
-    struct node *body;
-    uint64_t revision;
-};
-
-static int find_declared(void *aux, const struct store_object *object)
+/* Declared links, under the names of their pairs. */
+static int gather_declared(void *aux, const struct store_object *object)
 {
-    struct declared *d = aux;
+    struct node *declared = aux, *body, *between, *entry;
     struct diags diags;
-    struct node *body;
-    const struct node *between;
+    char *pair;
 
     diags_init(&diags);
     body = node_from_json(object->body, strlen(object->body), NULL, &diags);
     diags_done(&diags);
     between = body != NULL ? node_get(body, "between") : NULL;
-    if (between != NULL && between->kind == NODE_LIST && between->n == 2) {
-        const char *x = between->child[0]->text, *y = between->child[1]->text;
-        if ((strcmp(x, d->a) == 0 && strcmp(y, d->b) == 0) ||
-            (strcmp(x, d->b) == 0 && strcmp(y, d->a) == 0)) {
-            d->body = body;
-            d->revision = object->revision;
-            return 1;
-        }
+    if (between == NULL || between->kind != NODE_LIST || between->n != 2) {
+        node_free(body);
+        return 0;
     }
-    node_free(body);
+    pair = link_name(between->child[0]->text, between->child[1]->text);
+    entry = node_map();
+    node_set(entry, "body", body);
+    node_set_int(entry, "revision", (int64_t)object->revision);
+    node_set(declared, pair, entry);
+    free(pair);
     return 0;
+}
+
+static struct node *link_body(const struct node *declared, const char *a, const char *b)
+{
+    struct node *body, *between;
+
+    if (declared != NULL)
+        return node_copy(node_get(declared, "body"));
+    body = node_map();
+    between = node_list();
+    node_append(between, node_text(strcmp(a, b) < 0 ? a : b));
+    node_append(between, node_text(strcmp(a, b) < 0 ? b : a));
+    node_set(body, "between", between);
+    return body;
+}
+
+static void add_link(struct shape *shape, const struct node *all_declared,
+                     const struct view_host *a, const struct view_host *b)
+{
+    char *name = link_name(a->name, b->name);
+
+    if (is_wanted(shape, "", name)) {
+        const struct node *declared = node_get(all_declared, name);
+
+        add_shown(shape,
+                  object_shown(link_body(declared, a->name, b->name), "", name,
+                               (uint64_t)node_get_int(declared, "revision", 0)),
+                  link_status(shape, a, b));
+    }
+    free(name);
 }
 
 static void add_links(struct shape *shape)
 {
     struct control *control = shape->rq->control;
-    const char *here = control_host(control);
+    struct node *declared = node_map();
 
+    if (store_each(control->store, STORE_FABRIC, "link", "", gather_declared, declared) < 0)
+        log_warn("the declared links cannot be read");
     list_for_each (it, &control->view->hosts) {
-        const struct view_host *peer = list_entry(it, struct view_host, link);
-        struct declared d = {.a = here, .b = peer->name};
-        struct node *between;
-        char *name;
+        const struct view_host *a = list_entry(it, struct view_host, link);
 
-        if (peer->number == control->id.self.host || peer->number == 0)
-            continue;
-        name = link_name(here, peer->name);
-        if (is_wanted(shape, "", name)) {
-            if (store_each(control->store, STORE_FABRIC, "link", "", find_declared, &d) <
-                    0 ||
-                d.body == NULL) {
-                d.body = node_map();
-                between = node_list();
-                node_append(between,
-                            node_text(strcmp(here, peer->name) < 0 ? here : peer->name));
-                node_append(between,
-                            node_text(strcmp(here, peer->name) < 0 ? peer->name : here));
-                node_set(d.body, "between", between);
-            }
-            add_shown(shape, object_shown(d.body, "", name, d.revision),
-                      link_status(shape, peer));
+        for (struct list *next = it->next; next != &control->view->hosts;
+             next = next->next) {
+            const struct view_host *b = list_entry(next, struct view_host, link);
+
+            if (a->number != 0 && b->number != 0)
+                add_link(shape, declared, a, b);
         }
-        free(name);
     }
+    node_free(declared);
 }
 
 /* --- all ----------------------------------------------------------------------------------- */

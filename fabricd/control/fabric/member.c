@@ -10,6 +10,7 @@
 #include "fabricd/control/fabric/member_internal.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/seen/seen.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
@@ -101,6 +102,7 @@ static void conn_began(void *aux)
         break;
     case ROLE_FOUNDER:
         follow_began(c->member);
+        tell_began(c);
         break;
     case ROLE_INVITER:
         join_began(c->member);
@@ -121,6 +123,12 @@ static void conn_message(void *aux, const uint8_t *data, size_t size)
         log_at(c->role == ROLE_STRANGER ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
                "a message of host %u was not understood: %s", c->host,
                r == -EPROTONOSUPPORT ? "it is of another version" : "malformed");
+        return;
+    }
+    if (message.type == SYNC_SEEN &&
+        (c->role == ROLE_FOLLOWER || c->role == ROLE_FOUNDER)) {
+        tell_message(c, &message.u.seen);
+        sync_done(&message);
         return;
     }
     switch (c->role) {
@@ -191,6 +199,7 @@ void member_drop_conn(struct member_conn *c)
         m->founder = NULL;
         follow_lost(m);
     }
+    tell_lost(c);
     join_stream_gone(m, c);
     pipe_done(&c->pipe);
     if (c->has_source) {
@@ -273,6 +282,7 @@ static void learn_peer(struct member *m, const struct ipc_peer_state *state)
 static void peer_state(struct control *control, const struct ipc_peer_state *state)
 {
     learn_peer(control->member, state);
+    tell_kick(control);
     member_schedule(control->member);
 }
 
@@ -375,6 +385,7 @@ static void committed(struct store_watch *watch, uint64_t revision,
     (void)changes;
     (void)n;
     loop_timer_set(m->control->loop, &m->changed, loop_now(m->control->loop));
+    tell_kick(m->control);
 }
 
 static void tell_followers(struct loop_timer *timer, mtime_t now)
@@ -396,6 +407,7 @@ static const struct member_ops member_ops = {
     .stream_room = stream_room,
     .joining = joining,
     .switch_restarted = switch_restarted,
+    .noticed = tell_kick,
 };
 
 /* A name for this host's store, so that a revision of another one is not taken for its. */
@@ -451,6 +463,8 @@ int member_start(struct control *control, struct err *err)
     m->frame = xcalloc(1, sizeof(*m->frame));
     m->timer.expired = expired;
     m->changed.expired = tell_followers;
+    m->tell.expired = tell_expired;
+    seen_clear(control->seen);
     m->watch.changed = committed;
     store_watch_add(control->store, &m->watch);
     follow_init(m);
@@ -473,6 +487,8 @@ void member_free(struct member *m)
     store_watch_remove(&m->watch);
     loop_timer_set(m->control->loop, &m->timer, MTIME_NEVER);
     loop_timer_set(m->control->loop, &m->changed, MTIME_NEVER);
+    loop_timer_set(m->control->loop, &m->tell, MTIME_NEVER);
+    sync_seen_done(&m->own_seen);
     follower_done(&m->follower);
     m->control->member = NULL;
     m->control->member_ops = NULL;

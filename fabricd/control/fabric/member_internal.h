@@ -10,8 +10,9 @@
 #include "proto/sync/pipe.h"
 #include "proto/sync/source.h"
 
-#define MEMBER_KIND "sync" /* Of this room's own rows in STORE_LOCAL. */
-#define MAX_CONNS   2048u  /* Members and strangers; the switch holds fewer. */
+#define MEMBER_KIND  "sync" /* Of this room's own rows in STORE_LOCAL. */
+#define MAX_CONNS    2048u  /* Members and strangers; the switch holds fewer. */
+#define TELL_CHANGES 256u   /* Reports that changed between two rounds. */
 
 enum member_role {
     ROLE_NONE,     /* Another host that follows the same founder: nothing to say. */
@@ -34,6 +35,7 @@ struct member_conn {
     struct source source; /* ROLE_FOLLOWER; ROLE_STRANGER once it is welcome. */
     bool has_source;
     bool admitting; /* ROLE_STRANGER: being looked at. */
+    bool tell_all;  /* ROLE_FOLLOWER: all reports are due, not only those that changed. */
 };
 
 /* A change, or an action, on its way to the founder. */
@@ -64,6 +66,13 @@ struct member {
     struct member_conn *founder; /* The stream to it, or NULL. */
     struct list forwarded;
     uint32_t last_request;
+
+    struct loop_timer tell; /* What hosts see: tell.c. */
+    mtime_t told_at, refreshed_at;
+    bool tell_founder; /* It has not been told since its stream began. */
+    struct sync_seen own_seen;
+    uint16_t changed_seen[TELL_CHANGES]; /* Hosts, at the founder: whose reports are due. */
+    unsigned n_changed_seen;
 
     uint16_t next_number; /* Of hosts; counts reservations that are not stored yet. */
     struct joining *joining;
@@ -121,6 +130,13 @@ bool follow_reachable(const struct control *);
 
 /* Rows as ops of the store; the array is the caller's to free(), the texts are the rows'. */
 struct store_op *follow_ops(const struct sync_rows *);
+
+/* --- tell.c: what hosts see of one another */
+void tell_kick(struct control *); /* Something may have changed. */
+void tell_expired(struct loop_timer *, mtime_t now);
+void tell_began(struct member_conn *);
+void tell_lost(struct member_conn *);
+void tell_message(struct member_conn *, struct sync_seen *);
 
 /* --- invite.c */
 void invite_action(struct control *, const char *name, int64_t expires_sec,

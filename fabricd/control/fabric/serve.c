@@ -167,6 +167,7 @@ static void on_follow(struct member_conn *c, const struct sync_follow *follow)
              (unsigned long long)follow->revision);
     note_addrs(c, host, follow);
     source_follow(&c->source, follow);
+    tell_began(c);
 }
 
 /* --- REQUEST ------------------------------------------------------------------------------ */

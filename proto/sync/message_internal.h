@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reports, seen.c, for message.c. */
+#ifndef PROTO_SYNC_MESSAGE_INTERNAL_H
+#define PROTO_SYNC_MESSAGE_INTERNAL_H
+
+#include "proto/base/cur.h"
+#include "proto/sync/message.h"
+
+#define SEEN_PEER_MOST (2u + 1 + 4 + 2 + 1 + 24) /* Bytes of an entry. */
+#define SEEN_PORT_MOST (8u + 1 + 1 + SYNC_NAME_SIZE)
+
+void wr_seen(struct wr *, const struct sync_seen *);
+void cur_seen(struct cur *, struct sync_seen *);
+
+#endif

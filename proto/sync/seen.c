@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What hosts report of their links and ports. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/xalloc.h"
+#include "proto/sync/message_internal.h"
+
+void wr_seen(struct wr *w, const struct sync_seen *seen)
+{
+    w->bad = w->bad || seen->n_peers > SYNC_SEEN_PEERS || seen->n_ports > SYNC_SEEN_PORTS;
+    wr_u16(w, seen->host);
+    wr_u8(w, seen->gone);
+    wr_u16(w, seen->n_peers);
+    for (unsigned i = 0; i < seen->n_peers && !w->bad; i++) {
+        const struct sync_seen_peer *peer = &seen->peer[i];
+
+        wr_u16(w, peer->host);
+        wr_u8(w, peer->up);
+        wr_u32(w, peer->rtt_us);
+        wr_u16(w, peer->mtu);
+        wr_str8(w, peer->cipher);
+    }
+    wr_u16(w, seen->n_ports);
+    for (unsigned i = 0; i < seen->n_ports && !w->bad; i++) {
+        const struct sync_seen_port *port = &seen->port[i];
+
+        wr_u64(w, port->net);
+        wr_u8(w, (uint8_t)port->state);
+        wr_str8(w, port->name);
+    }
+}
+
+/* A byte that says yes or no. */
+static bool cur_bool(struct cur *c)
+{
+    uint8_t byte = cur_u8(c);
+
+    c->bad = c->bad || byte > 1;
+    return byte == 1;
+}
+
+/* These texts are shown on terminals. */
+static void cur_plain(struct cur *c, char *out, size_t room)
+{
+    cur_str8(c, out, room);
+    for (const char *p = out; !c->bad && *p; p++) {
+        c->bad = *p < 0x20 || *p > 0x7e;
+    }
+}
+
+void cur_seen(struct cur *c, struct sync_seen *seen)
+{
+    uint16_t n;
+
+    seen->host = cur_u16(c);
+    seen->gone = cur_bool(c);
+    n = cur_u16(c);
+    c->bad = c->bad || n > SYNC_SEEN_PEERS;
+    seen->peer = xcalloc(c->bad ? 0 : n, sizeof(*seen->peer));
+    while (!c->bad && seen->n_peers < n) {
+        struct sync_seen_peer *peer = &seen->peer[seen->n_peers++];
+
+        peer->host = cur_u16(c);
+        peer->up = cur_bool(c);
+        peer->rtt_us = cur_u32(c);
+        peer->mtu = cur_u16(c);
+        cur_plain(c, peer->cipher, sizeof(peer->cipher));
+        c->bad = c->bad || (seen->n_peers > 1 && peer[-1].host >= peer->host);
+    }
+    n = cur_u16(c);
+    c->bad = c->bad || n > SYNC_SEEN_PORTS;
+    seen->port = xcalloc(c->bad ? 0 : n, sizeof(*seen->port));
+    while (!c->bad && seen->n_ports < n) {
+        struct sync_seen_port *port = &seen->port[seen->n_ports++];
+        uint8_t state;
+
+        port->net = cur_u64(c);
+        state = cur_u8(c);
+        c->bad = c->bad || state > SYNC_PORT_PENDING;
+        port->state = state;
+        cur_plain(c, port->name, sizeof(port->name));
+    }
+}
+
+struct sync_seen sync_seen_copy(const struct sync_seen *seen)
+{
+    struct sync_seen copy = *seen;
+
+    copy.peer = xcalloc(seen->n_peers, sizeof(*copy.peer));
+    copy.port = xcalloc(seen->n_ports, sizeof(*copy.port));
+    for (unsigned i = 0; i < seen->n_peers; i++) {
+        copy.peer[i] = seen->peer[i];
+    }
+    for (unsigned i = 0; i < seen->n_ports; i++) {
+        copy.port[i] = seen->port[i];
+    }
+    return copy;
+}
+
+void sync_seen_done(struct sync_seen *seen)
+{
+    free(seen->peer);
+    free(seen->port);
+    *seen = (struct sync_seen){0};
+}
+
+static bool same_peer(const struct sync_seen_peer *a, const struct sync_seen_peer *b)
+{
+    return a->host == b->host && a->up == b->up && a->mtu == b->mtu &&
+           strcmp(a->cipher, b->cipher) == 0;
+}
+
+static bool same_port(const struct sync_seen_port *a, const struct sync_seen_port *b)
+{
+    return a->net == b->net && a->state == b->state && strcmp(a->name, b->name) == 0;
+}
+
+bool sync_seen_equal(const struct sync_seen *a, const struct sync_seen *b)
+{
+    bool same = a->host == b->host && a->gone == b->gone && a->n_peers == b->n_peers &&
+                a->n_ports == b->n_ports;
+
+    for (unsigned i = 0; same && i < a->n_peers; i++) {
+        same = same_peer(&a->peer[i], &b->peer[i]);
+    }
+    for (unsigned i = 0; same && i < a->n_ports; i++) {
+        same = same_port(&a->port[i], &b->port[i]);
+    }
+    return same;
+}
