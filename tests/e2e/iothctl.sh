@@ -133,7 +133,11 @@ status 1 on alpha ip link show e2etap
 status 1 ctl alpha endpoint rm lan1/web
 has "a program that runs" 'runs as lan1/web on host alpha; end it first' "$ERR"
 status 0 ctl alpha exec lan1/web -- true
+status 3 ctl alpha port rm lan1/web
+has "a port that is a program's" 'lan1/web is not declared; it goes with its program' "$ERR"
 e2e_end web
+status 125 ctl alpha exec lan1/web -- true
+has "a program that has ended" 'no program runs as lan1/web now' "$ERR"
 status 0 ctl alpha endpoint rm lan1/web
 status 3 ctl alpha endpoint show lan1/web
 status 0 ctl alpha net rm lan1 lab
