@@ -206,6 +206,16 @@ for i in $(seq 50); do
     wait_for 5 grep -qE 'ready|failed' "$T/killed.out"
     grep -q ready "$T/killed.out" || fail "killed and started again, the $i-th time: $(cat "$T/killed.out")"
 done
+# And while the switch is slow to notice.
+switch=$(pgrep -x fabricd-switch)
+kill -STOP "$switch"
+e2e_end killed KILL
+rm "$T/killed.out"
+bg killed alpha "$IOTHCTL" run --net lan1 --name killed -- sh -c 'echo ready; exec sleep 600'
+sleep 0.5 # Longer than a program that is alive is waited for.
+kill -CONT "$switch"
+wait_for 5 grep -qE 'ready|failed' "$T/killed.out"
+has "a slow switch" ready "$(cat "$T/killed.out")"
 status 125 node --name killed -- true
 has "a name that is in use" 'runs on this host already' "$ERR"
 e2e_end killed
