@@ -42,7 +42,9 @@ bool prx_run(struct rstp_port *p)
         p->rcvd_stp = true;
     p->oper_edge = p->rcvd_bpdu = false;
     p->rcvd_msg = true;
-    timer_start(p, T_EDGE_DELAY, MIGRATE_TIME);
+    /* The standard has MigrateTime here. On a shared medium others may be silent for longer, as
+     * long as they believe in a designated bridge that is gone. */
+    timer_start(p, T_EDGE_DELAY, edge_delay(p));
     return true;
 }
 

@@ -173,6 +173,7 @@ static void change(struct net *n, const struct kind *k)
 /* Every cut that nobody was told of is told, so that the trees can be compared. */
 static void tell(struct net *n)
 {
+    net_run(n, n->now + 25 * MTIME_MS); /* What is being told already comes first. */
     for (unsigned s = 0; s < n->n_segments; s++)
         net_set_segment(n, s, n->segments[s].up, 0);
 }
