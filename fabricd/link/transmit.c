@@ -88,12 +88,23 @@ static void datagram_end(struct link *l, size_t inner_size)
     tx->used += size;
 }
 
+static void drop(struct link *l, enum swport_drop cause)
+{
+    l->tx.port->sw.counters.tx_drops[cause]++;
+}
+
+/* A peer puts together no more than FRAME_SIZE_MAX, in FRAGMENT_COUNT pieces: the switch lets in
+ * nothing that is larger, or would be when it is cut. */
 static void send_fragments(struct link *l, struct inner *in, const uint8_t *data,
                            size_t size, size_t max)
 {
     size_t piece = max - DATAGRAM_FRAGMENT;
     struct fragment_head h = {.id = ++l->next_fragment, .total = (uint16_t)size};
 
+    if (size > FRAME_SIZE_MAX || size > piece * FRAGMENT_COUNT) {
+        drop(l, SWPORT_DROP_TOO_BIG);
+        return;
+    }
     in->type = INNER_FRAGMENT;
     h.count = (uint8_t)((size + piece - 1) / piece);
     for (size_t at = 0; at < size; at += piece, h.index++) {
@@ -148,7 +159,7 @@ static void send_segments(struct link *l, struct inner *in, struct segmenter *se
             uint8_t whole[FRAME_SIZE_MAX];
 
             if (size > sizeof whole) {
-                l->tx.lost++;
+                drop(l, SWPORT_DROP_TOO_BIG);
                 continue;
             }
             memcpy(whole, s.header, s.hdr_size);
@@ -206,7 +217,7 @@ static void send_frame(struct link *l, struct inner *in, const struct frame *f, 
     else if (segment_init(&seg, f, 0, SEGMENT_OPEN_CSUM) == 0)
         send_segments(l, in, &seg, max, 0);
     else
-        l->tx.lost++;
+        drop(l, SWPORT_DROP_MALFORMED); /* As at every port that takes no superframes. */
 }
 
 static void batch_begin(struct link *l, struct link_port *port)

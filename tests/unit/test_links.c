@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "fabricd/link/link.h"
+#include "fabricd/switch/switch_internal.h"
 #include "proto/link/cert.h"
 #include "proto/wire/bytes.h"
 #include "proto/wire/checksum.h"
@@ -397,6 +398,73 @@ static void large_frames_of_any_kind(void **state)
     }
 }
 
+/* UDP superframes are cut to the datagrams that they are made of, and these, where they do not fit
+ * the path, go in fragments. */
+static void udp_superframes_are_cut(void **state)
+{
+    static const uint16_t sizes[] = {1200, 1400, 8000};
+    static uint8_t bytes[FRAME_SUPER_MAX];
+
+    (void)state;
+    wait_mtu(1500);
+    for (unsigned i = 0; i < 3; i++) {
+        struct frames_spec spec = {
+            .udp = true, .ip6 = i == 1, .src_port = 9, .payload = payload, .size = 60000};
+        struct frame f = fake_frame_of(bytes, frames_build(&spec, bytes));
+        uint32_t at = 0, headers = spec.ip6 ? 62 : 42;
+
+        f.gso = FRAME_GSO_UDP;
+        f.gso_size = sizes[i];
+        f.hdr_size = (uint16_t)headers;
+        f.flags = FRAME_CSUM_VALID;
+        cross(&f, 1, (60000u + sizes[i] - 1) / sizes[i]);
+        for (unsigned n = 0; n < sides[1].port.n; n++) {
+            const struct fake_frame *got = &sides[1].port.got[n];
+            struct frame back = fake_frame_of(got->bytes, got->meta.size);
+
+            back.flags = got->meta.flags;
+            back.csum_start = got->meta.csum_start;
+            back.csum_ofs = got->meta.csum_ofs;
+            checksum_complete(&back);
+            assert_true(frames_checksums_right(back.data, back.size));
+            assert_memory_equal(back.data + headers, payload + at, back.size - headers);
+            at += back.size - headers;
+        }
+        assert_int_equal(at, 60000);
+    }
+}
+
+static struct ipc_stats_port link_stats;
+
+static void keep_stats(void *aux, const struct ipc_stats_port *port)
+{
+    (void)aux;
+    link_stats = *port;
+}
+
+/* What nobody could put together again is a drop with a cause, and nothing of it goes. */
+static void what_is_too_large_is_counted(void **state)
+{
+    static uint8_t bytes[40000];
+    struct frame f = fake_frame_of(bytes, sizeof bytes);
+    struct frame *one = &f;
+    uint64_t before;
+
+    (void)state;
+    wait_mtu(1500);
+    link_list_ports(sides[0].link, NET_ID, keep_stats, NULL);
+    before = link_stats.tx_drops[SWPORT_DROP_TOO_BIG];
+    /* The switch would not let it in: past it, to the link's port. */
+    list_for_each (it, &sides[0].sw->ports) {
+        struct swport *port = list_entry(it, struct swport, ports_link);
+
+        if (port->horizon)
+            port->ops->send(port, &one, 1);
+    }
+    link_list_ports(sides[0].link, NET_ID, keep_stats, NULL);
+    assert_true(link_stats.tx_drops[SWPORT_DROP_TOO_BIG] == before + 1);
+}
+
 static void many_bursts_keep_their_order(void **state)
 {
     static const uint8_t dst[6] = {2, 0, 0, 0, 0, 9}, src[6] = {2, 0, 0, 0, 0, 8};
@@ -526,6 +594,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_tcp_frames_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_checksums_stay_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(large_frames_of_any_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(udp_superframes_are_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_large_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(many_bursts_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(networks_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_leaves_says_so, setup, teardown),
