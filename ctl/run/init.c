@@ -20,7 +20,7 @@
 struct init {
     const struct init_plan *plan;
     int channel;
-    int signals;      /* SIGCHLD */
+    int signals;      /* SIGCHLD, SIGTERM */
     int hosts;        /* To append to, or -1. */
     off_t hosts_size; /* Before the node's own names; -1: not known yet. */
     int moved;        /* Keeps port 53 free, or -errno. */
@@ -222,7 +222,8 @@ static void hear(struct init *init)
     }
 }
 
-/* Reaps. Ends the node when its program has ended. */
+/* Reaps. Ends the node when its program has ended. Who asks the process that status shows as the
+ * node's to end means the program. */
 static void reap(const struct init *init)
 {
     struct init_message message = {.kind = INIT_STOPPED};
@@ -230,7 +231,9 @@ static void reap(const struct init *init)
     pid_t pid;
     int status;
 
-    (void)!read(init->signals, &info, sizeof info);
+    if (read(init->signals, &info, sizeof info) == (ssize_t)sizeof info &&
+        info.ssi_signo == SIGTERM)
+        kill(init->program, SIGTERM);
     while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
         if (pid != init->program)
             continue;
@@ -273,6 +276,7 @@ _Noreturn void init_main(const struct init_plan *plan, int channel)
     sigprocmask(SIG_SETMASK, &all, NULL);
     sigemptyset(&all);
     sigaddset(&all, SIGCHLD);
+    sigaddset(&all, SIGTERM);
     init.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (init.signals < 0)
         _exit(PROGRAM_OURS);

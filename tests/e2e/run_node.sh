@@ -189,6 +189,11 @@ term_runs() { ctl alpha endpoint ls -o json | jq -e '[.[] | select(.anonymous)] 
 wait_for 5 term_runs
 e2e_end term TERM
 is "SIGTERM" 143 "$STATUS"
+bg asked alpha "$IOTHCTL" run --net lan1 --name asked -- sh -c 'echo ready; exec sleep 600'
+wait_for 5 grep -q ready "$T/asked.out"
+kill "$(ctl alpha endpoint show lan1/asked -o json | jq .status.pid)"
+e2e_wait asked
+is "SIGTERM to the process that status shows" 143 "$STATUS"
 no_anonymous() { ctl alpha endpoint ls -o json | jq -e '[.[] | select(.anonymous)] | length == 0'; }
 wait_for 5 no_anonymous
 # A name is free as soon as its program has ended.
