@@ -2,6 +2,7 @@
 /* `iothctl exec`: one more program in the namespaces of a node that runs on this host. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -58,11 +59,13 @@ static pid_t find_node(struct ctl *ctl, const char *what)
 
 struct inside {
     unsigned long uid, gid;
-    bool root; /* It has more than one user: a node made with --root. */
+    unsigned long owner; /* The user outside. */
+    bool root;           /* It has more than one user: a node made with --root. */
 };
 
-/* The first id inside, of the map of a process, and whether there are more. */
-static unsigned long first_id(pid_t pid, const char *map, bool *more)
+/* The first id inside, of the map of a process, what it is outside, and whether there are more. */
+static unsigned long first_id(pid_t pid, const char *map, unsigned long *outside,
+                              bool *more)
 {
     char path[64], line[128];
     unsigned long inside = 0, count = 0;
@@ -74,7 +77,7 @@ static unsigned long first_id(pid_t pid, const char *map, bool *more)
         char *rest;
 
         inside = strtoul(line, &rest, 10);
-        (void)strtoul(rest, &rest, 10);
+        *outside = strtoul(rest, &rest, 10);
         count = strtoul(rest, NULL, 10);
         *more = count > 1 || fgets(line, sizeof line, f);
     }
@@ -87,16 +90,20 @@ static unsigned long first_id(pid_t pid, const char *map, bool *more)
 static int join(pid_t pid, struct inside *inside, struct err *err)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    unsigned long group = 0;
     bool more_groups = false;
     int r = 0;
 
     if (fd < 0)
         return err_set(err, -errno, "the node has gone: %s", err_text(errno));
     /* Before: inside, this process is not in /proc. */
-    inside->uid = first_id(pid, "uid_map", &inside->root);
-    inside->gid = first_id(pid, "gid_map", &more_groups);
-    if (setns(fd,
-              CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID) < 0)
+    inside->uid = first_id(pid, "uid_map", &inside->owner, &inside->root);
+    inside->gid = first_id(pid, "gid_map", &group, &more_groups);
+    /* Root enters anybody's node, but whoever it belongs to must not come by root's groups. */
+    if (geteuid() == 0 && inside->owner != 0 && setgroups(0, NULL) < 0)
+        r = err_set(err, -errno, "cannot give up groups: %s", err_text(errno));
+    if (r == 0 && setns(fd, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS |
+                                CLONE_NEWPID) < 0)
         r = err_set(err, -errno, "cannot enter the node: %s",
                     errno == EPERM ? "it belongs to another user" : err_text(errno));
     close(fd);

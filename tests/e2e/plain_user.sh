@@ -57,6 +57,11 @@ wait_for 5 runs rooted
 status 0 me exec lan1/rooted -- sh -c 'id -u | grep -qx 0 && ip link add v0 type veth peer name v1'
 status 0 me run --net lan1 --root -- sh -c 'touch /dev/shm/ioth-e2e-owned && chown 5:5 /dev/shm/ioth-e2e-owned; r=$?; rm -f /dev/shm/ioth-e2e-owned; exit $r'
 
+# Root enters the user's node as that user, and brings no groups of its own.
+root_in() { on alpha setpriv --groups 0,4 "${mine[@]:4}" exec lan1/node -- "$@"; }
+is "root comes as the node's user" 65534 "$(root_in id -u)"
+is "root's groups stay outside" "" "$(root_in sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status)"
+
 # Another user neither finds this daemon nor enters its nodes.
 pid=$(me endpoint show lan1/node -o json | jq .status.pid)
 status 1 on alpha setpriv --reuid=65533 --regid=65533 --clear-groups nsenter -t "$pid" -U -n true
