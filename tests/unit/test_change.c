@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "fabricd/control/observe/observe.h"
+#include "proto/base/mtime.h"
+#include "proto/base/xalloc.h"
 #include "tests/unit/control_fixture.h"
 
 static int put(struct control *c, const char *kind, const char *network, const char *name,
@@ -711,6 +713,68 @@ static void test_snapshot(void **state)
     fixture_free(founder);
 }
 
+/* Ten thousand endpoints, twice: the second snapshot is compared with the first. */
+static void test_large_snapshot(void **state)
+{
+    enum { N = 10000 };
+    struct control *c = new_follower();
+    struct store_op *ops = xcalloc(N, sizeof(*ops));
+    char(*names)[16] = xcalloc(N, sizeof(*names));
+    mtime_t begun;
+
+    (void)state;
+    for (unsigned i = 0; i < N; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%05u", N - i);
+        ops[i] = (struct store_op){.verb = STORE_PUT,
+                                   .scope = STORE_FABRIC,
+                                   .kind = "endpoint",
+                                   .network = "lan1",
+                                   .name = names[i],
+                                   .expect = STORE_ANY,
+                                   .revision = 77,
+                                   .body = "{\"host\":\"alpha\"}"};
+    }
+    assert_int_equal(change_replicate(c, ops, N, true, NULL, 0, NULL), 0);
+    assert_int_equal(c->view->n_endpoints, N);
+    begun = mtime_now();
+    assert_int_equal(change_replicate(c, ops, N - 1, true, NULL, 0, NULL), 0);
+    print_message("a snapshot of %d endpoints took %lld ms\n", N,
+                  (long long)((mtime_now() - begun) / MTIME_MS));
+    assert_int_equal(c->view->n_endpoints, N - 1);
+    assert_null(view_endpoint(c->view, "lan1", names[N - 1]));
+    assert_non_null(view_endpoint(c->view, "lan1", names[0]));
+    free(names);
+    free(ops);
+    fixture_free(c);
+    fixture_free(founder);
+}
+
+/* Users and groups are looked for where the change is asked for. */
+static void test_allow(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct change_result r;
+
+    (void)state;
+    r = fixture_change(c, CHANGE_PUT, "network", "", "a",
+                       "{\"allow\":[\"user:root\",\"user:nosuchuser\"]}");
+    assert_int_equal(r.status, 400);
+    assert_string_equal(r.err.why, "allow: there is no user nosuchuser on this host");
+    change_result_done(&r);
+    assert_null(view_network(c->view, "a"));
+    assert_int_equal(
+        put(c, "network", "", "a", "{\"allow\":[\"user:root\",\"uid:65000\"]}"), 201);
+    assert_int_equal(fixture_status(c, CHANGE_PATCH, "network", "", "a",
+                                    "{\"allow\":\"group:nosuchgroup\"}"),
+                     400);
+    assert_int_equal(
+        fixture_status(
+            c, CHANGE_APPLY, NULL, NULL, NULL,
+            "{\"version\":1,\"networks\":{\"b\":{\"allow\":\"user:nosuchuser\"}}}"),
+        400);
+    fixture_free(c);
+}
+
 static void test_trees(void **state)
 {
     static const char *const bad[] = {
@@ -775,6 +839,8 @@ int main(void)
         cmocka_unit_test(test_follower_applies),
         cmocka_unit_test(test_foreign_changes),
         cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_large_snapshot),
+        cmocka_unit_test(test_allow),
         cmocka_unit_test(test_trees),
     };
 

@@ -135,23 +135,35 @@ void change_execute(struct control *control, struct change *change, change_done_
 
 /* A snapshot names all that the founder has: what this store has beyond that goes. */
 struct leftover {
-    const struct store_op *ops;
+    const struct store_op **ops; /* By kind, network and name. */
     size_t n_ops;
     struct store_op *drop;
-    size_t n;
+    size_t n, room;
 };
+
+static int by_key(const void *a, const void *b)
+{
+    const struct store_op *const *x = a, *const *y = b;
+    int order = strcmp((*x)->kind, (*y)->kind);
+
+    order = order != 0 ? order : strcmp((*x)->network, (*y)->network);
+    return order != 0 ? order : strcmp((*x)->name, (*y)->name);
+}
 
 static int find_leftover(void *aux, const struct store_object *object)
 {
     struct leftover *left = aux;
+    struct store_op key = {
+        .kind = object->kind, .network = object->network, .name = object->name};
+    const struct store_op *wanted = &key;
 
-    for (size_t i = 0; i < left->n_ops; i++) {
-        const struct store_op *op = &left->ops[i];
-        if (strcmp(op->name, object->name) == 0 && strcmp(op->kind, object->kind) == 0 &&
-            strcmp(op->network, object->network) == 0)
-            return 0;
+    if (left->n_ops > 0 &&
+        bsearch(&wanted, left->ops, left->n_ops, sizeof(*left->ops), by_key) != NULL)
+        return 0;
+    if (left->n == left->room) {
+        left->room = left->room * 2 + 16;
+        left->drop = xrealloc(left->drop, left->room * sizeof(*left->drop));
     }
-    left->drop = xrealloc(left->drop, (left->n + 1) * sizeof(*left->drop));
     left->drop[left->n++] = (struct store_op){
         .verb = STORE_DELETE,
         .scope = STORE_FABRIC,
@@ -163,17 +175,32 @@ static int find_leftover(void *aux, const struct store_object *object)
     return 0;
 }
 
+static int find_leftovers(struct control *control, struct leftover *left,
+                          const struct store_op *ops, size_t n)
+{
+    int r;
+
+    left->ops = xcalloc(n, sizeof(*left->ops));
+    left->n_ops = n;
+    for (size_t i = 0; i < n; i++)
+        left->ops[i] = &ops[i];
+    qsort(left->ops, n, sizeof(*left->ops), by_key);
+    r = store_each(control->store, STORE_FABRIC, NULL, NULL, find_leftover, left);
+    free(left->ops);
+    return r;
+}
+
 int change_replicate(struct control *control, const struct store_op *ops, size_t n,
                      bool snapshot, const struct store_op *also, size_t n_also,
                      struct err *err)
 {
-    struct leftover left = {.ops = ops, .n_ops = n};
+    struct leftover left = {.drop = NULL};
     struct store_op *all;
     size_t at = 0;
     int r = 0;
 
     if (snapshot)
-        r = store_each(control->store, STORE_FABRIC, NULL, NULL, find_leftover, &left);
+        r = find_leftovers(control, &left, ops, n);
     all = xcalloc(left.n + n + n_also + 1, sizeof(*all));
     for (size_t i = 0; i < left.n; i++)
         all[at++] = left.drop[i];

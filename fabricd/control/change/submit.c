@@ -287,8 +287,19 @@ static bool submit_split(struct control *control, struct change *change,
 void change_submit(struct control *control, struct change *change, change_done_fn *done,
                    void *aux)
 {
+    struct change_result result;
     struct submission *s;
+    bool ok;
 
+    change_result_init(&result);
+    ok = change_allow_ok(control, change, &result);
+    if (!ok) {
+        change_free(change);
+        done(aux, &result);
+    }
+    change_result_done(&result);
+    if (!ok)
+        return;
     if (!control_follows(control)) {
         change_execute(control, change, done, aux);
         return;

@@ -101,6 +101,10 @@ int finish_link(struct work *, const struct change_item *, const struct node *no
  * returned: -ENOSPC if this host's blocks are used up. */
 int propose_addresses(struct work *, const struct change_item *, struct node **out);
 
+/* Whether the users and groups that the change lets in exist here; else the result is filled in:
+ * check_allow.c. */
+bool change_allow_ok(const struct control *, const struct change *, struct change_result *);
+
 /* Whether a change on its way has the address already: submit.c. */
 bool change_in_flight(const struct control *, const char *network, const struct addr *);
 
