@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +93,47 @@ static int key_export(struct ctl *ctl, const char *place, const char *file, stru
     return r;
 }
 
+/* The public half of the key, in hexadecimal digits. False if the file is damaged. */
+static bool key_public(const struct key *key, char hex[65])
+{
+    uint8_t seed[crypto_sign_SEEDBYTES], secret[crypto_sign_SECRETKEYBYTES];
+    uint8_t public_[crypto_sign_PUBLICKEYBYTES];
+    size_t head = strlen(KEY_HEAD), size = 0;
+    const char *end = NULL;
+    bool ok =
+        sodium_base642bin(seed, sizeof(seed), key->bytes + head, key->size - head, "\n",
+                          &size, &end, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+        size == sizeof(seed) && end == key->bytes + key->size &&
+        crypto_sign_seed_keypair(public_, secret, seed) == 0;
+    if (ok)
+        sodium_bin2hex(hex, 65, public_, sizeof(public_));
+    explicit_bzero(seed, sizeof(seed));
+    explicit_bzero(secret, sizeof(secret));
+    return ok;
+}
+
+/* Another fabric's key in this place would make every certificate after it worthless. */
+static int key_check(struct ctl *ctl, const char *file, const struct key *key)
+{
+    struct node *fabric;
+    char hex[65];
+    if (!key_public(key, hex))
+        return ctl_fail(ctl, CTL_USAGE, "%s holds a damaged root key", file);
+    int r = api_get(ctl, "/v1/fabric", &fabric);
+    if (r)
+        return r;
+    if (strcmp(node_get_text(fabric, "root", ""), hex) != 0)
+        r = ctl_fail(ctl, CTL_REFUSED, "%s holds the root key of another fabric (%.16s…)",
+                     file, hex);
+    node_free(fabric);
+    return r;
+}
+
 static int key_import(struct ctl *ctl, const char *place, const char *file, struct key *key)
 {
     int r = key_read(ctl, file, key);
+    if (!r)
+        r = key_check(ctl, file, key);
     if (!r && access(place, F_OK) == 0)
         r = ctl_fail(ctl, CTL_REFUSED, "this host holds a root key already");
     return r ? r : key_write(ctl, place, key);

@@ -59,7 +59,26 @@ is "port add" office/e2etap "$OUT"
 status 0 on alpha ip link show e2etap
 is "port" "up tap 10" "$(ctl alpha port show office/e2etap -o json |
     jq -r '[.status.state, .status.kind, .access] | join(" ")')"
+status 2 ctl alpha net create closed --allow user:nosuchuser
+has "who is not there" 'there is no user nosuchuser on this host' "$ERR"
+status 2 ctl alpha net set lan1 allow=group:nosuchgroup
+has "nor a group" 'there is no group nosuchgroup on this host' "$ERR"
+status 3 ctl alpha net show closed
 status 3 ctl alpha port add nosuch --tap x
+
+# --- the root key leaves and comes back -------------------------------------------------------
+root=$(ctl alpha fabric show -o json | jq -r .root)
+has "the root's public key" '^[0-9a-f]{64}$' "$root"
+status 0 ctl alpha fabric key export "$T/root.key"
+printf 'ioth root key 1 %043d\n' 0 >"$T/other.key"
+status 1 ctl alpha fabric key import "$T/other.key"
+has "another fabric's key" 'the root key of another fabric' "$ERR"
+head -c 40 "$T/root.key" >"$T/cut.key"
+status 2 ctl alpha fabric key import "$T/cut.key"
+has "a damaged one" 'a damaged root key' "$ERR"
+status 0 ctl alpha fabric key import "$T/root.key"
+status 1 ctl alpha fabric key import "$T/root.key"
+hasnt "its addresses are real ones" '\[::\]' "$(ctl alpha host ls)"
 status 3 ctl alpha link add nosuch 192.0.2.9:4655
 
 # --- the fabric as a file -------------------------------------------------------------------
@@ -69,6 +88,11 @@ status 0 ctl alpha diff -f "$T/fabric.yaml"
 is "no differences" "" "$OUT"
 ctl alpha net show lan1 -o yaml >"$T/lan1.yaml"
 status 0 ctl alpha diff -f "$T/lan1.yaml"
+ctl alpha net ls -o yaml >"$T/list.yaml" # What a list prints is a file, too.
+status 0 ctl alpha validate -f "$T/list.yaml"
+status 0 ctl alpha diff -f "$T/list.yaml"
+status 0 ctl alpha apply -f "$T/list.yaml"
+is "the list changes nothing" "" "$OUT"
 cat >"$T/new.yaml" <<'YAML'
 version: 1
 networks:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fabric itself and its membership. */
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static struct node *fabric_node(const struct control *control)
 {
     struct node *fabric = node_map(), *status = node_map();
     char *name = identity_fabric_name(control);
-    char id[17];
+    char id[17], root[65];
 
     snprintf(id, sizeof(id), "%016" PRIx64, control->id.self.fabric);
     if (name != NULL)
@@ -22,6 +23,9 @@ static struct node *fabric_node(const struct control *control)
     else
         node_set(fabric, "name", node_new(NODE_NULL));
     node_set_text(fabric, "id", id);
+    sodium_bin2hex(root, sizeof(root), control->id.self.root,
+                   sizeof(control->id.self.root));
+    node_set_text(fabric, "root", root);
     list_for_each (it, &control->view->hosts) {
         const struct view_host *host = list_entry(it, struct view_host, link);
         if (node_get_bool(host->body, "founder", false))

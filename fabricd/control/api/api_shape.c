@@ -7,6 +7,7 @@
 
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/change/work.h"
+#include "fabricd/control/fabric/fabric.h"
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
@@ -346,19 +347,36 @@ static void set_peer_state(struct node *status, const struct ipc_peer_state *pee
     node_set_text(status, "cipher", peer->cipher);
 }
 
+/* Where others reach this host; not the wildcard that its socket is bound to. */
+static void set_own_addresses(struct node *status, const struct control *control)
+{
+    struct ipc_addr addrs[SYNC_MAX_ADDRS], udp;
+    struct node *list;
+    char text[80];
+    unsigned n;
+
+    if (!reconcile_udp(control->reconcile, &udp))
+        return;
+    n = member_addrs(control, addrs, SYNC_MAX_ADDRS);
+    list = node_list();
+    for (unsigned i = 0; i < n; i++) {
+        ipc_addr_print(&addrs[i], text, sizeof(text));
+        node_append(list, node_text(text));
+        if (i == 0)
+            node_set_text(status, "address", text);
+    }
+    node_set(status, "addresses", list);
+}
+
 static struct node *host_status(const struct control *control, const struct view_host *host)
 {
     struct node *status = node_map();
-    struct ipc_addr udp;
-    char text[80];
 
     if (host->number == 0) {
         node_set_text(status, "state", "pending");
     } else if (host->number == control->id.self.host) {
         node_set_text(status, "state", "self");
-        if (reconcile_udp(control->reconcile, &udp) &&
-            ipc_addr_print(&udp, text, sizeof(text))[0] != '\0')
-            node_set_text(status, "address", text);
+        set_own_addresses(status, control);
     } else {
         set_peer_state(status, observe_peer(control->observe, host->number));
     }

@@ -20,4 +20,7 @@
 int member_start(struct control *, struct err *err) __attribute__((warn_unused_result));
 void member_free(struct member *);
 
+/* Where other hosts can reach this one, the best first. Returns how many. */
+unsigned member_addrs(const struct control *, struct ipc_addr *out, unsigned room);
+
 #endif

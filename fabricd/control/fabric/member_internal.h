@@ -103,8 +103,7 @@ void member_fail(change_done_fn *, void *aux, int status, const char *hint,
 struct node *member_row(const struct member *, enum store_scope, const char *kind,
                         const char *name, uint64_t *revision);
 
-/* --- addrs.c: where other hosts can reach this one. Returns how many. */
-unsigned member_addrs(const struct control *, struct ipc_addr *out, unsigned room);
+/* --- addrs.c: as member_addrs(), for messages and the directory. */
 unsigned member_sync_addrs(const struct control *, struct sync_addr out[SYNC_MAX_ADDRS]);
 struct node *member_addrs_node(const struct sync_addr *, unsigned n,
                                const struct ipc_addr *also);
@@ -130,6 +129,9 @@ bool follow_reachable(const struct control *);
 
 /* Rows as ops of the store; the array is the caller's to free(), the texts are the rows'. */
 struct store_op *follow_ops(const struct sync_rows *);
+
+/* Whether the rows are named as objects are: the founder may be another's now. */
+bool follow_rows_ok(const struct sync_rows *);
 
 /* --- tell.c: what hosts see of one another */
 void tell_kick(struct control *); /* Something may have changed. */
