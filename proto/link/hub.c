@@ -24,6 +24,8 @@ struct hub *hub_new(const struct hub_ops *ops, void *aux)
     h->table = xcalloc(h->table_size, sizeof *h->table);
     h->fragments = fragments_new();
     h->deadline = MTIME_NEVER;
+    /* Best effort: without the right to lock memory it may be swapped. */
+    (void)sodium_mlock(h->self.noise_secret, sizeof h->self.noise_secret);
     ops->random(aux, h->offer_key, sizeof h->offer_key);
     ops->random(aux, h->rate.key, sizeof h->rate.key);
     return h;
@@ -45,6 +47,7 @@ void hub_free(struct hub *h, mtime_t now)
     free(h->invites);
     free(h->table);
     fragments_free(h->fragments);
+    sodium_munlock(h->self.noise_secret, sizeof h->self.noise_secret);
     sodium_memzero(h, sizeof *h);
     free(h);
 }
@@ -223,8 +226,10 @@ void hub_stream_resume(struct hub *h)
     list_for_each (it, &h->peers) {
         struct peer *p = list_entry(it, struct peer, link);
 
-        if (p->up)
-            stream_resume(&p->streams[PEER_STREAM_CONTROL]);
+        if (!p->up)
+            continue;
+        stream_resume(&p->streams[PEER_STREAM_CONTROL]);
+        hub_soon(h, stream_deadline(&p->streams[PEER_STREAM_CONTROL]));
     }
 }
 

@@ -454,10 +454,26 @@ static bool gone_run(struct peer *p, mtime_t now)
     return true;
 }
 
+/* It does not keep to the protocol: the association ends, and may begin anew. */
+static void broken_run(struct peer *p, mtime_t now)
+{
+    bool broken = false;
+
+    for (unsigned i = 0; i < PEER_STREAM_N; i++)
+        broken = broken || p->streams[i].broken;
+    if (!broken || !p->up)
+        return;
+    p->counters.rx_bad++;
+    peer_down(p, true, now);
+    if (p->dial)
+        p->hs.due = now + MTIME_SEC;
+}
+
 bool peer_run(struct peer *p, mtime_t now)
 {
     if (gone_run(p, now))
         return false;
+    broken_run(p, now);
     sessions_run(p, now);
     if (!p->up)
         return true;

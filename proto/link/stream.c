@@ -277,6 +277,10 @@ static void deliver(struct stream *s)
         const uint8_t *p = s->in + (at - s->in_read);
         uint16_t size = load_be16(p);
 
+        if (size > STREAM_MESSAGE_MAX) {
+            s->broken = true;
+            break;
+        }
         if (s->in_next - at < SIZE_FIELD + (uint64_t)size)
             break;
         if (!s->ops->message(s->aux, p + SIZE_FIELD, size)) {
@@ -325,7 +329,7 @@ void stream_input(struct stream *s, const uint8_t *data, size_t size, mtime_t no
     uint64_t from = cur_u64(&in), ack = cur_u64(&in);
     uint32_t wnd = cur_u32(&in);
 
-    if (in.bad || from > UINT64_MAX / 2 || ack > UINT64_MAX / 2)
+    if (s->broken || in.bad || from > UINT64_MAX / 2 || ack > UINT64_MAX / 2)
         return;
     size = cur_left(&in);
     if (size > 0)
@@ -337,7 +341,7 @@ void stream_input(struct stream *s, const uint8_t *data, size_t size, mtime_t no
 
 void stream_resume(struct stream *s)
 {
-    if (!s->in_blocked)
+    if (!s->in_blocked || s->broken)
         return;
     deliver(s);
     transmit(s, s->next, 0, 0); /* The window has opened. */
@@ -357,12 +361,12 @@ void stream_kick(struct stream *s, mtime_t now)
 
 mtime_t stream_deadline(const struct stream *s)
 {
-    return s->due;
+    return s->broken ? 0 : s->due;
 }
 
 void stream_run(struct stream *s, mtime_t now)
 {
-    if (now < s->due)
+    if (s->broken || now < s->due)
         return;
     s->due = MTIME_NEVER;
     if (s->backoff < BACKOFF_MAX)

@@ -63,6 +63,8 @@ struct stream {
     struct stream_range gaps[STREAM_GAPS]; /* Received ahead of in_next, in order. */
     unsigned n_gaps;
     bool in_blocked;
+    bool
+        broken; /* The other side began a message that is too long: nothing comes after it. */
 };
 
 void stream_init(struct stream *, const struct stream_ops *, void *aux);
@@ -78,7 +80,9 @@ void stream_set_segment(struct stream *, uint32_t segment_max);
 int stream_send(struct stream *, const void *data, size_t size, mtime_t now)
     __attribute__((warn_unused_result));
 
-/* A segment from the other side. Malformed ones are ignored. */
+/* A segment from the other side. Malformed ones are ignored; a message over STREAM_MESSAGE_MAX
+ * breaks the stream, which then takes nothing until stream_reset(): whoever owns it ends the
+ * session. */
 void stream_input(struct stream *, const uint8_t *data, size_t size, mtime_t now);
 
 /* The receiver takes messages again. */
@@ -87,6 +91,7 @@ void stream_resume(struct stream *);
 /* The path works again: sends what is unacknowledged at once. */
 void stream_kick(struct stream *, mtime_t now);
 
+/* 0 where it is broken. */
 mtime_t stream_deadline(const struct stream *);
 void stream_run(struct stream *, mtime_t now);
 

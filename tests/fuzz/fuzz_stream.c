@@ -74,6 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         n = n < cur_left(&in) ? n : cur_left(&in);
         stream_input(&s, cur_bytes(&in, n), n, now);
         check(&s);
+        if (s.broken)
+            stream_reset(&s);
         if (!refuse)
             stream_resume(&s);
     }

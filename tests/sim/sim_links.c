@@ -12,6 +12,7 @@
 
 #include "proto/link/cookie.h"
 #include "proto/link/rate.h"
+#include "proto/wire/bytes.h"
 #include "tests/sim/links.h"
 
 #define LOSSY                                                                              \
@@ -113,6 +114,36 @@ static void streams_survive_losses(void **state)
         assert_int_equal(s->hosts[1].messages[i].size,
                          i % 7 == 0 ? STREAM_MESSAGE_MAX : 4 + i * 131 % 3000);
     }
+    links_free(s);
+}
+
+/* A message that is too long would never come to an end: the session does, and a new one works. */
+static void too_long_a_message_ends_the_session(void **state)
+{
+    struct links *s = links_new(2, 19);
+    const struct inner in = {.type = INNER_CONTROL, .channel = PEER_STREAM_CONTROL};
+    uint8_t data[DATAGRAM_OUTER + DATAGRAM_INNER + STREAM_HEAD + 2 + DATAGRAM_TAG] = {0};
+    uint32_t conn;
+
+    (void)state;
+    links_mesh(s);
+    assert_true(links_until(s, links_all_up, 5 * MTIME_SEC) >= 0);
+    conn = links_peer(s, 1, 0)->conn;
+    inner_write(&in, data + DATAGRAM_OUTER);
+    store_be16(data + sizeof data - DATAGRAM_TAG - 2, STREAM_MESSAGE_MAX + 1);
+    assert_int_equal(
+        session_seal(links_peer(s, 0, 1)->current, data, DATAGRAM_INNER + STREAM_HEAD + 2),
+        sizeof data);
+    links_inject(s, 0, 1, data, sizeof data);
+    links_run(s, 100 * MTIME_MS);
+    assert_false(links_peer(s, 1, 0)->up);
+    assert_false(links_peer(s, 0, 1)->up); /* It was told. */
+    assert_true(links_until(s, links_all_up, 5 * MTIME_SEC) >= 0);
+    assert_int_not_equal(links_peer(s, 1, 0)->conn, conn);
+    assert_int_equal(s->hosts[1].n_messages, 0);
+    send_numbered(s, 0, 1, 5);
+    links_run(s, 10 * MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_messages, 5);
     links_free(s);
 }
 
@@ -679,6 +710,7 @@ int main(void)
         cmocka_unit_test(lossy_links_come_up),
         cmocka_unit_test(streams_survive_losses),
         cmocka_unit_test(streams_wait_for_the_reader),
+        cmocka_unit_test(too_long_a_message_ends_the_session),
         cmocka_unit_test(cut_is_noticed_and_heals),
         cmocka_unit_test(idle_cut_is_noticed),
         cmocka_unit_test(rekey_costs_no_frame),

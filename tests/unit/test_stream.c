@@ -312,6 +312,33 @@ static void reset_begins_anew(void **state)
     world_free(w);
 }
 
+/* The longest message is taken; a longer one breaks the stream until it is begun anew. */
+static void too_long_a_message(void **state)
+{
+    struct world *w = world_new(9);
+    struct stream *s = &w->ends[1].st;
+    uint8_t segment[STREAM_HEAD + 2] = {0};
+
+    (void)state;
+    segment[STREAM_HEAD] = STREAM_MESSAGE_MAX >> 8;
+    segment[STREAM_HEAD + 1] = STREAM_MESSAGE_MAX & 0xff;
+    stream_input(s, segment, sizeof segment, w->now);
+    assert_false(s->broken);
+    stream_reset(s);
+    segment[STREAM_HEAD + 1]++;
+    stream_input(s, segment, sizeof segment, w->now);
+    assert_true(s->broken);
+    assert_true(stream_deadline(s) == 0);
+    stream_run(s, w->now);
+    stream_resume(s);
+    assert_int_equal(w->ends[1].got, 0);
+    stream_reset(s);
+    send_all(w, 0, 5);
+    run(w, 10 * MTIME_SEC);
+    assert_int_equal(w->ends[1].got, 5);
+    world_free(w);
+}
+
 /* Segments at the edges of numbers change nothing that matters. */
 static void liars_are_ignored(void **state)
 {
@@ -354,7 +381,7 @@ int main(void)
         cmocka_unit_test(everything_arrives),     cmocka_unit_test(both_ways_at_once),
         cmocka_unit_test(costs_are_small),        cmocka_unit_test(limits),
         cmocka_unit_test(the_window_opens_again), cmocka_unit_test(reset_begins_anew),
-        cmocka_unit_test(liars_are_ignored),
+        cmocka_unit_test(liars_are_ignored),      cmocka_unit_test(too_long_a_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
