@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fabricd/control/observe/observe.h"
+#include "fabricd/control/reconcile/reconcile.h"
 #include "proto/base/mtime.h"
 #include "proto/base/xalloc.h"
 #include "tests/unit/control_fixture.h"
@@ -775,6 +776,46 @@ static void test_allow(void **state)
     fixture_free(c);
 }
 
+/* Rows come from another host: VLANs that there are not, and ranges without end, are passed over. */
+static void test_odd_rows(void **state)
+{
+    struct control *c = fixture_new("beta", false);
+    const struct store_op ops[] = {
+        {.verb = STORE_PUT,
+         .kind = "network",
+         .network = "",
+         .name = "lan1",
+         .expect = STORE_ANY,
+         .body = "{\"id\":\"1\",\"vlans\":{\"0\":{},\"10\":7,\"4095\":{},\"65535\":{}}}"},
+        {.verb = STORE_PUT,
+         .kind = "block",
+         .network = "lan1",
+         .name = "10.beta",
+         .expect = STORE_ANY,
+         .body =
+             "{\"vlan\":10,\"host\":\"beta\",\"ranges\":[[1,4294967295],[5,-1],[7,3]]}"},
+        {.verb = STORE_PUT,
+         .kind = "link",
+         .network = "",
+         .name = "odd",
+         .expect = STORE_ANY,
+         .body = "{\"between\":[[],{}]}"}};
+    const struct view_network *net;
+    const struct view_host *beta;
+    struct ipc_peer peer;
+
+    (void)state;
+    assert_int_equal(change_replicate(c, ops, 3, false, NULL, 0, NULL), 0);
+    net = view_network(c->view, "lan1");
+    assert_int_equal(net->n_plans, 1);
+    assert_int_equal(net->plans[0].vlan, 10);
+    assert_int_equal(view_block(c->view, "lan1", 10, "beta")->n_ranges, 1);
+    c->id.self.host = 9;
+    beta = view_host(c->view, "beta");
+    assert_true(wanted_peer(c, beta, &peer));
+    fixture_free(c);
+}
+
 static void test_trees(void **state)
 {
     static const char *const bad[] = {
@@ -841,6 +882,7 @@ int main(void)
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_large_snapshot),
         cmocka_unit_test(test_allow),
+        cmocka_unit_test(test_odd_rows),
         cmocka_unit_test(test_trees),
     };
 

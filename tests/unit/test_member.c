@@ -18,7 +18,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "fabricd/control/fabric/fabric.h"
+#include "fabricd/control/fabric/member_internal.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
@@ -505,6 +505,35 @@ static void noise_at_the_door(void **state)
     world_free(w);
 }
 
+/* What the founder sends is looked at too: names end up in paths and tables. */
+static void names_of_rows(void **state)
+{
+    static const char *const good[][3] = {{"network", "", "lan1"},
+                                          {"endpoint", "lan1", "web"},
+                                          {"block", "lan1", "10.beta"},
+                                          {"fabric", "", "fabric"}};
+    static const char *const bad[][3] = {
+        {"network", "", "../../x"},     {"network", "", "a\nb"},
+        {"endpoint", "lan1/..", "web"}, {"block", "lan1", "10."},
+        {"endpoint", "lan1", "1.x"},    {"Host", "", "a"}};
+    char kind[16], network[16], name[80];
+    struct sync_row row = {.kind = kind, .network = network, .name = name};
+    struct sync_rows rows = {.n = 1, .row = &row};
+
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        const char *const *texts = i < 4 ? good[i] : bad[i - 4];
+
+        snprintf(kind, sizeof(kind), "%s", texts[0]);
+        snprintf(network, sizeof(network), "%s", texts[1]);
+        snprintf(name, sizeof(name), "%s", texts[2]);
+        assert_int_equal(follow_rows_ok(&rows), i < 4);
+    }
+    memset(name, 'a', 64);
+    name[64] = '\0';
+    assert_false(follow_rows_ok(&rows));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -515,6 +544,7 @@ int main(void)
         cmocka_unit_test(names_that_were_given_or_declared),
         cmocka_unit_test(the_same_host_again),
         cmocka_unit_test(noise_at_the_door),
+        cmocka_unit_test(names_of_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

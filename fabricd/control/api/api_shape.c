@@ -456,7 +456,8 @@ static int gather_declared(void *aux, const struct store_object *object)
     body = node_from_json(object->body, strlen(object->body), NULL, &diags);
     diags_done(&diags);
     between = body != NULL ? node_get(body, "between") : NULL;
-    if (between == NULL || between->kind != NODE_LIST || between->n != 2) {
+    if (between == NULL || between->kind != NODE_LIST || between->n != 2 ||
+        between->child[0]->text == NULL || between->child[1]->text == NULL) {
         node_free(body);
         return 0;
     }

@@ -9,11 +9,34 @@
 #include "fabricd/control/fabric/member_internal.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
 
 #define ANSWER_WITHIN (20 * MTIME_SEC)
 #define ROWS_WITHIN   (5 * MTIME_SEC)
 
 /* --- the copy ----------------------------------------------------------------------------- */
+
+/* Names end up in paths, in messages, and in tables of fixed size. */
+static bool row_ok(const struct sync_row *row)
+{
+    const char *name = row->name;
+
+    if (!strcmp(row->kind, "block") && name[strspn(name, "0123456789")] == '.') {
+        name += strspn(name, "0123456789") + 1; /* VLAN.HOST */
+    }
+    return schema_name_ok(row->kind) && schema_name_ok(name) &&
+           (!row->network[0] || schema_name_ok(row->network));
+}
+
+bool follow_rows_ok(const struct sync_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        if (!row_ok(&rows->row[i])) {
+            return false;
+        }
+    }
+    return true;
+}
 
 struct store_op *follow_ops(const struct sync_rows *rows)
 {
@@ -60,7 +83,9 @@ static int apply(void *aux, const struct sync_rows *rows, bool snapshot)
     struct err err = {.why = ""};
     char *body;
     struct store_op mark = follow_mark_op(rows->store, rows->revision, &body);
-    int r = change_replicate(m->control, ops, rows->n, snapshot, &mark, 1, &err);
+    int r = follow_rows_ok(rows)
+                ? change_replicate(m->control, ops, rows->n, snapshot, &mark, 1, &err)
+                : err_set(&err, -EBADMSG, "an object has no valid name");
 
     if (r < 0) {
         log_warn("what host %s sent is not stored: %s", member_founder_name(m), err.why);

@@ -30,6 +30,7 @@ struct joining {
     void *aux;
     struct token token;
     uint32_t conn;
+    bool asked; /* The switch, for the session. */
     mtime_t due;
     struct member_conn *stream; /* Once the session is open. */
     struct follower follower;
@@ -150,7 +151,7 @@ static int keep_rows(void *aux, const struct sync_rows *rows, bool snapshot)
 {
     struct joining *j = aux;
 
-    if (!snapshot || j->whole) {
+    if (!snapshot || j->whole || !follow_rows_ok(rows)) {
         return -EPROTO;
     }
     j->whole = true;
@@ -293,12 +294,19 @@ void join_opened(struct member *m, const struct ipc_joining *state)
     }
 }
 
+/* The join that asked for it may be over, and another have begun. */
 static void udp_open(void *aux, int code, uint16_t port, const char *why)
 {
-    struct joining *j = aux;
-    struct ipc_join ask = {.conn = j->conn, .invite = j->token.invite};
+    struct member *m = aux;
+    struct joining *j = m->joining;
+    struct ipc_join ask = {.conn = join_conn(m)};
 
     (void)port;
+    if (!j || j->asked) {
+        return;
+    }
+    j->asked = true;
+    ask.invite = j->token.invite;
     if (code < 0) {
         fail(j, 503, NULL, "no socket for the links: %s", why);
         return;
@@ -401,7 +409,7 @@ void join_action(struct control *control, const char *token, bool discard,
     follower_welcome(&j->follower);
     control->member->joining = j;
     sodium_memzero(&parsed, sizeof(parsed));
-    reconcile_open_udp(control->reconcile, udp_open, j);
+    reconcile_open_udp(control->reconcile, udp_open, control->member);
     member_schedule(control->member);
 }
 

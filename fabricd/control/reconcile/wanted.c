@@ -196,6 +196,7 @@ static int add_link(void *aux, const struct store_object *object)
     diags_done(&diags);
     between = node_get(body, "between");
     if (between != NULL && between->kind == NODE_LIST && between->n == 2 &&
+        between->child[0]->text != NULL && between->child[1]->text != NULL &&
         strcmp(between->child[0]->text, d->here) == 0 &&
         strcmp(between->child[1]->text, d->there) == 0)
         add_addr(d->out, node_get_text(body, "address", NULL));

@@ -10,6 +10,8 @@
 #include "proto/wire/mac.h"
 
 #define MTU_DEFAULT 1500
+#define VLAN_MAX    4094
+#define BLOCK_MAX   65536 /* Addresses of one range; the plan gives 256. */
 
 static void set_name(char out[VIEW_NAME_SIZE], const char *text)
 {
@@ -55,17 +57,23 @@ static void parse_plans(struct view_network *net)
     const struct node *vlans = node_get(net->body, "vlans");
 
     net->vlan_aware = vlans != NULL && vlans->kind == NODE_MAP && vlans->n > 0;
-    net->n_plans = net->vlan_aware ? vlans->n : 1;
-    net->plans = xcalloc(net->n_plans, sizeof(*net->plans));
+    net->plans = xcalloc(net->vlan_aware ? vlans->n : 1, sizeof(*net->plans));
     if (!net->vlan_aware) {
         net->plans[0].v4 = get_net(net->body, "ipv4");
         net->plans[0].v6 = get_net(net->body, "ipv6");
+        net->n_plans = 1;
         return;
     }
     for (size_t i = 0; i < vlans->n; i++) {
-        net->plans[i].vlan = (uint16_t)strtoul(vlans->key[i], NULL, 10);
-        net->plans[i].v4 = get_net(vlans->child[i], "ipv4");
-        net->plans[i].v6 = get_net(vlans->child[i], "ipv6");
+        unsigned long vlan = strtoul(vlans->key[i], NULL, 10);
+        struct view_plan *plan = &net->plans[net->n_plans];
+
+        if (vlan == 0 || vlan > VLAN_MAX) /* Bit maps of VLANs count on it. */
+            continue;
+        net->n_plans++;
+        plan->vlan = (uint16_t)vlan;
+        plan->v4 = get_net(vlans->child[i], "ipv4");
+        plan->v6 = get_net(vlans->child[i], "ipv6");
     }
     qsort(net->plans, net->n_plans, sizeof(*net->plans), by_vlan);
 }
@@ -154,7 +162,8 @@ struct view_block *view_parse_block(const struct store_object *object,
     for (size_t i = 0; i < ranges->n; i++) {
         const struct node *range = ranges->child[i];
 
-        if (range->kind != NODE_LIST || range->n != 2)
+        if (range->kind != NODE_LIST || range->n != 2 || range->child[1]->integer < 0 ||
+            range->child[1]->integer > BLOCK_MAX)
             continue;
         block->ranges[block->n_ranges++] = (struct plan_block){
             .first = (uint32_t)range->child[0]->integer,
