@@ -211,6 +211,23 @@ static int port_body(struct ctl *ctl, const struct args *args, struct node *body
     return 0;
 }
 
+/* The port is declared, and may all the same not be there: its interface cannot be had. */
+static int note_problem(struct ctl *ctl, const char *name)
+{
+    struct node *port = NULL;
+    char *path;
+    int r = object_path(ctl, "port", name, &path);
+    if (r)
+        return r;
+    r = api_get(ctl, path, &port);
+    free(path);
+    const char *problem = node_get_text(node_get(port, "status"), "problem", "");
+    if (*problem)
+        ctl_note(ctl, "iothctl: port %s is down: %s", name, problem);
+    node_free(port);
+    return r;
+}
+
 int cmd_port_add(struct ctl *ctl, const struct args *args)
 {
     const char *network = args->words[0], *tap = args_value(args, "tap");
@@ -226,6 +243,8 @@ int cmd_port_add(struct ctl *ctl, const struct args *args)
     if (!r) {
         char *full = xasprintf("%s/%s", network, name);
         r = create(ctl, "port", full, body, say_port);
+        if (!r)
+            r = note_problem(ctl, full);
         free(full);
     }
     free(name);

@@ -54,9 +54,16 @@ static bool find_fabricd(char *out, size_t size)
     char *slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++)
-        if (snprintf(out, size, "%s/%s", self, beside[i]) < (int)size && is_program(out))
+    for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++) {
+        char path[2 * PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s", self, beside[i]);
+        char *real = realpath(path, NULL);
+        bool found =
+            real && is_program(real) && snprintf(out, size, "%s", real) < (int)size;
+        free(real);
+        if (found)
             return true;
+    }
     return find_in_path(out, size);
 }
 

@@ -23,6 +23,7 @@ status 4 own --no-start net ls
 is "hint" "hint: iothctl daemon start" "$(tail -n 1 <<<"$ERR")"
 status 0 own net create first
 has "it says so" 'starting .*/fabricd in the background' "$ERR"
+is "by a plain path" "" "$(grep -F /../ <<<"$ERR" || true)"
 status 0 own net ls
 is "only once" "" "$ERR"
 status 0 own daemon log
@@ -56,6 +57,11 @@ is "mtu" 9000 "$(ctl alpha net show lan1 -o json | jq .mtu)"
 status 2 ctl alpha port add office --tap e2etap
 status 0 ctl alpha port add office --tap e2etap --access 10 --rate 10M
 is "port add" office/e2etap "$OUT"
+is "with nothing to add" "" "$ERR"
+allow_log 'port office/taken: lo exists'
+status 0 ctl alpha port add office taken --tap lo --access 10
+has "an interface that is no TAP" 'port office/taken is down: lo ' "$ERR"
+status 0 ctl alpha port rm office/taken
 status 0 on alpha ip link show e2etap
 is "port" "up tap 10" "$(ctl alpha port show office/e2etap -o json |
     jq -r '[.status.state, .status.kind, .access] | join(" ")')"

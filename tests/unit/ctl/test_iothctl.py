@@ -336,8 +336,9 @@ class Others(WithDaemon):
         self.check(3, "port", "add", "lan1", "--vde")
         self.daemon.put("networks", "lan1")
         self.check(0, "port", "add", "lan1", "--tap", "Office_0", "--access", "10", "--rate", "10M")
-        self.assertEqual(self.last()[:3], ("PUT", "/v1/ports/lan1/office-0",
-                                           dict(tap="Office_0", access=10, rate="10M")))
+        self.assertEqual(self.daemon.requests[-2][:3],
+                         ("PUT", "/v1/ports/lan1/office-0",
+                          dict(tap="Office_0", access=10, rate="10M")))
         self.assertEqual(self.check(0, "port", "add", "lan1", "--vde").out, "lan1/vde1\n")
         self.assertEqual(self.check(0, "port", "add", "lan1", "--vde").out, "lan1/vde2\n")
         self.assertEqual(self.check(0, "port", "add", "lan1", "gate", "--vde").out, "lan1/gate\n")
