@@ -15,6 +15,11 @@
  *    Root guard: 802.1Q's restrictedRole. BPDU filter: nothing sent, nothing taken.
  *  - A port that hears its own BPDU has a loop behind it and is disputed: it does not forward as
  *    long as that lasts.
+ *  - Agreements are taken only for what is told now, new root ports that may believe our own old
+ *    news wait for the others to sync, and a change of the bridge's priority syncs all ports: so
+ *    no loop closes, not even for the microseconds that the standard leaves open, as long as
+ *    point-to-point links lose nothing. See record_agreement(), judge_root(), sync_anew().
+ *  - On shared media two waiting times are longer: forward_delay() and prx_run() say why.
  *  - The timer values that a root tells are passed on as they are, but used here only within the
  *    standard's ranges [Table 17-1], so that nobody can switch the waiting off.
  *
@@ -122,6 +127,7 @@ struct rstp_link {
     bool up;
     bool p2p;            /* Has at most one bridge at the other end. */
     uint32_t speed_mbps; /* 0 = not known, taken for 10 Gb/s. */
+    mtime_t answer;      /* A neighbour's answer takes no longer; 0 = not known, 200 ms. */
 };
 
 struct rstp_status {

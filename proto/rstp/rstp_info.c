@@ -240,7 +240,7 @@ static void pim_update(struct rstp_port *p)
     p->proposing = p->proposed = false;
     p->agreed = p->agreed && better_or_same_info(p, INFO_MINE);
     if (p->info_is == INFO_MINE ? !better_or_same_info(p, INFO_MINE)
-                                : p->bridge->now < p->told_at + DOUBT_TIME) {
+                                : p->bridge->now < p->told_at + answer_time(p)) {
         p->doubt = true;
         timer_stop(p, T_DOUBT);
         if (!p->forward)

@@ -18,7 +18,7 @@
 #define MIGRATE_TIME (3 * MTIME_SEC) /* [17.13.9] */
 
 /* How long an answer to what was told before may still be on its way. */
-#define DOUBT_TIME (200 * MTIME_MS)
+#define ANSWER_TIME (200 * MTIME_MS)
 
 /* Timers of a port [17.17] by when they come to zero. */
 enum rstp_timer {
@@ -197,6 +197,11 @@ mtime_t fwd_delay(const struct rstp_port *);
 mtime_t forward_delay(const struct rstp_port *);
 mtime_t max_age(const struct rstp_port *);
 mtime_t edge_delay(const struct rstp_port *);
+
+static inline mtime_t answer_time(const struct rstp_port *p)
+{
+    return p->link.answer > 0 ? p->link.answer : ANSWER_TIME;
+}
 
 static inline bool rstp_version(const struct rstp *r)
 {

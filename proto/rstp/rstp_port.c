@@ -90,7 +90,7 @@ static void transmit(struct rstp_port *p, const struct bpdu *b)
     if (p->role == RSTP_ROLE_DESIGNATED)
         p->told_at = r->now;
     if (p->doubt && timer_zero(p, T_DOUBT)) {
-        timer_start(p, T_DOUBT, DOUBT_TIME);
+        timer_start(p, T_DOUBT, answer_time(p));
         if (p->role == RSTP_ROLE_DESIGNATED && !p->forward)
             timer_start(p, T_FD, forward_delay(p));
     }

@@ -271,6 +271,7 @@ static void set_link(struct net *n, struct net_end end, bool up)
     struct rstp_link link = {.up = up, .p2p = !n->segments[p->segment].hub};
 
     link.speed_mbps = 1000;
+    link.answer = n->answer;
     p->up = up;
     if (n->trace)
         fprintf(n->trace, "%10.6f %u.%u on segment %u: link %s\n", (double)n->now / 1e6,

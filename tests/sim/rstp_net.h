@@ -59,7 +59,8 @@ struct net_event {
 struct net {
     mtime_t now;
     uint64_t random;
-    unsigned loss; /* Per mille of BPDUs. */
+    unsigned loss;  /* Per mille of BPDUs. */
+    mtime_t answer; /* What ports are told of how long an answer takes. */
     unsigned n_bridges, n_segments;
     struct net_bridge *bridges; /* Fixed room: bridges do not move. */
     struct net_segment *segments;

@@ -14,7 +14,15 @@
 
 #include "tests/sim/rstp_net.h"
 
-/* What a random network is made of, and what has to hold in it. */
+/*
+ * What a random network is made of, and what has to hold in it. Where all wires are point-to-point,
+ * lose nothing and all bridges speak RSTP, there may be no loop at any moment. The standard itself
+ * permits them for a while in two cases:
+ *  - STP: a CFG BPDU carries no proposal, so better news may come along two ways of which neither
+ *    waits, and forward on both until they meet: no longer than a BPDU takes through the network.
+ *  - Lost BPDUs: a port that hears nothing for three hellos takes its neighbour for gone, though
+ *    the wire still carries frames; it is over one hello after BPDUs get through again.
+ */
 struct kind {
     const char *name;
     unsigned bridges; /* At most. */
@@ -38,7 +46,8 @@ static const struct kind kinds[] = {
      .bridges = 10,
      .stp = true,
      .quiet = 55 * MTIME_SEC,
-     .limit = 400 * MTIME_SEC},
+     .limit = 400 * MTIME_SEC,
+     .loop = 250 * MTIME_MS},
     {.name = "lossy",
      .bridges = 12,
      .hubs = true,
@@ -252,16 +261,151 @@ static unsigned run_matrix(const struct kind *k, uint64_t first, uint64_t count)
     return failed;
 }
 
+/* --- tests ----------------------------------------------------------------------------------- */
+
+static void run_short(unsigned kind, uint64_t count)
+{
+    assert_int_equal(run_matrix(&kinds[kind], 1, count), 0);
+}
+
 static void test_wires(void **state)
 {
     (void)state;
-    assert_int_equal(run_matrix(&kinds[0], 1, 150), 0);
+    run_short(0, 150);
+}
+
+static void test_large(void **state)
+{
+    (void)state;
+    run_short(1, 10);
+}
+
+static void test_hubs(void **state)
+{
+    (void)state;
+    run_short(2, 60);
+}
+
+static void test_stp(void **state)
+{
+    (void)state;
+    run_short(3, 60);
+}
+
+static void test_lossy(void **state)
+{
+    (void)state;
+    run_short(4, 60);
+}
+
+/* Seeds that showed something once. */
+static void test_kept(void **state)
+{
+    static const struct {
+        unsigned kind;
+        uint64_t seed;
+    } kept[] = {
+        {0, 213},  {0, 216},  {0, 241},  {0, 253},  {0, 262}, {0, 289}, {0, 295},
+        {0, 317},  {0, 360},  {0, 362},  {0, 380},  {0, 436}, {0, 914}, {0, 1804},
+        {1, 31},   {1, 32},   {2, 83},   {2, 95},   {2, 457}, {2, 462}, {2, 540},
+        {2, 1559}, {2, 2306}, {2, 4092}, {3, 92},   {3, 184}, {3, 333}, {3, 343},
+        {3, 348},  {3, 379},  {3, 2254}, {3, 3122}, {4, 365}, {4, 502}, {4, 4313},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        assert_int_equal(run_matrix(&kinds[kept[i].kind], kept[i].seed, 1), 0);
+}
+
+#define RING       10u
+#define RING_DELAY MTIME_MS
+
+/* A ring of ten at rest: segment i joins bridge i and its next. */
+static struct net *ring(uint64_t seed, uint8_t hold)
+{
+    struct net *n = net_new(seed, RING, RING);
+    struct rstp_port_config c = rstp_port_defaults;
+    char why[256];
+
+    n->answer = 10 * RING_DELAY;
+    for (unsigned i = 0; i < RING; i++) {
+        struct rstp_bridge_config b = rstp_bridge_defaults;
+
+        b.tx_hold_count = hold;
+
+        b.priority = i ? 32768 : 4096;
+        net_add_bridge(n, &b);
+        net_add_segment(n, RING_DELAY);
+    }
+    for (unsigned i = 0; i < RING; i++) {
+        net_join(n, i, i, &c);
+        net_join(n, (i + 1) % RING, i, &c);
+    }
+    assert_true(net_settle(n, 30 * MTIME_SEC, 120 * MTIME_SEC));
+    assert_true(net_is_tree(n, why, sizeof why));
+    return n;
+}
+
+/* Whichever wire of ten is cut: all is well within a few round trips from one end to the other. */
+static void test_ring(void **state)
+{
+    mtime_t longest = 0, longest_mend = 0;
+    char why[256];
+
+    (void)state;
+    for (unsigned cut = 0; cut < RING; cut++) {
+        struct net *n = ring(cut + 1, 6);
+        mtime_t at = n->now + MTIME_SEC + (mtime_t)cut * 37 * MTIME_MS;
+
+        net_run(n, at);
+        net_set_segment(n, cut, false, 0);
+        assert_true(net_settle(n, 30 * MTIME_SEC, 120 * MTIME_SEC));
+        assert_true(net_is_tree(n, why, sizeof why));
+        longest = n->changed - at > longest ? n->changed - at : longest;
+        at = n->now;
+        net_set_segment(n, cut, true, 0);
+        assert_true(net_settle(n, 30 * MTIME_SEC, 120 * MTIME_SEC));
+        assert_true(net_is_tree(n, why, sizeof why));
+        longest_mend = n->changed - at > longest_mend ? n->changed - at : longest_mend;
+        assert_int_equal(n->n_loops, 0);
+        net_free(n);
+    }
+    printf("ring of %u, %.1f ms a wire: healed %.3f ms after a cut at most, settled %.3f "
+           "ms after "
+           "mending\n",
+           RING, (double)RING_DELAY / 1e3, (double)longest / 1e3,
+           (double)longest_mend / 1e3);
+    assert_true(longest <= 3 * RING * RING_DELAY);
+    assert_true(longest_mend <= 3 * RING * RING_DELAY);
+}
+
+/* The root dies with all its links: the other nine have a new one as fast. */
+static void test_ring_root(void **state)
+{
+    struct net *n = ring(99, 10);
+    mtime_t at = n->now;
+    char why[256];
+
+    (void)state;
+    net_set_segment(n, 0, false, 0);
+    net_set_segment(n, 0, false, 0);
+    net_set_segment(n, RING - 1, false, 0);
+    assert_true(net_settle(n, 30 * MTIME_SEC, 120 * MTIME_SEC));
+    assert_true(net_is_tree(n, why, sizeof why));
+    printf("ring of %u, root lost: healed %.3f ms after\n", RING,
+           (double)(n->changed - at) / 1e3);
+    assert_int_equal(n->n_loops, 0);
+    assert_true(n->changed - at <= MTIME_SEC);
+    net_free(n);
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wires),
+        cmocka_unit_test(test_wires), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_hubs),  cmocka_unit_test(test_stp),
+        cmocka_unit_test(test_lossy), cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_ring),  cmocka_unit_test(test_ring_root),
     };
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;

@@ -5,7 +5,7 @@
 
 #include "proto/rstp/rstp.h"
 
-#define BRIDGE_PORTS 8u
+#define BRIDGE_PORTS RSTP_PORTS_MAX
 
 /* Our bridge; the neighbour's identifier may be better or worse. */
 #define OUR_ID 0x8000020000000005u

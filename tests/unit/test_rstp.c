@@ -34,7 +34,7 @@ static void assert_port(const struct bridge *b, unsigned port, enum rstp_role ro
 /* 17.29.3: without an answer, Max Age to learn and, sending RST BPDUs, HelloTime to forward. */
 static void test_no_answer(void **state)
 {
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -55,7 +55,7 @@ static void test_no_answer(void **state)
 static void test_agreement(void **state)
 {
     struct bpdu good = agreement_of(OUR_ID, BPDU_ROLE_ROOT), bad;
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -83,7 +83,7 @@ static void test_agreement_shared(void **state)
 {
     struct rstp_port_config c = rstp_port_defaults;
     struct bpdu good = agreement_of(OUR_ID, BPDU_ROLE_ROOT);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     c.p2p = RSTP_P2P_NO;
@@ -98,7 +98,7 @@ static void test_agreement_shared(void **state)
 static void test_late_agreement(void **state)
 {
     struct bpdu better = bridge_says(BETTER), good = agreement_of(OUR_ID, BPDU_ROLE_ROOT);
-    struct bridge b;
+    static struct bridge b;
     unsigned sent;
 
     (void)state;
@@ -123,7 +123,7 @@ static void test_late_agreement(void **state)
 static void test_proposal(void **state)
 {
     struct bpdu better = bridge_says(BETTER), best = bridge_says(BETTER & 0xffffffffffff);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 4);
@@ -161,7 +161,7 @@ static void test_proposal(void **state)
 static void test_better_root(void **state)
 {
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 2);
@@ -180,7 +180,7 @@ static void test_edge(void **state)
 {
     struct rstp_port_config c = rstp_port_defaults;
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     c.admin_edge = true;
@@ -206,7 +206,7 @@ static void test_edge(void **state)
 static void test_auto_edge(void **state)
 {
     struct bpdu worse = bridge_says(WORSE);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init_with(&b, &rstp_bridge_defaults, 2, &rstp_port_defaults);
@@ -228,7 +228,7 @@ static void test_auto_edge(void **state)
 static void test_alternate(void **state)
 {
     struct bpdu better = bridge_says(BETTER), longer = bridge_says(0x2000020000000002);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     longer.vector.root = BETTER;
@@ -255,7 +255,7 @@ static void test_alternate(void **state)
 static void test_reroot(void **state)
 {
     struct bpdu near = bridge_says(0x2000020000000002), better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     near.vector.root = BETTER;
@@ -273,7 +273,7 @@ static void test_reroot(void **state)
 static void test_wary(void **state)
 {
     struct bpdu better = bridge_says(BETTER), far = bridge_says(WORSE);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 3);
@@ -295,7 +295,7 @@ static void test_wary(void **state)
 static void test_ageing(void **state)
 {
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -322,7 +322,7 @@ static void test_ageing(void **state)
 static void test_superior(void **state)
 {
     struct bpdu say = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -345,7 +345,7 @@ static void test_superior(void **state)
 static void test_ties(void **state)
 {
     struct bpdu say = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 5);
@@ -366,7 +366,7 @@ static void test_ties(void **state)
 /* 17.21.25 k): a second port of ours on one segment. */
 static void test_backup(void **state)
 {
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 2);
@@ -382,7 +382,7 @@ static void test_backup(void **state)
 static void test_dispute(void **state)
 {
     struct bpdu worse = bridge_says(WORSE), good = agreement_of(OUR_ID, BPDU_ROLE_ROOT);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);

@@ -30,7 +30,7 @@ static void forward_all(struct bridge *b, unsigned ports)
 static void test_hello(void **state)
 {
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
     unsigned one, two;
 
     (void)state;
@@ -55,7 +55,7 @@ static void test_hello(void **state)
 /* Hellos of ports that are not edge ports fall on whole seconds, whenever they began. */
 static void test_hello_together(void **state)
 {
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -77,7 +77,7 @@ static void test_hello_together(void **state)
 static void test_hold(void **state)
 {
     struct bpdu say = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
     unsigned before;
 
     (void)state;
@@ -101,7 +101,7 @@ static void test_hold(void **state)
 static void test_migration(void **state)
 {
     struct bpdu old = config_of(WORSE), young = bridge_says(WORSE);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -125,7 +125,7 @@ static void test_migration(void **state)
 static void test_mcheck(void **state)
 {
     struct bpdu old = config_of(WORSE);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 1);
@@ -145,7 +145,7 @@ static void test_stp(void **state)
 {
     struct rstp_bridge_config c = rstp_bridge_defaults;
     struct bpdu better = config_of(BETTER), tcn = {.type = BPDU_TCN};
-    struct bridge b;
+    static struct bridge b;
     struct rstp_port_config p = rstp_port_defaults;
 
     (void)state;
@@ -186,7 +186,7 @@ static void test_topology_change(void **state)
 {
     struct rstp_port_config edge = rstp_port_defaults;
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
     unsigned flushes[5];
 
     (void)state;
@@ -226,7 +226,7 @@ static void test_bpdu_guard(void **state)
     struct rstp_port_config c = rstp_port_defaults;
     struct bpdu worse = bridge_says(WORSE);
     uint8_t rubbish[36] = {1};
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     c.admin_edge = c.bpdu_guard = true;
@@ -250,7 +250,7 @@ static void test_root_guard(void **state)
 {
     struct rstp_port_config c = rstp_port_defaults;
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     c.root_guard = true;
@@ -277,7 +277,7 @@ static void test_filter(void **state)
 {
     struct rstp_port_config c = rstp_port_defaults;
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     c.bpdu_filter = true;
@@ -294,7 +294,7 @@ static void test_filter(void **state)
 /* A port that hears itself does not forward, until it no longer does. */
 static void test_looped(void **state)
 {
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init_with(&b, &rstp_bridge_defaults, 1, &rstp_port_defaults);
@@ -316,7 +316,7 @@ static void test_cost(void **state)
     struct rstp_link link = {.up = true, .p2p = true, .speed_mbps = 100};
     struct rstp_port_config c = rstp_port_defaults;
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     assert_int_equal(rstp_path_cost(10), 2000000);
@@ -343,7 +343,7 @@ static void test_settings(void **state)
     struct rstp_bridge_config c = rstp_bridge_defaults;
     struct rstp_port_config p = rstp_port_defaults;
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 2);
@@ -370,7 +370,7 @@ static void test_settings(void **state)
 static void test_remove(void **state)
 {
     struct bpdu better = bridge_says(BETTER);
-    struct bridge b;
+    static struct bridge b;
 
     (void)state;
     bridge_init(&b, 3);
@@ -386,6 +386,34 @@ static void test_remove(void **state)
     assert_int_equal(bridge_port(&b, 3).state, RSTP_FORWARDING);
     assert_int_equal(rstp_port_remove(b.rstp, 3, b.now), 0);
     assert_true(rstp_deadline(b.rstp) == MTIME_NEVER);
+    bridge_done(&b);
+}
+
+/* As many ports as there are numbers: one root port among them, all timers, all changes. */
+static void test_many(void **state)
+{
+    static struct bridge b;
+    struct bpdu better = bridge_says(BETTER);
+
+    (void)state;
+    bridge_init(&b, RSTP_PORTS_MAX);
+    assert_int_equal(rstp_port_add(b.rstp, RSTP_PORTS_MAX, &rstp_port_defaults, b.now),
+                     -EEXIST);
+    forward_all(&b, RSTP_PORTS_MAX);
+    better.proposal = true;
+    bridge_hears(&b, 1234, &better);
+    assert_int_equal(bridge_status(&b).root_port, 1234);
+    assert_true(b.sent[1234].agreement);
+    better.tc = true;
+    bridge_hears(&b, 1234, &better);
+    for (unsigned i = 1; i <= RSTP_PORTS_MAX; i++) {
+        assert_true(b.sent[i].tc == (i != 1234)); /* Not back to where it came from. */
+        assert_int_equal(b.sent[i].vector.root, BETTER);
+    }
+    bridge_wait(&b, 10 * MTIME_SEC);
+    assert_int_equal(bridge_status(&b).root_id, OUR_ID);
+    for (unsigned i = 1; i <= RSTP_PORTS_MAX; i++)
+        assert_int_equal(rstp_port_remove(b.rstp, i, b.now), 0);
     bridge_done(&b);
 }
 
@@ -406,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_cost),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
