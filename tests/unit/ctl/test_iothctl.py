@@ -405,16 +405,19 @@ class Others(WithDaemon):
         dropped = []
         self.daemon.actions[("POST", "/v1/fabric/key/drop")] = lambda q, b: (
             dropped.append(1), os.unlink(self.path("state/keys/root.key")), (204,))[2]
+        key = "ioth root key 1 " + "A" * 43 + "\n"
+        self.daemon.actions[("GET", "/v1/fabric")] = lambda q, b: (200, dict(
+            root="3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"))
         os.makedirs(self.path("state/keys"))
         with open(self.path("state/keys/root.key"), "w", encoding="ascii") as f:
-            f.write("ioth root key 1 AAAA\n")
+            f.write(key)
         self.check(0, "fabric", "key", "export", self.path("k"))
         self.assertEqual(dropped, [1])
         self.assertEqual(stat.S_IMODE(os.stat(self.path("k")).st_mode), 0o600)
         self.check(3, "fabric", "key", "export", self.path("k2"))
         self.check(0, "fabric", "key", "import", self.path("k"))
         with open(self.path("state/keys/root.key"), encoding="ascii") as f:
-            self.assertEqual(f.read(), "ioth root key 1 AAAA\n")
+            self.assertEqual(f.read(), key)
         self.check(1, "fabric", "key", "export", self.path("k"))  # Overwrites nothing.
         self.check(2, "fabric", "key", "import", __file__)
 
