@@ -72,6 +72,7 @@ struct dataplane {
     struct dp_mtu_asked mtu_asked[DP_MTU_ASKED];
     uint32_t udp_listen; /* Id of the IPC_LISTEN whose socket the link has; 0 = none. */
     struct log_limit clients_said, ports_said;
+    bool age_sooner;    /* A switch is to age earlier than its timer says. */
     bool vault_changed; /* The parent has to be told. */
     bool replayed;      /* The vault has come whole. */
     bool replaying;     /* To a new parent: IPC_REPLAY_END is still to come. */

@@ -27,9 +27,10 @@ struct dp_net *dp_net_find(struct dataplane *dp, uint64_t id)
     return NULL;
 }
 
-static struct switch_config config_of(const struct ipc_net *net)
+static struct switch_config config_of(struct dataplane *dp, const struct ipc_net *net)
 {
-    struct switch_config config = {.mtu = net->mtu, .vlan_aware = net->vlan_aware};
+    struct switch_config config = {
+        .mtu = net->mtu, .vlan_aware = net->vlan_aware, .sooner = &dp->age_sooner};
 
     memcpy(config.vlans, net->vlans, sizeof config.vlans);
     if (getrandom(&config.seed, sizeof config.seed, 0) < 0)
@@ -42,23 +43,27 @@ static void age(struct loop_timer *timer, mtime_t now)
     struct dp_net *net = list_entry(timer, struct dp_net, ageing);
 
     switch_run(net->sw, now);
+    loop_timer_set(net->dp->loop, timer, switch_deadline(net->sw));
 }
 
-/* Wakes up for the next ageing only where something has been learnt. */
+/* Wakes up for the next ageing only where something has been learnt. Looked into in the few turns in
+ * which an empty table learns its first address. */
 void dp_arm_ageing(struct dataplane *dp)
 {
+    if (!dp->age_sooner)
+        return;
+    dp->age_sooner = false;
     list_for_each (it, &dp->nets) {
         struct dp_net *net = list_entry(it, struct dp_net, link);
 
-        if (!net->ageing.index)
-            loop_timer_set(dp->loop, &net->ageing, switch_deadline(net->sw));
+        loop_timer_set(dp->loop, &net->ageing, switch_deadline(net->sw));
     }
 }
 
 static void net_put(struct dataplane *dp, const struct ipc_net *config)
 {
     struct dp_net *net = dp_net_find(dp, config->id);
-    struct switch_config sw_config = config_of(config);
+    struct switch_config sw_config = config_of(dp, config);
 
     if (net) {
         net->config = *config;

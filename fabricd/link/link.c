@@ -74,11 +74,40 @@ static void on_peer_gone(void *aux, struct peer *p)
 
 struct link_port *link_port_find(const struct peer *p, unsigned slot)
 {
-    for (struct link_port *port = p->user; port; port = port->next) {
-        if (port->slot == slot)
-            return port;
+    const struct link_ports *ports = p->user;
+
+    return ports && slot < ports->room ? ports->slots[slot] : NULL;
+}
+
+/* Slots are given from 0 on, so the table is as long as there are networks. */
+static void port_note(struct peer *p, struct link_port *port)
+{
+    struct link_ports *ports = p->user;
+    unsigned old = ports ? ports->room : 0, room = old ? old : 8;
+
+    while (room <= port->slot)
+        room *= 2;
+    if (room != old) {
+        ports = xrealloc(ports, sizeof *ports + room * sizeof(struct link_port *));
+        ports->n = old ? ports->n : 0;
+        for (unsigned i = old; i < room; i++)
+            ports->slots[i] = NULL;
+        ports->room = room;
+        p->user = ports;
     }
-    return NULL;
+    ports->slots[port->slot] = port;
+    ports->n++;
+}
+
+static void port_forget(struct peer *p, const struct link_port *port)
+{
+    struct link_ports *ports = p->user;
+
+    ports->slots[port->slot] = NULL;
+    if (--ports->n)
+        return;
+    free(ports);
+    p->user = NULL;
 }
 
 static void on_attach(void *aux, struct peer *p, unsigned slot)
@@ -105,26 +134,20 @@ static void on_attach(void *aux, struct peer *p, unsigned slot)
     port->sw.horizon = 1;
     port->sw.caps = FRAME_CAP_ALL;
     port->sw.max_frame = FRAME_SIZE_MAX;
-    port->next = p->user;
-    p->user = port;
+    port_note(p, port);
     switch_add_port(net->sw, &port->sw);
 }
 
 static void on_detach(void *aux, struct peer *p, unsigned slot)
 {
-    struct link *l = aux;
+    struct link_port *port = link_port_find(p, slot);
 
-    for (struct link_port **at = (struct link_port **)&p->user; *at; at = &(*at)->next) {
-        struct link_port *port = *at;
-
-        if (port->slot != slot)
-            continue;
-        link_receive_drop(l, port);
-        switch_remove_port(&port->sw);
-        *at = port->next;
-        free(port);
+    if (!port)
         return;
-    }
+    link_receive_drop(aux, port);
+    switch_remove_port(&port->sw);
+    port_forget(p, port);
+    free(port);
 }
 
 static bool on_stream_in(void *aux, struct peer *p, const uint8_t *data, size_t size)
@@ -416,10 +439,13 @@ void link_list_ports(const struct link *l, uint64_t net,
                      void (*each)(void *aux, const struct ipc_stats_port *), void *aux)
 {
     for (struct peer *p = hub_first(l->hub); p; p = hub_next(l->hub, p)) {
-        for (const struct link_port *port = p->user; port; port = port->next) {
+        const struct link_ports *ports = p->user;
+
+        for (unsigned i = 0; ports && i < ports->room; i++) {
+            const struct link_port *port = ports->slots[i];
             struct ipc_stats_port s;
 
-            if (net != 0 && port->net->id != net)
+            if (!port || (net != 0 && port->net->id != net))
                 continue;
             fill_port(port, &s);
             each(aux, &s);

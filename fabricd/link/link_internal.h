@@ -34,7 +34,12 @@ struct link_port {
     struct link_net *net;
     unsigned slot;
     char name[IPC_NAME_SIZE]; /* link-HOST */
-    struct link_port *next;   /* Of the same peer. */
+};
+
+/* The ports of a peer, which it has as its `user`; NULL while it has none. */
+struct link_ports {
+    unsigned room, n;
+    struct link_port *slots[]; /* By the slot of the network; NULL where there is none. */
 };
 
 union link_sockaddr {

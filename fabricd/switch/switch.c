@@ -90,6 +90,8 @@ void switch_configure(struct switch_ *sw, const struct switch_config *config)
     if (!sw->config.ageing)
         sw->config.ageing = AGEING_DEFAULT;
     fdb_set_ageing(sw->fdb, sw->config.ageing);
+    if (sw->config.sooner)
+        *sw->config.sooner = true;
 }
 
 void switch_add_port(struct switch_ *sw, struct swport *port)
@@ -319,6 +321,7 @@ static void deliver(struct burst *b)
 static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
 {
     struct swport_counters *counters = &b->in->counters;
+    mtime_t deadline = fdb_deadline(b->sw->fdb);
     uint64_t bytes = 0;
     unsigned i;
 
@@ -340,6 +343,8 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
     if (b->sw->capture && i)
         b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
     deliver(b);
+    if (b->sw->config.sooner && fdb_deadline(b->sw->fdb) < deadline)
+        *b->sw->config.sooner = true;
     return i;
 }
 

@@ -107,6 +107,7 @@ struct switch_config {
     uint32_t fdb_room; /* Most MACs, 65,536 unless set; at the limit the port that holds the
                         * most loses its oldest. Fixed at switch_new(). */
     uint64_t seed;     /* Random: keys the MAC table. Fixed at switch_new(). */
+    bool *sooner; /* Set when switch_deadline() has become earlier; NULL = nobody asks. */
 };
 
 struct switch_ *switch_new(const struct switch_config *); /* NULL if there is no memory. */

@@ -501,6 +501,38 @@ static void networks_come_and_go(void **state)
     cross(&f, 1, 1);
 }
 
+static void count_any(void *aux, const struct ipc_stats_port *port)
+{
+    (void)port;
+    ++*(unsigned *)aux;
+}
+
+static unsigned ports_of(const struct side *s)
+{
+    unsigned n = 0;
+
+    link_list_ports(s->link, 0, count_any, &n);
+    return n;
+}
+
+/* A port per network, found by the network's slot however many there are. */
+static void many_networks(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        for (uint64_t id = 100; id < 140; id++)
+            put_net(&sides[i], id);
+    }
+    wait_for(ports_of(&sides[0]) == 41 && ports_of(&sides[1]) == 41);
+    for (uint64_t id = 100; id < 140; id += 2)
+        link_delete_net(sides[1].link, id);
+    wait_for(ports_of(&sides[0]) == 21 && ports_of(&sides[1]) == 21);
+    put_net(&sides[1], 500);
+    put_net(&sides[0], 500);
+    wait_for(ports_of(&sides[0]) == 22 && ports_of(&sides[1]) == 22);
+    assert_true(has_port(&sides[0]) && has_port(&sides[1]));
+}
+
 static void a_peer_that_leaves_says_so(void **state)
 {
     (void)state;
@@ -598,6 +630,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_too_large_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(many_bursts_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(networks_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_networks, setup, teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_leaves_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_carry_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(strangers_join_by_invitation, setup, teardown),

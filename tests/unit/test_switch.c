@@ -544,6 +544,34 @@ static void learnt_macs_are_listed_and_age(void **state)
     assert_int_equal(switch_deadline(w->sw), MTIME_NEVER);
 }
 
+/* Whoever waits for the ageing looks again when there is something new to wait for, not after each
+ * burst. */
+static void earlier_ageing_is_told(void **state)
+{
+    struct world *w = *state;
+    bool sooner = false;
+
+    w->config.sooner = &sooner;
+    switch_configure(w->sw, &w->config);
+    assert_true(sooner);
+    sooner = false;
+    add_port(w, 0);
+    add_port(w, 1);
+    send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
+    assert_true(sooner);
+    sooner = false;
+    send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
+    send_one(w, 1, fake_frame(broadcast, mac(1), 60, 0));
+    assert_false(sooner);
+    switch_run(w->sw, 300 * MTIME_SEC);
+    assert_int_equal(switch_deadline(w->sw), MTIME_NEVER);
+    assert_false(sooner);
+    send_one(w, 1, fake_frame(broadcast, mac(1), 60, 0));
+    assert_true(sooner);
+    w->config.sooner = NULL;
+    switch_configure(w->sw, &w->config);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -563,6 +591,7 @@ int main(void)
         TEST(superframes_are_cut_where_needed),
         TEST(captures_see_both_ways),
         TEST(learnt_macs_are_listed_and_age),
+        TEST(earlier_ageing_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
