@@ -183,6 +183,19 @@ static size_t fill_table(struct poptOption *table, size_t at, const struct optio
     return at;
 }
 
+static int behind_dashes(const struct args *a, struct err *err)
+{
+    return err_set(err, -EINVAL, "the command to run stands behind -- (-- %s …)",
+                   a->words[a->command->max]);
+}
+
+/* A word of a command that stands where it may not. */
+static bool lacks_dashes(const struct args *a)
+{
+    const struct command *c = a->command;
+    return c && (c->flags & COMMAND_REST) && !a->has_rest && a->n_words > c->max;
+}
+
 static int bad_option(struct parse *p, const struct args *a,
                       const struct option_row *global, int code, struct err *err)
 {
@@ -266,7 +279,9 @@ static int take_all(struct parse *p, struct args *a, const struct option_row *gl
         else
             r = take_option(a, &global[code - 1 - n_own], value, err);
     }
-    if (!r && code < -1)
+    if (!r && code < -1 && lacks_dashes(a)) /* The option is that command's. */
+        r = behind_dashes(a, err);
+    else if (!r && code < -1)
         r = bad_option(p, a, global, code, err);
     return r;
 }
@@ -277,9 +292,8 @@ static int check_counts(const struct args *a, struct err *err)
     if (a->n_words < c->min)
         return err_set(err, -EINVAL, "an argument is missing (usage: iothctl %s%s%s %s)",
                        c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->usage);
-    if (a->n_words > c->max && (c->flags & COMMAND_REST) && !a->has_rest)
-        return err_set(err, -EINVAL, "the command to run stands behind -- (-- %s …)",
-                       a->words[c->max]);
+    if (lacks_dashes(a))
+        return behind_dashes(a, err);
     if (a->n_words > c->max)
         return err_set(err, -EINVAL, "there is one argument too many, \"%s\"",
                        a->words[c->max]);

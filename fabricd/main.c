@@ -43,7 +43,11 @@ int main(int argc, char **argv)
     if (status != OPTIONS_GO)
         return status;
     log_init("fabricd", (enum log_level)config.start.log_level, STDERR_FILENO);
-    if (make_folders(&config.start, &err) < 0 || parent_run(&config, &err) < 0)
+    if (make_folders(&config.start, &err) < 0)
+        return fail(&err);
+    log_info("starting; run folder %s, state folder %s", config.start.run_dir,
+             config.start.state_dir);
+    if (parent_run(&config, &err) < 0)
         return fail(&err);
     return 0;
 }

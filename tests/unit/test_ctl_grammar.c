@@ -165,6 +165,8 @@ static void refuses(void **state)
         {"run", -EINVAL, "(-- CMD"},
         {"run --", -EINVAL, "(-- CMD"},
         {"run ls", -EINVAL, "behind --"},
+        {"run ls -l /", -EINVAL, "behind -- (-- ls"},
+        {"run -l ls", -EINVAL, "unknown option -l"},
         {"mix a b c d", -EINVAL, "too many, \"d\""},
     };
     (void)state;
