@@ -19,7 +19,8 @@
  *    news wait for the others to sync, and a change of the bridge's priority syncs all ports: so
  *    no loop closes, not even for the microseconds that the standard leaves open, as long as
  *    point-to-point links lose nothing. See record_agreement(), judge_root(), sync_anew().
- *  - On shared media two waiting times are longer: forward_delay() and prx_run() say why.
+ *  - On shared media two waiting times are longer: forward_delay() and prx_run() say why. A port
+ *    that has heard a bridge since its link came up does not make itself an edge port.
  *  - The timer values that a root tells are passed on as they are, but used here only within the
  *    standard's ranges [Table 17-1], so that nobody can switch the waiting off.
  *
@@ -116,7 +117,7 @@ struct rstp_port_config {
     uint32_t path_cost; /* 1..RSTP_COST_MAX; 0 = from the link's speed. */
     enum rstp_p2p p2p;
     bool admin_edge; /* Forwards at once, until a BPDU comes. */
-    bool auto_edge;  /* Becomes an edge port when nobody answers. */
+    bool auto_edge;  /* Becomes an edge port when nobody is there. */
     bool bpdu_guard;
     bool root_guard;
     bool bpdu_filter;
@@ -189,28 +190,28 @@ int rstp_set_bridge(struct rstp *, const struct rstp_bridge_config *, mtime_t no
     __attribute__((warn_unused_result));
 
 /* The port begins with its link down. Also -EEXIST, -ENOMEM. */
-int rstp_port_add(struct rstp *, unsigned port, const struct rstp_port_config *,
+int rstp_port_add(struct rstp *, unsigned number, const struct rstp_port_config *,
                   mtime_t now) __attribute__((warn_unused_result));
 
-int rstp_port_set(struct rstp *, unsigned port, const struct rstp_port_config *,
+int rstp_port_set(struct rstp *, unsigned number, const struct rstp_port_config *,
                   mtime_t now) __attribute__((warn_unused_result));
 
 /* The link below went up or down, or is another. Down takes effect before this returns. */
-int rstp_port_link(struct rstp *, unsigned port, const struct rstp_link *, mtime_t now);
+int rstp_port_link(struct rstp *, unsigned number, const struct rstp_link *, mtime_t now);
 
 /* Takes it out of the tree, discarding, and forgets it. */
-int rstp_port_remove(struct rstp *, unsigned port, mtime_t now);
+int rstp_port_remove(struct rstp *, unsigned number, mtime_t now);
 
 /* Tries RSTP again with an old neighbour [17.19.13]. */
-int rstp_port_mcheck(struct rstp *, unsigned port, mtime_t now);
+int rstp_port_mcheck(struct rstp *, unsigned number, mtime_t now);
 
 /* Enables a port that the BPDU guard disabled. */
-int rstp_port_rearm(struct rstp *, unsigned port, mtime_t now);
+int rstp_port_rearm(struct rstp *, unsigned number, mtime_t now);
 
 /* --- running --- */
 
 /* A BPDU came in. -EBADMSG if it is not valid (and counted), else 0. */
-int rstp_input(struct rstp *, unsigned port, const void *data, size_t size, mtime_t now);
+int rstp_input(struct rstp *, unsigned number, const void *data, size_t size, mtime_t now);
 
 mtime_t rstp_deadline(const struct rstp *); /* MTIME_NEVER if idle. */
 void rstp_run(struct rstp *, mtime_t now);  /* Fires what is due. */
@@ -218,7 +219,7 @@ void rstp_run(struct rstp *, mtime_t now);  /* Fires what is due. */
 /* --- looking --- */
 
 void rstp_get(const struct rstp *, struct rstp_status *);
-int rstp_port_get(const struct rstp *, unsigned port, struct rstp_port_status *);
+int rstp_port_get(const struct rstp *, unsigned number, struct rstp_port_status *);
 
 const char *rstp_role_name(enum rstp_role);
 const char *rstp_state_name(enum rstp_state);

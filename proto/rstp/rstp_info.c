@@ -21,6 +21,7 @@ void prx_begin(struct rstp_port *p)
 {
     p->rcvd_bpdu = p->rcvd_rstp = p->rcvd_stp = false;
     p->rcvd_msg = false;
+    p->heard = false;
     timer_hold(p, T_EDGE_DELAY);
 }
 
@@ -41,7 +42,7 @@ bool prx_run(struct rstp_port *p)
     else
         p->rcvd_stp = true;
     p->oper_edge = p->rcvd_bpdu = false;
-    p->rcvd_msg = true;
+    p->rcvd_msg = p->heard = true;
     /* The standard has MigrateTime here. On a shared medium others may be silent for longer, as
      * long as they believe in a designated bridge that is gone. */
     timer_start(p, T_EDGE_DELAY, edge_delay(p));

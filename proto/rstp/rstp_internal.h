@@ -69,6 +69,7 @@ struct rstp_port {
     bool guarded;
     bool root_refused;
     bool looped;
+    bool heard; /* A BPDU since the link came up. */
 
     mtime_t until[N_TIMERS];
 

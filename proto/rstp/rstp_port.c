@@ -10,7 +10,9 @@ void bdm_begin(struct rstp_port *p)
     p->oper_edge = p->config.admin_edge;
 }
 
-/* The state is operEdge itself: EDGE or NOT_EDGE. Port receive takes it away too. */
+/* The state is operEdge itself: EDGE or NOT_EDGE. Port receive takes it away too. Stricter than the
+ * standard: where a bridge was heard since the link came up, its silence makes no edge port, for
+ * answers may have been lost. */
 bool bdm_run(struct rstp_port *p)
 {
     if (!p->port_enabled) {
@@ -19,7 +21,7 @@ bool bdm_run(struct rstp_port *p)
         p->oper_edge = p->config.admin_edge;
         return true;
     }
-    if (p->oper_edge || !timer_zero(p, T_EDGE_DELAY) || !p->config.auto_edge ||
+    if (p->oper_edge || p->heard || !timer_zero(p, T_EDGE_DELAY) || !p->config.auto_edge ||
         !p->send_rstp || !p->proposing)
         return false;
     p->oper_edge = true;
