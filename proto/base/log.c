@@ -35,6 +35,9 @@ bool log_level_parse(const char *text, enum log_level *level)
 }
 
 static void write_line(enum log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void write_line(enum log_level level, const char *format, va_list args)
 {
     char line[1024];
     char when[32];
