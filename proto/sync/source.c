@@ -26,6 +26,7 @@ void source_done(struct source *s)
         free(list_entry(it, struct held, link));
     }
     list_init(&s->results);
+    s->held = 0;
     sync_row_done(&s->last);
     s->following = false;
 }
@@ -151,6 +152,7 @@ static void send_results(struct source *s)
             break; /* They were asked for, and answered, in order. */
         }
         list_remove(&h->link);
+        s->held -= h->size;
         s->ops->send(s->aux, h->data, h->size);
         free(h);
     }
@@ -206,8 +208,13 @@ void source_changed(struct source *s)
 
 void source_after(struct source *s, uint64_t revision, const void *data, size_t size)
 {
-    struct held *h = xcalloc(1, sizeof(*h) + size);
+    struct held *h;
 
+    if (size > SOURCE_HELD - s->held) {
+        return;
+    }
+    h = xcalloc(1, sizeof(*h) + size);
+    s->held += size;
     h->revision = revision;
     h->size = size;
     memcpy(h->data, data, size);

@@ -24,6 +24,8 @@
 
 #define SOURCE_PAGE  (128u * 1024) /* Bytes of rows in a message, about. */
 #define SOURCE_AHEAD 4u
+#define SOURCE_HELD                                                                        \
+    (8u * 1024 * 1024) /* Bytes of results waiting; what is beyond is lost. */
 
 /* Called for each row, which it borrows; returns non-zero to stop the reading. */
 typedef int source_row_fn(void *x, const struct sync_row *);
@@ -56,6 +58,7 @@ struct source {
     uint64_t told;        /* The revision of the last message: later ones held no rows. */
     unsigned under_way;   /* Messages of rows. */
     struct list results;  /* Waiting for rows. */
+    size_t held;          /* Bytes of them. */
 };
 
 void source_init(struct source *, const struct source_ops *, void *aux, uint64_t store);
@@ -73,7 +76,8 @@ void source_have(struct source *);
 /* Something was committed. */
 void source_changed(struct source *);
 
-/* Sends the message once the follower has been sent the rows up to `revision`. */
+/* Sends the message once the follower has been sent the rows up to `revision`. One that takes no
+ * rows and goes on asking gets no more than SOURCE_HELD kept for it. */
 void source_after(struct source *, uint64_t revision, const void *data, size_t size);
 
 #endif

@@ -13,6 +13,7 @@
 #include "proto/base/xalloc.h"
 #include "proto/sync/message.h"
 #include "proto/sync/pipe.h"
+#include "proto/sync/source.h"
 
 /* Every prefix of a message, and it with a byte more, is refused; whole it is read. Returns it. */
 static struct sync_message round_trip(const struct sync_message *m)
@@ -343,6 +344,30 @@ static void pipes_refuse_nonsense(void **state)
     pipe_done(&e.pipe);
 }
 
+static uint64_t some_revision(void *aux)
+{
+    (void)aux;
+    return 9;
+}
+
+/* A follower that asks and asks, and takes nothing, does not fill the founder's memory. */
+static void results_are_bounded(void **state)
+{
+    static const struct source_ops store = {.revision = some_revision};
+    static const uint8_t result[65536];
+    struct source source;
+
+    (void)state;
+    source_init(&source, &store, NULL, 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        source_after(&source, 9, result, sizeof(result));
+        assert_true(source.held <= SOURCE_HELD);
+    }
+    assert_int_equal(source.held, SOURCE_HELD);
+    source_done(&source);
+    assert_int_equal(source.held, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +378,7 @@ int main(void)
         cmocka_unit_test(pipes_bound_what_is_under_way),
         cmocka_unit_test(pipes_begin_anew),
         cmocka_unit_test(pipes_refuse_nonsense),
+        cmocka_unit_test(results_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
