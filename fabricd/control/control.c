@@ -381,6 +381,11 @@ static void clean_up(struct process *p)
     struct control *control = &p->control;
 
     control->stopping = true;
+    /* Who waits for an answer of the others is told, while all that it needs is still there. */
+    chan_close(&control->parent);
+    chan_close(&control->switch_);
+    if (control->reconcile != NULL)
+        reconcile_stop(control->reconcile);
     member_free(control->member);
     api_free(control->api);
     plugd_free(control->plugd);
@@ -388,8 +393,6 @@ static void clean_up(struct process *p)
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     seen_free(control->seen);
-    chan_close(&control->parent);
-    chan_close(&control->switch_);
     view_free(control->view);
     store_close(control->store);
     for (unsigned i = 0; i < START_N; i++)

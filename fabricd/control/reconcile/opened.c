@@ -73,6 +73,11 @@ void reconcile_settle(struct reconcile *rc, void (*done)(void *aux), void *aux)
         loop_timer_set(rc->control->loop, &rc->settle_late, waiter->until);
 }
 
+void reconcile_stop(struct reconcile *rc)
+{
+    settle_until(rc, MTIME_NEVER);
+}
+
 struct opened *opened_find(struct reconcile *rc, const char *what)
 {
     list_for_each (it, &rc->opened) {

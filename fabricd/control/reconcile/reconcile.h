@@ -21,6 +21,9 @@
 struct reconcile *reconcile_new(struct control *);
 void reconcile_free(struct reconcile *);
 
+/* Control ends: whoever waits in reconcile_settle() is told. */
+void reconcile_stop(struct reconcile *);
+
 /* Runs before the loop waits again. Cheap to call often. */
 void reconcile_kick(struct reconcile *);
 
