@@ -470,6 +470,8 @@ static void test_without_membership(void **state)
     (void)state;
     assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{}"), 503);
     assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"expires\":\"soon\"}"), 400);
+    assert_int_equal(
+        status(c, "POST", "/v1/hosts/invite", "{\"expires\":-9223372036854775807}"), 400);
     assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"name\":\"A B\"}"), 400);
     assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"nam\":\"a\"}"), 400);
     assert_int_equal(status(c, "POST", "/v1/hosts/join", "{}"), 400);

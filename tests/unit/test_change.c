@@ -555,6 +555,11 @@ static void test_follower_chooses_addresses(void **state)
     assert_int_equal(put_anonymous(c, "run-1"), 201);
     assert_int_equal(view_endpoint(c->view, "lan1", "run-1")->scope, STORE_LOCAL);
     assert_null(view_endpoint(founder->view, "lan1", "run-1"));
+    /* Changing one does not make it stay when its program ends. */
+    assert_int_equal(
+        fixture_status(c, CHANGE_PATCH, "endpoint", "lan1", "run-1", "{\"host\":\"beta\"}"),
+        200);
+    assert_true(view_endpoint(c->view, "lan1", "run-1")->anonymous);
     assert_int_equal(put(c, "endpoint", "lan1", "web", "{}"), 201);
     web = view_endpoint(c->view, "lan1", "web");
     assert_int_equal(web->scope, STORE_FABRIC);

@@ -130,7 +130,8 @@ void api_invite(struct api_request *rq)
     name = node_get_text(body, "name", NULL);
     expires = node_get(body, "expires");
     if (expires != NULL && expires->kind == NODE_INT)
-        ms = expires->integer < INT32_MAX ? expires->integer * 1000 : 0;
+        ms = expires->integer > 0 && expires->integer < INT32_MAX ? expires->integer * 1000
+                                                                  : 0;
     if (!only_keys(rq, body, keys))
         ;
     else if (name != NULL && !schema_name_ok(name))

@@ -300,9 +300,10 @@ int finish_endpoint(struct work *work, const struct change_item *item,
         r = place_mac(&p, now);
     if (r == 0)
         r = place_addresses(&p, now);
-    if (item->anonymous)
+    /* A change of an anonymous one while it runs does not make it stay. */
+    if (item->anonymous || (!item->held && node_get_bool(now, "anonymous", false)))
         node_set_bool(body, "anonymous", true);
-    if (item->promote)
+    if (item->promote || (!item->held && node_get_bool(now, "_promote", false)))
         node_set_bool(body, "_promote", true);
     return r;
 }

@@ -288,7 +288,8 @@ static int make_way(struct plug_conn *conn, const struct view_network *net, stru
 
     if (port == NULL)
         return 0;
-    if (port->owner_uid == conn->peer.uid && port->owner_pid == (uint32_t)conn->peer.pid) {
+    if (port->owner_pid != 0 && port->owner_uid == conn->peer.uid &&
+        port->owner_pid == (uint32_t)conn->peer.pid) {
         reconcile_drop_port(control->reconcile, port->id);
         return 0;
     }
