@@ -172,5 +172,8 @@ status 0 ctl alpha endpoint rm lan1/web
 status 3 ctl alpha endpoint show lan1/web
 status 0 ctl alpha net rm lan1 lab
 status 3 ctl alpha net rm lan1 office
+for flag in $("$FABRICD" --help | grep -oE '^  --[a-z-]+'); do
+    grep -qF -- "${flag//-/\\-}" "$E2E_ROOT/docs/man/fabricd.8" || fail "fabricd(8) says nothing of $flag"
+done
 is "all gone" "[]" "$(ctl alpha net ls -o json | jq -c .)"
 finish
