@@ -133,9 +133,6 @@ struct store_op *follow_ops(const struct sync_rows *);
 /* Whether the rows are named as objects are: the founder may be another's now. */
 bool follow_rows_ok(const struct sync_rows *);
 
-/* Whether the rows are named as objects are: the founder may be another's now. */
-bool follow_rows_ok(const struct sync_rows *);
-
 /* --- tell.c: what hosts see of one another */
 void tell_kick(struct control *); /* Something may have changed. */
 void tell_expired(struct loop_timer *, mtime_t now);
