@@ -179,6 +179,23 @@ is "networks come back" "$before" \
 api GET /v1/endpoints/lan1/web
 is "so does the address" "$address" "$(field '.addresses[0]')"
 
-e2e_stop alpha
+# It ends in order while a request waits for a switch that says nothing.
+api GET /v1/status
+switch=$(field .pids.switch)
+kill -STOP "$switch"
+curl -sS -m 10 --unix-socket "$SOCK" http://localhost/v1/ports >/dev/null 2>&1 &
+waiting=$!
+asked() { ss -Hxp 2>/dev/null | grep -q "pid=$waiting,"; }
+wait_for 5 asked
+pids=$(field '.pids | .parent, .control')
+kill "${E2E_DAEMON[alpha]}"
+for pid in $pids; do
+    wait_for 5 gone "$pid"
+done
+kill -CONT "$switch" 2>/dev/null || true # It may have been killed for that.
+wait_for 5 gone "$switch"
+wait "$waiting" || true
+unset "E2E_DAEMON[alpha]"
+hasnt "it ends in order" 'Fatal error' "$(cat "$T/alpha.log")"
 umount "$T/alpha/state"
 finish
