@@ -16,6 +16,7 @@
 
 #include "ctl/api.h"
 #include "ctl/ctl.h"
+#include "ctl/http.h"
 #include "ctl/run/program.h"
 #include "ctl/run/run.h"
 #include "proto/base/fd.h"
@@ -201,6 +202,9 @@ int exec_main(struct ctl *ctl, const struct args *args)
     if (ctl_connect(ctl))
         return CTL_OURS;
     pid = find_node(ctl, args->words[0]);
+    /* Its connection to the daemon speaks for us: the program must not inherit it. */
+    http_free(ctl->http);
+    ctl->http = NULL;
     if (pid == 0)
         return CTL_OURS;
     if (!getcwd(folder, sizeof folder))

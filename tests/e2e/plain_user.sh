@@ -49,6 +49,8 @@ wait_for 5 runs node
 is "exec: the same user" 65534 "$(me exec lan1/node -- id -u)"
 is "exec: no capabilities" 1 "$(me exec lan1/node -- grep -c 'CapEff:.0000000000000000' /proc/self/status)"
 has "exec: names" '^10\.' "$(me exec lan1/node -- dig +short node)"
+is "exec: nothing of ours is open" 0 \
+    "$(me exec lan1/node -- sh -c 'ls -l /proc/self/fd | grep -c socket: || true')"
 
 is "root inside, with --root" "0 65536" \
     "$(me run --net lan1 --root -- sh -c 'echo $(id -u) $(sed -n "2s/.* //p" /proc/self/uid_map)')"
