@@ -135,6 +135,26 @@ int api_exchange(struct ctl *ctl, struct http_request *q, unsigned flags,
     return r;
 }
 
+int api_stream(struct ctl *ctl, struct http_request *q, struct http_reply *reply)
+{
+    struct err err = {0};
+    struct node *problem;
+    *reply = (struct http_reply){0};
+    int r = ctl_connect(ctl);
+    if (r)
+        return r;
+    ctl_detail(ctl, "> GET %s", q->path);
+    r = http_call(ctl->http, q, reply, &err);
+    if (r)
+        return ctl_fail_err(ctl, CTL_UNREACHABLE, &err);
+    if (reply->status < 400)
+        return 0;
+    problem = parse_json(reply);
+    r = api_refused(ctl, reply->status, problem);
+    node_free(problem);
+    return r;
+}
+
 int api_call(struct ctl *ctl, const char *method, const char *path, const struct node *body,
              unsigned flags, struct node **out)
 {

@@ -36,6 +36,10 @@ int api_call(struct ctl *, const char *method, const char *path, const struct no
 int api_exchange(struct ctl *, struct http_request *, unsigned flags,
                  struct http_reply *reply) __attribute__((warn_unused_result));
 
+/* The same for an answer that goes on: `q->data` takes it. Returns when it has ended. */
+int api_stream(struct ctl *, struct http_request *, struct http_reply *reply)
+    __attribute__((warn_unused_result));
+
 /*
  * As api_exchange(), but a refusal whose problem document has errors with places or pointers is
  * left to the caller: returns its exit status with *problem set (the caller's to free).

@@ -182,6 +182,7 @@ const struct command commands[] = {
     {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},
 
     {"status", NULL, 0, 0, 0, "", status_options, cmd_status, "Show host, fabric, links and what is wrong", NULL},
+    {"events", NULL, 0, 0, 0, "", NULL, cmd_events, "Show what happens, until interrupted", NULL},
     {"topology", NULL, 0, 0, 0, "", topology_options, cmd_topology, "Draw the fabric", NULL},
     {"capture", NULL, 0, 1, ANY, "NET|NET/PORT [FILTER]", capture_options, cmd_capture, "Show or record the frames of a network or port", NULL},
 
@@ -205,7 +206,6 @@ const struct command commands[] = {
     LATER("import", "import is not built yet"),
     LATER("history", "history and rollback are not built yet"),
     LATER("rollback", "history and rollback are not built yet"),
-    LATER("events", "events are not built yet; iothctl status --watch shows changes"),
     LATER("console", "the console of a network's switch is not built yet; iothctl port ls shows its ports"),
     LATER("doctor", "doctor is not built yet; iothctl status shows what is wrong"),
     END

@@ -34,6 +34,7 @@ int cmd_export(struct ctl *, const struct args *);
 int cmd_validate(struct ctl *, const struct args *);
 
 int cmd_status(struct ctl *, const struct args *);
+int cmd_events(struct ctl *, const struct args *);
 int cmd_topology(struct ctl *, const struct args *);
 int cmd_capture(struct ctl *, const struct args *);
 

@@ -23,6 +23,7 @@ struct http {
 /* What one exchange collects. */
 struct exchange {
     const struct http_request *request;
+    CURL *curl;
     char *body;
     size_t size, room;
     bool too_big, cancelled;
@@ -32,7 +33,13 @@ struct exchange {
 static size_t body_arrived(const char *data, size_t one, size_t size, void *aux)
 {
     struct exchange *x = aux;
+    long status = 0;
     (void)one;
+    curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (x->request->data && status < 400) {
+        x->cancelled = !x->request->data(x->request->aux, data, size);
+        return x->cancelled ? 0 : size;
+    }
     if (size > HTTP_BODY_MAX - x->size) {
         x->too_big = true;
         return 0;
@@ -115,6 +122,8 @@ static struct curl_slist *request_headers(const struct http_request *q)
         add_header(&list, "If-Match", quoted);
         free(quoted);
     }
+    if (q->last_event_id)
+        add_header(&list, "Last-Event-ID", q->last_event_id);
     if (q->create_only)
         add_header(&list, "If-None-Match", "*");
     return list;
@@ -148,8 +157,9 @@ static void set_request(struct http *h, const struct http_request *q, const char
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, "");
     }
     curl_easy_setopt(h->curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(h->curl, CURLOPT_TIMEOUT,
-                     (long)(q->timeout_sec ? q->timeout_sec : HTTP_TIMEOUT_SEC));
+    if (!q->data)
+        curl_easy_setopt(h->curl, CURLOPT_TIMEOUT,
+                         (long)(q->timeout_sec ? q->timeout_sec : HTTP_TIMEOUT_SEC));
 }
 
 static int explain_connect(struct http *h, struct err *err)
@@ -205,7 +215,7 @@ int http_call(struct http *h, const struct http_request *q, struct http_reply *r
               struct err *err)
 {
     int r = 0;
-    struct exchange x = {.request = q, .asked = mtime_now()};
+    struct exchange x = {.request = q, .curl = h->curl, .asked = mtime_now()};
     char *url = xasprintf("http://ioth%s", q->path);
     struct curl_slist *headers = request_headers(q);
 

@@ -20,15 +20,19 @@ struct http;
 #define HTTP_TIMEOUT_SEC 60u /* Of a whole exchange, unless the request says otherwise. */
 
 struct http_request {
-    const char *method;         /* NULL = GET */
-    const char *path;           /* "/v1/networks?x=y", escaped already: http_path(). */
-    const char *body;           /* NULL = none. Borrowed until the call returns. */
-    size_t size;                /* Of the body, in bytes. */
-    const char *type;           /* Of the body; NULL = application/json. */
-    const char *accept;         /* NULL = application/json. */
-    const char *if_match;       /* Revision as the API gave it, without quotes, or NULL. */
-    bool create_only;           /* If-None-Match: * */
-    unsigned timeout_sec;       /* 0 = HTTP_TIMEOUT_SEC. */
+    const char *method;        /* NULL = GET */
+    const char *path;          /* "/v1/networks?x=y", escaped already: http_path(). */
+    const char *body;          /* NULL = none. Borrowed until the call returns. */
+    size_t size;               /* Of the body, in bytes. */
+    const char *type;          /* Of the body; NULL = application/json. */
+    const char *accept;        /* NULL = application/json. */
+    const char *if_match;      /* Revision as the API gave it, without quotes, or NULL. */
+    bool create_only;          /* If-None-Match: * */
+    unsigned timeout_sec;      /* 0 = HTTP_TIMEOUT_SEC. */
+    const char *last_event_id; /* Or NULL. */
+    /* Takes a successful answer's body as it comes, which then has no limits of size and time;
+     * false gives the call up. NULL: it is collected. */
+    bool (*data)(void *aux, const char *bytes, size_t size);
     bool (*waiting)(void *aux); /* Called once a second or so; false gives the call up. */
     void *aux;
 };

@@ -20,6 +20,7 @@
 struct view;
 struct observe;
 struct seen;
+struct events;
 struct reconcile;
 struct api;
 struct plugd;
@@ -76,6 +77,7 @@ struct control {
     struct view *view;
     struct observe *observe;
     struct seen *seen;
+    struct events *events;
     struct reconcile *reconcile;
     struct api *api;
     struct plugd *plugd;

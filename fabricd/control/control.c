@@ -16,6 +16,7 @@
 #include "fabricd/control/api/api.h"
 #include "fabricd/control/blocks/blocks.h"
 #include "fabricd/control/context.h"
+#include "fabricd/control/events/events.h"
 #include "fabricd/control/fabric/fabric.h"
 #include "fabricd/control/identity/identity.h"
 #include "fabricd/control/observe/observe.h"
@@ -290,6 +291,7 @@ static void start(struct control *control, struct ipc_message *msg)
         fail(control, "cannot open the store", &err);
         return;
     }
+    control->events = events_new(control);
     control->view = view_new(control->store, &err);
     if (control->view == NULL) {
         fail(control, "cannot open the store", &err);
@@ -393,6 +395,7 @@ static void clean_up(struct process *p)
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     seen_free(control->seen);
+    events_free(control->events);
     view_free(control->view);
     store_close(control->store);
     for (unsigned i = 0; i < START_N; i++)

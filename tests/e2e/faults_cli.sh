@@ -102,7 +102,7 @@ for noun in router service store token; do
 done
 not_yet 'router' router create r1
 not_yet 'service' service create s1 --net lan1 -- true
-for noun in events doctor history; do
+for noun in doctor history; do
     not_yet "$noun" "$noun"
 done
 not_yet 'rollback|rolling back' rollback 3

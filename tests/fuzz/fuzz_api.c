@@ -50,6 +50,13 @@ static void answered(struct api_request *rq, const struct api_answer *answer)
     check_answer(answer);
     call->answers++;
     rq->aux = answer->status >= 400 ? rq : NULL;
+    if (answer->stream != NULL) {
+        char text[64];
+
+        while (api_stream_read(answer->stream, text, sizeof(text)) > 0) {
+        }
+        api_stream_free(answer->stream);
+    }
     free(answer->body);
 }
 
@@ -84,6 +91,7 @@ static void free_request(struct api_request *rq)
     free(rq->content_type);
     free(rq->if_match);
     free(rq->if_none_match);
+    free(rq->last_event_id);
     for (unsigned i = 0; i < rq->n_query; i++) {
         free(rq->query[i].key);
         free(rq->query[i].value);
@@ -114,6 +122,7 @@ static void run(char *lines[LINES], char *body, size_t size)
     call.rq.content_type = header(lines[TYPE]);
     call.rq.if_match = header(lines[MATCH]);
     call.rq.if_none_match = header(lines[NONE_MATCH]);
+    call.rq.last_event_id = header(lines[MATCH]);
     call.rq.accept = header(lines[ACCEPT]);
     call.rq.peer.uid = stranger ? STRANGER : geteuid();
     call.rq.peer.gid = stranger ? STRANGER : getegid();

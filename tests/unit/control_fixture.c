@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/events/events.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
@@ -68,6 +69,7 @@ struct control *fixture_new(const char *name, bool founder)
     if (control->loop == NULL ||
         store_open("sqlite::memory:", "/nonexistent", &control->store, &err) < 0)
         abort();
+    control->events = events_new(control);
     control->view = view_new(control->store, &err);
     if (control->view == NULL)
         abort();
@@ -88,6 +90,7 @@ void fixture_free(struct control *control)
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     seen_free(control->seen);
+    events_free(control->events);
     view_free(control->view);
     store_close(control->store);
     loop_free(control->loop);

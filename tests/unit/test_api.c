@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "fabricd/control/api/routes.h"
+#include "fabricd/control/events/events.h"
 #include "tests/unit/control_fixture.h"
 
 struct call {
@@ -85,6 +86,8 @@ static void done(struct call *call)
     free(call->rq.content_type);
     free(call->rq.if_match);
     free(call->rq.if_none_match);
+    free(call->rq.last_event_id);
+    api_stream_free(call->answer.stream);
     for (unsigned i = 0; i < call->rq.n_query; i++) {
         free(call->rq.query[i].key);
         free(call->rq.query[i].value);
@@ -151,7 +154,8 @@ static void test_routing(void **state)
         {"GET", "/v1/ports/a/b/c", 404},
         {"GET", "/v1/routers", 501},
         {"PUT", "/v1/services/x", 501},
-        {"GET", "/v1/events", 501},
+        {"GET", "/v1/events", 200},
+        {"POST", "/v1/events", 405},
         {"GET", "/", 501},
         {"GET", "", 501},
         {"GET", "/v1/a/b/c/d/e/f/g/h", 404},
@@ -485,6 +489,118 @@ static void test_without_membership(void **state)
     fixture_free(c);
 }
 
+/* What the stream has to say now. */
+static const char *heard(struct call *call)
+{
+    static char text[4096];
+    size_t size = 0;
+    ssize_t n;
+
+    while ((n = api_stream_read(call->answer.stream, text + size,
+                                size < 4000 ? 7 : sizeof(text) - 1 - size)) > 0)
+        size += (size_t)n;
+    text[size] = '\0';
+    return text;
+}
+
+static struct call *watch(struct control *c, const char *last)
+{
+    struct call *call = malloc(sizeof(*call));
+
+    *call = prepare(c, "GET", "/v1/events", NULL);
+    call->rq.last_event_id = last != NULL ? strdup(last) : NULL;
+    finish(call);
+    return call;
+}
+
+static void end(struct call *call)
+{
+    done(call);
+    free(call);
+}
+
+static void test_events(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call *first = watch(c, NULL), *second, *many[EVENTS_CLIENTS + 1];
+    char id[64], text[64];
+    const char *all;
+    unsigned n = 0;
+
+    (void)state;
+    assert_int_equal(first->answer.status, 200);
+    assert_string_equal(first->answer.type, "text/event-stream");
+    assert_string_equal(heard(first), ": events\n\n");
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", "{}"), 201);
+    all = heard(first);
+    assert_int_equal(sscanf(all, "id: %63s", id), 1);
+    assert_non_null(strstr(all,
+                           "event: object\ndata: {\"kind\":\"network\",\"name\":\"lan1\","
+                           "\"verb\":\"created\",\"revision\":"));
+    assert_string_equal(heard(first), "");
+    assert_int_equal(status(c, "PATCH", "/v1/networks/lan1", "{\"mtu\":1400}"), 200);
+    assert_non_null(strstr(heard(first), "\"changed\""));
+    assert_int_equal(status(c, "DELETE", "/v1/networks/lan1", NULL), 204);
+    assert_non_null(strstr(heard(first), "\"removed\""));
+
+    second = watch(c, id); /* From behind that event. */
+    all = heard(second);
+    assert_null(strstr(all, "created"));
+    assert_null(strstr(all, "reset"));
+    assert_non_null(strstr(all, "changed"));
+    assert_non_null(strstr(all, "removed"));
+    end(second);
+    second = watch(c, "0123456789abcdef-1"); /* Of another process. */
+    assert_non_null(strstr(heard(second), "event: reset"));
+
+    /* One who does not read loses its place, others do not. */
+    for (unsigned i = 0; i < EVENTS_KEPT + 2; i++) {
+        snprintf(text, sizeof(text), "{\"mtu\":%u}", 1300 + i % 2);
+        assert_int_equal(i == 0 ? status(c, "PUT", "/v1/networks/lan2", text)
+                                : status(c, "PATCH", "/v1/networks/lan2", text),
+                         i == 0 ? 201 : 200);
+        (void)heard(second);
+    }
+    assert_int_equal(api_stream_read(first->answer.stream, text, sizeof(text)), -1);
+    assert_int_equal(api_stream_read(second->answer.stream, text, sizeof(text)), 0);
+    end(first);
+    end(second);
+    second = watch(c, id); /* Its event is forgotten. */
+    assert_non_null(strstr(heard(second), "event: reset"));
+    end(second);
+
+    while (n < EVENTS_CLIENTS)
+        many[n++] = watch(c, NULL);
+    many[n] = watch(c, NULL);
+    assert_int_equal(many[n]->answer.status, 503);
+    for (unsigned i = 0; i <= n; i++)
+        end(many[i]);
+    fixture_free(c);
+}
+
+/* Others see what they may see. */
+static void test_events_of_others(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call *call = malloc(sizeof(*call));
+    const char *all;
+
+    (void)state;
+    *call = prepare(c, "GET", "/v1/events", NULL);
+    call->rq.peer.uid = 4242;
+    call->rq.peer.gid = 4242;
+    finish(call);
+    assert_int_equal(status(c, "PUT", "/v1/networks/open", "{\"allow\":\"uid:4242\"}"),
+                     201);
+    assert_int_equal(status(c, "PUT", "/v1/networks/closed", "{}"), 201);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/closed/web", "{}"), 201);
+    all = heard(call);
+    assert_non_null(strstr(all, "\"open\""));
+    assert_null(strstr(all, "closed"));
+    end(call);
+    fixture_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +612,8 @@ int main(void)
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events_of_others),
         cmocka_unit_test(test_without_membership),
     };
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "fabricd/control/change/change.h"
 #include "fabricd/control/context.h"
@@ -22,6 +23,7 @@
 #define API_MAX_QUERY 8u
 
 struct api_request;
+struct api_stream;
 
 struct api_answer {
     int status;
@@ -29,6 +31,8 @@ struct api_answer {
     const char *allow; /* Of a 405; static, or NULL */
     char *body;        /* Or NULL; freed by whoever receives the answer. */
     size_t size;
+    struct api_stream
+        *stream; /* Instead of a body: goes on; freed like it, before the request. */
 };
 
 struct api_request {
@@ -39,7 +43,7 @@ struct api_request {
         char *key, *value;
     } query[API_MAX_QUERY];
     unsigned n_query;
-    char *accept, *content_type, *if_match, *if_none_match; /* Or NULL. */
+    char *accept, *content_type, *if_match, *if_none_match, *last_event_id; /* Or NULL. */
     char *body;
     size_t size;
     struct fd_peer peer;
@@ -60,6 +64,15 @@ void api_free(struct api *);
 
 /* Routes and carries out; ends in one call of request->answered, perhaps before it returns. */
 void api_dispatch(struct api_request *);
+
+/* --- answers that go on (api_events.c) ------------------------------------------------------ */
+
+/* Takes at most `room` bytes of what is to be sent: how many, 0 for nothing now, or -1: the client
+ * is too slow and is to be dropped. */
+ssize_t api_stream_read(struct api_stream *, char *out, size_t room);
+/* `wake` is called when there may be more to read, or the client is too far behind. */
+void api_stream_wake(struct api_stream *, void (*wake)(struct api_request *, bool behind));
+void api_stream_free(struct api_stream *);
 
 /* --- for handlers: each of them ends the request ------------------------------------------- */
 

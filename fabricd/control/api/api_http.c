@@ -27,6 +27,7 @@
 #define REQUEST_WAIT (30 * MTIME_SEC)
 #define POOL_SIZE    (16u * 1024u) /* Per connection: request line, headers, answer's head. */
 #define DISCARD_MAX  (8u * 1024u * 1024u) /* Of a body that is too large; then we hang up. */
+#define STREAM_BLOCK 1024u                /* Of a stream, at a time. */
 
 struct api {
     struct control *control;
@@ -36,6 +37,7 @@ struct api {
     struct loop_timer tick;
     struct list conns; /* Idle for longest first. */
     unsigned n_conns;
+    struct list suspended; /* Exchanges whose connections are. */
     struct conn *accepting;
     bool resumed; /* libmicrohttpd has to look at connections that were resumed. */
     bool freeing;
@@ -51,6 +53,7 @@ struct conn {
 };
 
 struct exchange {
+    struct list link; /* While it is suspended. */
     struct api_request rq;
     struct api *api;
     struct conn *conn;
@@ -161,8 +164,27 @@ static void came(struct door *door, int fd)
 
 /* --- exchanges ------------------------------------------------------------------------------ */
 
+static void suspend(struct exchange *x)
+{
+    x->suspended = true;
+    list_append(&x->api->suspended, &x->link);
+    MHD_suspend_connection(x->mhd);
+}
+
+static void resume(struct exchange *x)
+{
+    if (!x->suspended)
+        return;
+    x->suspended = false;
+    list_remove(&x->link);
+    MHD_resume_connection(x->mhd);
+    x->api->resumed = true;
+    arm(x->api);
+}
+
 static void free_exchange(struct exchange *x)
 {
+    api_stream_free(x->answer.stream);
     free(x->rq.method);
     free(x->rq.path);
     for (unsigned i = 0; i < x->rq.n_query; i++) {
@@ -173,6 +195,7 @@ static void free_exchange(struct exchange *x)
     free(x->rq.content_type);
     free(x->rq.if_match);
     free(x->rq.if_none_match);
+    free(x->rq.last_event_id);
     free(x->rq.body);
     free(x->answer.body);
     free(x);
@@ -188,12 +211,31 @@ static void answered(struct api_request *rq, const struct api_answer *answer)
         free_exchange(x);
         return;
     }
-    if (x->suspended) {
-        x->suspended = false;
-        MHD_resume_connection(x->mhd);
-        x->api->resumed = true;
-        arm(x->api);
+    resume(x);
+}
+
+static void stream_wake(struct api_request *rq, bool behind)
+{
+    struct exchange *x = list_entry(rq, struct exchange, rq);
+
+    if (behind && !x->suspended && x->conn != NULL && x->conn->fd >= 0) {
+        shutdown(x->conn->fd, SHUT_RDWR); /* It does not read what it has been sent. */
+        x->conn->fd = -1;
     }
+    resume(x);
+}
+
+static ssize_t stream_read(void *cls, uint64_t position, char *out, size_t room)
+{
+    struct exchange *x = cls;
+    ssize_t n = api_stream_read(x->answer.stream, out, room);
+
+    (void)position;
+    if (n < 0)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (n == 0)
+        suspend(x);
+    return n;
 }
 
 static enum MHD_Result queue_answer(struct exchange *x)
@@ -203,7 +245,11 @@ static enum MHD_Result queue_answer(struct exchange *x)
     enum MHD_Result r;
 
     x->answer.body = NULL;
-    if (body == NULL)
+    if (x->answer.stream != NULL) {
+        api_stream_wake(x->answer.stream, stream_wake);
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK,
+                                                     stream_read, x, NULL);
+    } else if (body == NULL)
         response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     else
         response =
@@ -263,6 +309,7 @@ static struct exchange *new_exchange(struct api *api, struct MHD_Connection *mhd
     x->rq.content_type = header(mhd, "Content-Type");
     x->rq.if_match = header(mhd, "If-Match");
     x->rq.if_none_match = header(mhd, "If-None-Match");
+    x->rq.last_event_id = header(mhd, "Last-Event-ID");
     MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, take_query, &x->rq);
     return x;
 }
@@ -306,8 +353,7 @@ static enum MHD_Result dispatch(struct exchange *x)
     }
     if (x->answered)
         return queue_answer(x);
-    x->suspended = true;
-    MHD_suspend_connection(x->mhd);
+    suspend(x);
     return MHD_YES;
 }
 
@@ -424,6 +470,7 @@ struct api *api_new(struct control *control, int sock, struct err *err)
 
     api->control = control;
     list_init(&api->conns);
+    list_init(&api->suspended);
     api->run.fd = -1;
     api->run.ready = run_ready;
     api->tick.expired = tick;
@@ -453,6 +500,10 @@ void api_free(struct api *api)
     sock = door_close(&api->door);
     loop_remove(api->control->loop, &api->run);
     fd_close(&sock);
+    /* libmicrohttpd does not end with suspended connections. */
+    list_for_each_safe (it, &api->suspended)
+        resume(list_entry(it, struct exchange, link));
+    loop_timer_set(api->control->loop, &api->tick, MTIME_NEVER);
     if (api->mhd != NULL)
         MHD_stop_daemon(api->mhd);
     free(api);

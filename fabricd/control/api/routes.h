@@ -49,6 +49,9 @@ void api_macs(struct api_request *);
 void api_stop(struct api_request *);
 void api_openapi(struct api_request *);
 
+/* api_events.c */
+void api_events(struct api_request *);
+
 /* api_names.c, metrics.c */
 void api_resolve(struct api_request *);
 void api_metrics(struct api_request *);

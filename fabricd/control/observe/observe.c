@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/events/events.h"
 #include "proto/base/xalloc.h"
 
 #define STATS_WAIT (1 * MTIME_SEC)
@@ -62,6 +63,8 @@ void observe_peer_state(struct observe *observe, const struct ipc_peer_state *st
         peer = xcalloc(1, sizeof(*peer));
         list_append(&observe->peers, &peer->link);
     }
+    if ((peer->state.up != 0) != (state->up != 0))
+        events_peer(observe->control, state->host, state->up != 0);
     peer->state = *state;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/events/events.h"
 #include "fabricd/control/reconcile/reconcile_internal.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
@@ -100,11 +101,14 @@ static void remember_tap(struct reconcile *rc, const struct opened *o,
                          const struct ipc_message *reply)
 {
     struct ipc_port port = o->asked.tap.port;
+    bool is_new = reconcile_port_by_id(rc, port.id) == NULL;
 
     if (reply->head.type == IPC_REPLY)
         snprintf(port.path, sizeof(port.path), "%.15s", reply->body.reply.why);
     if (vault_put_body(rc->mirror, IPC_PORT, &port, NULL, 0, false) < 0)
         log_warn("too many ports: %s is not remembered", o->what);
+    if (is_new)
+        events_port(rc->control, &port, true);
 }
 
 /* The door is there, under the id that the parent gave it. */

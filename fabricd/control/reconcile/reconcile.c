@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fabricd/control/events/events.h"
 #include "fabricd/control/reconcile/reconcile_internal.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
@@ -33,10 +34,20 @@ static void put_state(struct reconcile *rc, enum ipc_type type, uint64_t id,
     chan_send(&rc->control->parent, type, body, NULL, 0);
 }
 
+static void tell_down(struct reconcile *rc, uint32_t id)
+{
+    const struct ipc_port *port = reconcile_port_by_id(rc, id);
+
+    if (port != NULL)
+        events_port(rc->control, port, false);
+}
+
 static void delete_state(struct reconcile *rc, uint16_t type, uint64_t id)
 {
     struct ipc_delete del = {.type = type, .id = id};
 
+    if (type == IPC_PORT)
+        tell_down(rc, (uint32_t)id);
     if (vault_delete(rc->mirror, type, id, false))
         chan_send(&rc->control->parent, IPC_DELETE, &del, NULL, 0);
 }
@@ -136,6 +147,7 @@ void reconcile_put_port(struct reconcile *rc, struct ipc_port *port, const int *
     port->id = new_port_id(rc);
     if (vault_put_body(rc->mirror, IPC_PORT, port, NULL, 0, false) < 0)
         log_warn("too many ports: %s is not remembered", port->name);
+    events_port(rc->control, port, true);
     chan_send(&rc->control->parent, IPC_PORT, port, fds, n_fds);
 }
 
@@ -146,6 +158,7 @@ void reconcile_drop_port(struct reconcile *rc, uint32_t id)
 
 void reconcile_port_gone(struct reconcile *rc, uint32_t id)
 {
+    tell_down(rc, id);
     vault_delete(rc->mirror, IPC_PORT, id, false);
     reconcile_kick(rc);
 }
@@ -395,16 +408,21 @@ static void changed(struct store_watch *watch, uint64_t revision,
 void reconcile_learn(struct reconcile *rc, const struct ipc_message *msg)
 {
     struct ipc_message *copy = xcalloc(1, sizeof(*copy));
+    bool is_new;
 
     copy->head = msg->head;
     memcpy(&copy->body, &msg->body, msg->head.size);
     if (msg->head.type == IPC_PORT_NEW)
         copy->head.type = IPC_PORT;
+    is_new =
+        copy->head.type == IPC_PORT && reconcile_port_by_id(rc, copy->body.port.id) == NULL;
     if (copy->head.type == IPC_LISTEN && copy->body.listen.kind == IPC_LISTEN_UDP)
         rc->udp = copy->body.listen.addr;
     if ((copy->head.type != IPC_LISTEN || copy->body.listen.name[0] != '\0') &&
         vault_put(rc->mirror, copy, false) < 0)
         log_warn("too many ports: one of the switch's is not shown");
+    if (rc->replayed && is_new)
+        events_port(rc->control, &copy->body.port, true);
     free(copy);
 }
 

@@ -106,7 +106,7 @@ class Usage(Base):
     def test_refused_by_name(self):
         for line in (["router", "ls"], ["service", "create", "x"], ["store", "show"],
                      ["token", "ls"], ["import", "netplan", "f"], ["history"],
-                     ["rollback", "3"], ["host", "revoke", "b"], ["doctor"], ["events"],
+                     ["rollback", "3"], ["host", "revoke", "b"], ["doctor"],
                      ["link", "set", "b", "--delay", "10ms"], ["link", "set", "b", "--cost", "3"],
                      ["port", "add", "x", "--raw", "eth0"], ["port", "add", "x", "--stream", "s"],
                      ["port", "add", "x", "--vde", "--trunk", "1"],
