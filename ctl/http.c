@@ -192,7 +192,8 @@ static int explain(struct http *h, const struct exchange *x, CURLcode code, stru
     if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
         return err_set(err, -EPROTO, "what answers at %s does not speak HTTP",
                        h->socket_path);
-    if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
+    if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE ||
+        code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
         return err_set(err, -ECONNRESET, "the daemon at %s went away before it answered",
                        h->socket_path);
     return err_set(err, -EIO, "%s: %s", h->socket_path,
