@@ -264,6 +264,19 @@ static bool root_may_forward(const struct rstp_port *p)
             (re_rooted(p) && timer_zero(p, T_RB) && rstp_version(p->bridge)));
 }
 
+/*
+ * A port that forwards without an agreement and was not told to sync: it will not by itself. That
+ * the root port has `sync` says nothing about it: set for an earlier cause, it stays there until
+ * the root port agrees, and meanwhile a designated port loses its agreement when its news worsen.
+ */
+static bool must_be_told(const struct rstp *r)
+{
+    for (unsigned i = 0; i < r->n_ports; i++)
+        if (r->ports[i]->counts_unsynced && !r->ports[i]->sync)
+            return true;
+    return false;
+}
+
 /* Not the standard's; see judge_root(). True if there was something to do. */
 static bool be_wary(struct rstp_port *p)
 {
@@ -277,7 +290,7 @@ static bool be_wary(struct rstp_port *p)
                                            .cost = r->root_priority.cost};
         return true;
     }
-    if (p->sync)
+    if (!must_be_told(r))
         return false;
     set_sync_tree(r);
     return true;
