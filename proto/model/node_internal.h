@@ -13,8 +13,8 @@ void node_append_key(struct node *map, char *key, struct node *value);
  * number that is none: infinite, or not a number. */
 bool node_resolve_plain(struct node *, const char *text);
 
-/* A real number so that both languages read the same number back. */
-void node_print_real(struct text *, double value);
+/* A null, a boolean or a number, which JSON and YAML write alike. */
+void node_print_plain(struct text *, const struct node *);
 
 /* A text in double quotes. With `yaml`, what YAML takes for unprintable is escaped too. */
 void node_print_quoted(struct text *, const char *text, bool yaml);

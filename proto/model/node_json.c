@@ -142,16 +142,10 @@ static void print(struct text *out, const struct node *x, unsigned indent, unsig
 {
     switch (x->kind) {
     case NODE_NULL:
-        text_add(out, "null");
-        break;
     case NODE_BOOL:
-        text_add(out, x->boolean ? "true" : "false");
-        break;
     case NODE_INT:
-        text_printf(out, "%lld", (long long)x->integer);
-        break;
     case NODE_REAL:
-        node_print_real(out, x->real);
+        node_print_plain(out, x);
         break;
     case NODE_TEXT:
         node_print_quoted(out, x->text, false);

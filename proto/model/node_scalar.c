@@ -109,7 +109,8 @@ bool node_resolve_plain(struct node *x, const char *text)
     return true;
 }
 
-void node_print_real(struct text *out, double value)
+/* A real number so that both languages read the same number back. */
+static void print_real(struct text *out, double value)
 {
     char buffer[40];
 
@@ -127,6 +128,18 @@ void node_print_real(struct text *out, double value)
     if (!strpbrk(buffer, ".eE")) {
         text_add(out, ".0");
     }
+}
+
+void node_print_plain(struct text *out, const struct node *x)
+{
+    if (x->kind == NODE_BOOL)
+        text_add(out, x->boolean ? "true" : "false");
+    else if (x->kind == NODE_INT)
+        text_printf(out, "%lld", (long long)x->integer);
+    else if (x->kind == NODE_REAL)
+        print_real(out, x->real);
+    else
+        text_add(out, "null");
 }
 
 static bool yaml_unprintable(uint32_t code)

@@ -91,16 +91,10 @@ static void print_scalar(struct text *out, const struct node *x)
 {
     switch (x->kind) {
     case NODE_NULL:
-        text_add(out, "null");
-        break;
     case NODE_BOOL:
-        text_add(out, x->boolean ? "true" : "false");
-        break;
     case NODE_INT:
-        text_printf(out, "%lld", (long long)x->integer);
-        break;
     case NODE_REAL:
-        node_print_real(out, x->real);
+        node_print_plain(out, x);
         break;
     case NODE_TEXT:
         print_text(out, x->text);
