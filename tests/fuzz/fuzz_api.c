@@ -53,9 +53,9 @@ static void answered(struct api_request *rq, const struct api_answer *answer)
     if (answer->stream != NULL) {
         char text[64];
 
-        while (api_stream_read(answer->stream, text, sizeof(text)) > 0) {
+        while (answer->stream->ops->read(answer->stream, text, sizeof(text)) > 0) {
         }
-        api_stream_free(answer->stream);
+        answer->stream->ops->free(answer->stream);
     }
     free(answer->body);
 }
@@ -81,21 +81,6 @@ static void take_target(struct api_request *rq, char *target)
 static char *header(const char *line)
 {
     return line[0] != '\0' ? strdup(line) : NULL;
-}
-
-static void free_request(struct api_request *rq)
-{
-    free(rq->method);
-    free(rq->path);
-    free(rq->accept);
-    free(rq->content_type);
-    free(rq->if_match);
-    free(rq->if_none_match);
-    free(rq->last_event_id);
-    for (unsigned i = 0; i < rq->n_query; i++) {
-        free(rq->query[i].key);
-        free(rq->query[i].value);
-    }
 }
 
 /* The objects that requests find. */
@@ -135,7 +120,8 @@ static void run(char *lines[LINES], char *body, size_t size)
         abort();
     if ((stranger || call.rq.aux != NULL) && store_revision(c->store) != revision)
         abort();
-    free_request(&call.rq);
+    call.rq.body = NULL; /* It is the input. */
+    api_request_done(&call.rq);
     fixture_free(c);
 }
 

@@ -79,19 +79,9 @@ static void done(struct call *call)
 {
     node_free(call->json);
     free(call->answer.body);
-    free(call->rq.method);
-    free(call->rq.path);
-    free(call->rq.body);
-    free(call->rq.accept);
-    free(call->rq.content_type);
-    free(call->rq.if_match);
-    free(call->rq.if_none_match);
-    free(call->rq.last_event_id);
-    api_stream_free(call->answer.stream);
-    for (unsigned i = 0; i < call->rq.n_query; i++) {
-        free(call->rq.query[i].key);
-        free(call->rq.query[i].value);
-    }
+    api_request_done(&call->rq);
+    if (call->answer.stream != NULL)
+        call->answer.stream->ops->free(call->answer.stream);
 }
 
 static struct call request(struct control *c, const char *method, const char *target,
@@ -496,8 +486,9 @@ static const char *heard(struct call *call)
     size_t size = 0;
     ssize_t n;
 
-    while ((n = api_stream_read(call->answer.stream, text + size,
-                                size < 4000 ? 7 : sizeof(text) - 1 - size)) > 0)
+    while ((n = call->answer.stream->ops->read(call->answer.stream, text + size,
+                                               size < 4000 ? 7 : sizeof(text) - 1 - size)) >
+           0)
         size += (size_t)n;
     text[size] = '\0';
     return text;
@@ -561,8 +552,11 @@ static void test_events(void **state)
                          i == 0 ? 201 : 200);
         (void)heard(second);
     }
-    assert_int_equal(api_stream_read(first->answer.stream, text, sizeof(text)), -1);
-    assert_int_equal(api_stream_read(second->answer.stream, text, sizeof(text)), 0);
+    assert_int_equal(
+        first->answer.stream->ops->read(first->answer.stream, text, sizeof(text)),
+        API_STREAM_BROKEN);
+    assert_int_equal(
+        second->answer.stream->ops->read(second->answer.stream, text, sizeof(text)), 0);
     end(first);
     end(second);
     second = watch(c, id); /* Its event is forgotten. */
@@ -575,6 +569,58 @@ static void test_events(void **state)
     assert_int_equal(many[n]->answer.status, 503);
     for (unsigned i = 0; i <= n; i++)
         end(many[i]);
+    fixture_free(c);
+}
+
+/* What another host may ask for. */
+static int status_from(struct control *c, const char *host, const char *method,
+                       const char *target, const char *body)
+{
+    struct call *call = malloc(sizeof(*call));
+    int out;
+
+    *call = prepare(c, method, target, body);
+    call->rq.peer.uid = 4242;
+    memcpy(call->rq.from_host, host, strlen(host) + 1);
+    finish(call);
+    out = call->answer.status;
+    end(call);
+    return out;
+}
+
+static void test_other_hosts(void **state)
+{
+    struct control *c = fixture_new("alpha", true);
+    struct call *events = malloc(sizeof(*events));
+    const char *all;
+
+    (void)state;
+    *events = prepare(c, "GET", "/v1/events", NULL);
+    memcpy(events->rq.from_host, "beta", 5);
+    finish(events);
+    assert_int_equal(status(c, "PUT", "/v1/networks/here", "{\"local\":true}"), 201);
+    assert_int_equal(status_from(c, "beta", "PUT", "/v1/networks/lan1", "{}"), 201);
+    assert_int_equal(status_from(c, "beta", "GET", "/v1/networks/lan1", NULL), 200);
+    assert_int_equal(status_from(c, "beta", "GET", "/v1/fabric", NULL), 200);
+    assert_int_equal(status_from(c, "beta", "GET", "/v1/export", NULL), 200);
+
+    /* What is local to the host is no other's business. */
+    assert_int_equal(status_from(c, "beta", "GET", "/v1/networks/here", NULL), 404);
+    assert_int_equal(status_from(c, "beta", "GET", "/v1/macs?network=here", NULL), 404);
+    assert_int_equal(status_from(c, "beta", "DELETE", "/v1/networks/here", NULL), 409);
+    assert_int_equal(status_from(c, "beta", "PUT", "/v1/endpoints/here/web", "{}"), 409);
+    assert_int_equal(
+        status_from(c, "beta", "PUT", "/v1/networks/there", "{\"local\":true}"), 400);
+    assert_int_equal(status(c, "GET", "/v1/networks/here", NULL), 200);
+    all = heard(events);
+    assert_null(strstr(all, "here"));
+    assert_non_null(strstr(all, "lan1"));
+    end(events);
+
+    assert_int_equal(status_from(c, "beta", "POST", "/v1/daemon/stop", NULL), 403);
+    assert_int_equal(status_from(c, "beta", "POST", "/v1/hosts/leave", NULL), 403);
+    assert_int_equal(status_from(c, "beta", "POST", "/v1/hosts/join", NULL), 403);
+    assert_int_equal(status_from(c, "beta", "POST", "/v1/fabric/key/drop", NULL), 403);
     fixture_free(c);
 }
 
@@ -604,17 +650,12 @@ static void test_events_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routing),
-        cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_events_of_others),
-        cmocka_unit_test(test_without_membership),
+        cmocka_unit_test(test_routing),     cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_files),
+        cmocka_unit_test(test_events),      cmocka_unit_test(test_events_of_others),
+        cmocka_unit_test(test_other_hosts), cmocka_unit_test(test_without_membership),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,22 @@ void api_answer_result(struct api_request *rq, struct change_result *result)
         api_answer_empty(rq, 204);
 }
 
+void api_request_done(struct api_request *rq)
+{
+    free(rq->method);
+    free(rq->path);
+    for (unsigned i = 0; i < rq->n_query; i++) {
+        free(rq->query[i].key);
+        free(rq->query[i].value);
+    }
+    free(rq->accept);
+    free(rq->content_type);
+    free(rq->if_match);
+    free(rq->if_none_match);
+    free(rq->last_event_id);
+    free(rq->body);
+}
+
 /* --- what handlers ask of a request --------------------------------------------------------- */
 
 const char *api_query(const struct api_request *rq, const char *key)
@@ -219,6 +235,14 @@ struct node *api_body(struct api_request *rq)
 struct node *api_file(struct api_request *rq)
 {
     return read_body(rq, true);
+}
+
+struct change *api_change(const struct api_request *rq, const char *owner)
+{
+    struct change *change = change_new(control_host(rq->control), owner);
+
+    change->foreign = rq->from_host[0] != '\0';
+    return change;
 }
 
 /* --- routing ------------------------------------------------------------------------------- */
@@ -338,7 +362,9 @@ static void handle(struct api_request *rq, const struct route *route)
         api_problem(rq, 501, "%s", route->later);
     } else if (strstr(route->path, "KIND") != NULL && kind->later != NULL) {
         api_problem(rq, 501, "%s", kind->later);
-    } else if (route->who == API_FULL && !rq->full) {
+    } else if (route->who == API_OWN && rq->from_host[0] != '\0') {
+        api_problem(rq, 403, "that is done on host %s itself", control_host(rq->control));
+    } else if (route->who != API_READ && !rq->full) {
         api_problem(rq, 403, "only the daemon's owner, root and group ioth may do that");
     } else {
         route->handle(rq);
@@ -351,7 +377,7 @@ void api_dispatch(struct api_request *rq)
     bool is_head = strcmp(rq->method, "HEAD") == 0;
     const char *method = is_head ? "GET" : rq->method;
 
-    rq->full = perm_full(&rq->peer);
+    rq->full = rq->from_host[0] != '\0' || perm_full(&rq->peer);
     if (!split_path(rq)) {
         api_problem(rq, 404, "there is no such path");
         return;

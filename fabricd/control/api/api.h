@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The API. api_http.c takes HTTP apart (libmicrohttpd on the loop); what follows knows requests
- * and answers only: the route table (routes.c) finds the row, checks who may, and calls its
- * handler, which answers exactly once, at once or later. So tests and fuzzers call
- * api_dispatch() without a socket.
+ * The API. api_http.c takes HTTP apart (libmicrohttpd on the loop), fabric/call_serve.c what other
+ * hosts ask over their links; what follows knows requests and answers only: the route table
+ * (routes.c) finds the row, checks who may, and calls its handler, which answers exactly once, at
+ * once or later. So tests and fuzzers call api_dispatch() without a socket.
  */
 #ifndef FABRICD_CONTROL_API_API_H
 #define FABRICD_CONTROL_API_API_H
@@ -22,8 +22,29 @@
 #define API_MAX_PARTS 6u
 #define API_MAX_QUERY 8u
 
+#define API_HOST_SIZE 64u
+
 struct api_request;
 struct api_stream;
+
+enum { API_STREAM_END = -1, API_STREAM_BROKEN = -2 };
+
+struct api_stream_ops {
+    /* Takes at most `room` bytes of what is to be sent: how many; 0 for nothing now, `wake` will
+     * be called; API_STREAM_END; or API_STREAM_BROKEN: it has to be cut off. */
+    ssize_t (*read)(struct api_stream *, char *out, size_t room);
+    void (*free)(struct api_stream *);
+};
+
+/* An answer that goes on: the first member of what a handler keeps for it. */
+struct api_stream {
+    const struct api_stream_ops *ops;
+    struct api_request *rq;
+
+    /* Of whoever sends it. Called when there may be more to read, or with `behind` when the
+     * client is so far behind that reading will end with API_STREAM_BROKEN. */
+    void (*wake)(struct api_request *, bool behind);
+};
 
 struct api_answer {
     int status;
@@ -47,11 +68,13 @@ struct api_request {
     char *body;
     size_t size;
     struct fd_peer peer;
+    char from_host
+        [API_HOST_SIZE]; /* The host whose control asks, in place of peer; or "". */
 
     /* The router's. */
     const char *parts[API_MAX_PARTS]; /* Of the path, after /v1. */
     unsigned n_parts;
-    bool full; /* The peer may all. */
+    bool full; /* Whoever asks may all that its class of routes has. */
 
     /* Takes the answer's body. */
     void (*answered)(struct api_request *, const struct api_answer *);
@@ -65,14 +88,8 @@ void api_free(struct api *);
 /* Routes and carries out; ends in one call of request->answered, perhaps before it returns. */
 void api_dispatch(struct api_request *);
 
-/* --- answers that go on (api_events.c) ------------------------------------------------------ */
-
-/* Takes at most `room` bytes of what is to be sent: how many, 0 for nothing now, or -1: the client
- * is too slow and is to be dropped. */
-ssize_t api_stream_read(struct api_stream *, char *out, size_t room);
-/* `wake` is called when there may be more to read, or the client is too far behind. */
-void api_stream_wake(struct api_stream *, void (*wake)(struct api_request *, bool behind));
-void api_stream_free(struct api_stream *);
+/* Frees what a request holds, but not itself. */
+void api_request_done(struct api_request *);
 
 /* --- for handlers: each of them ends the request ------------------------------------------- */
 
@@ -94,6 +111,9 @@ struct node *api_body(struct api_request *);
 
 /* The same for a fabric file: what is a list is returned as {items: list}. */
 struct node *api_file(struct api_request *);
+
+/* A change as the request wishes it, of `owner` "cli" or "file". */
+struct change *api_change(const struct api_request *, const char *owner);
 
 /* The value of a query parameter, or NULL. A flag is set by "1", "true" and nothing. */
 const char *api_query(const struct api_request *, const char *key);

@@ -8,54 +8,50 @@
 #include "fabricd/control/events/events.h"
 #include "proto/base/xalloc.h"
 
-struct api_stream {
+struct event_stream {
+    struct api_stream stream;
     struct events_client client;
-    struct api_request *rq;
     struct events *events;
     char *text; /* On its way; sent up to `at`. */
     size_t size, at;
-    void (*wake)(struct api_request *, bool behind);
 };
 
 static void ready(struct events_client *client)
 {
-    struct api_stream *stream = list_entry(client, struct api_stream, client);
+    struct event_stream *es = list_entry(client, struct event_stream, client);
 
-    if (stream->wake != NULL)
-        stream->wake(stream->rq, client->behind);
+    if (es->stream.wake != NULL)
+        es->stream.wake(es->stream.rq, client->behind);
 }
 
-void api_stream_wake(struct api_stream *stream, void (*wake)(struct api_request *, bool))
+static void set_text(struct event_stream *es, char *text)
 {
-    stream->wake = wake;
-}
-
-static void set_text(struct api_stream *stream, char *text)
-{
-    free(stream->text);
-    stream->text = text;
-    stream->size = strlen(text);
-    stream->at = 0;
+    free(es->text);
+    es->text = text;
+    es->size = strlen(text);
+    es->at = 0;
 }
 
 /* What is to be said next; false if there is nothing. */
-static bool next_text(struct api_stream *stream)
+static bool next_text(struct event_stream *es)
 {
-    struct events *events = stream->events;
-    struct events_client *client = &stream->client;
+    struct events *events = es->events;
+    struct events_client *client = &es->client;
     const struct event *event;
     char id[EVENTS_ID_SIZE];
 
     if (client->reset) {
         client->reset = false;
-        set_text(stream, xasprintf("id: %s\nevent: reset\ndata: {\"verb\":\"reset\"}\n\n",
-                                   events_id(events, client->next - 1, id)));
+        set_text(es, xasprintf("id: %s\nevent: reset\ndata: {\"verb\":\"reset\"}\n\n",
+                               events_id(events, client->next - 1, id)));
         return true;
     }
     while ((event = events_next(events, client)) != NULL) {
-        if (event->network[0] != '\0' && !shape_visible(stream->rq, event->network))
+        if (event->local ? es->stream.rq->from_host[0] != '\0'
+                         : event->network[0] != '\0' &&
+                               !shape_visible(es->stream.rq, event->network))
             continue;
-        set_text(stream,
+        set_text(es,
                  xasprintf("id: %s\nevent: %s\ndata: %s\n\n",
                            events_id(events, event->number, id), event->type, event->json));
         return true;
@@ -63,50 +59,54 @@ static bool next_text(struct api_stream *stream)
     if (!client->beat)
         return false;
     client->beat = false;
-    set_text(stream, xstrdup(":\n\n"));
+    set_text(es, xstrdup(":\n\n"));
     return true;
 }
 
-ssize_t api_stream_read(struct api_stream *stream, char *out, size_t room)
+static ssize_t read_events(struct api_stream *stream, char *out, size_t room)
 {
+    struct event_stream *es = list_entry(stream, struct event_stream, stream);
     size_t n;
 
-    if (stream->at == stream->size && stream->client.behind)
-        return -1;
-    if (stream->at == stream->size && !next_text(stream))
+    if (es->at == es->size && es->client.behind)
+        return API_STREAM_BROKEN;
+    if (es->at == es->size && !next_text(es))
         return 0;
-    n = stream->size - stream->at;
+    n = es->size - es->at;
     n = n < room ? n : room;
-    memcpy(out, stream->text + stream->at, n);
-    stream->at += n;
+    memcpy(out, es->text + es->at, n);
+    es->at += n;
     return (ssize_t)n;
 }
 
-void api_stream_free(struct api_stream *stream)
+static void free_events(struct api_stream *stream)
 {
-    if (stream == NULL)
-        return;
-    events_detach(stream->events, &stream->client);
-    free(stream->text);
-    free(stream);
+    struct event_stream *es = list_entry(stream, struct event_stream, stream);
+
+    events_detach(es->events, &es->client);
+    free(es->text);
+    free(es);
 }
+
+static const struct api_stream_ops event_stream_ops = {read_events, free_events};
 
 void api_events(struct api_request *rq)
 {
-    struct api_stream *stream = xcalloc(1, sizeof(*stream));
+    struct event_stream *es = xcalloc(1, sizeof(*es));
     struct api_answer answer = {
-        .status = 200, .type = "text/event-stream", .stream = stream};
+        .status = 200, .type = "text/event-stream", .stream = &es->stream};
 
-    stream->rq = rq;
-    stream->events = rq->control->events;
-    stream->client.ready = ready;
-    stream->client.limited = !rq->full;
-    if (!events_attach(stream->events, &stream->client, rq->last_event_id)) {
-        free(stream);
+    es->stream.ops = &event_stream_ops;
+    es->stream.rq = rq;
+    es->events = rq->control->events;
+    es->client.ready = ready;
+    es->client.limited = !rq->full;
+    if (!events_attach(es->events, &es->client, rq->last_event_id)) {
+        free(es);
         api_problem(rq, 503, "too many clients watch events");
         return;
     }
     /* The first bytes tell the client that it is listened to. */
-    set_text(stream, xstrdup(": events\n\n"));
+    set_text(es, xstrdup(": events\n\n"));
     rq->answered(rq, &answer);
 }

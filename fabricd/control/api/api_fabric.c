@@ -66,7 +66,7 @@ void api_fabric_rename(struct api_request *rq)
 
     if (body == NULL)
         return;
-    change = change_new(control_host(rq->control), "cli");
+    change = api_change(rq, "cli");
     change_add(change, CHANGE_RENAME, NULL, NULL, node_get_text(body, "name", ""), NULL);
     node_free(body);
     change_submit(rq->control, change, answer_fabric, rq);

@@ -45,7 +45,7 @@ void api_apply(struct api_request *rq)
 
     if (body == NULL)
         return;
-    change = change_new(control_host(rq->control), "file");
+    change = api_change(rq, "file");
     change->dry_run = api_query_flag(rq, "dry_run");
     change->prune = api_query_flag(rq, "prune");
     change_add(change, CHANGE_APPLY, NULL, NULL, NULL, body);
@@ -58,7 +58,8 @@ void api_export(struct api_request *rq)
     int r;
 
     objects_init(&objects);
-    r = apply_gather(rq->control->store, APPLY_BOTH, &objects);
+    r = apply_gather(rq->control->store,
+                     rq->from_host[0] != '\0' ? APPLY_FABRIC : APPLY_BOTH, &objects);
     if (r == 0)
         api_answer_node(rq, 200, fabric_file_write(&objects));
     else

@@ -184,19 +184,9 @@ static void resume(struct exchange *x)
 
 static void free_exchange(struct exchange *x)
 {
-    api_stream_free(x->answer.stream);
-    free(x->rq.method);
-    free(x->rq.path);
-    for (unsigned i = 0; i < x->rq.n_query; i++) {
-        free(x->rq.query[i].key);
-        free(x->rq.query[i].value);
-    }
-    free(x->rq.accept);
-    free(x->rq.content_type);
-    free(x->rq.if_match);
-    free(x->rq.if_none_match);
-    free(x->rq.last_event_id);
-    free(x->rq.body);
+    if (x->answer.stream != NULL)
+        x->answer.stream->ops->free(x->answer.stream);
+    api_request_done(&x->rq);
     free(x->answer.body);
     free(x);
 }
@@ -228,11 +218,12 @@ static void stream_wake(struct api_request *rq, bool behind)
 static ssize_t stream_read(void *cls, uint64_t position, char *out, size_t room)
 {
     struct exchange *x = cls;
-    ssize_t n = api_stream_read(x->answer.stream, out, room);
+    ssize_t n = x->answer.stream->ops->read(x->answer.stream, out, room);
 
     (void)position;
     if (n < 0)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return n == API_STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM
+                                   : MHD_CONTENT_READER_END_WITH_ERROR;
     if (n == 0)
         suspend(x);
     return n;
@@ -246,7 +237,7 @@ static enum MHD_Result queue_answer(struct exchange *x)
 
     x->answer.body = NULL;
     if (x->answer.stream != NULL) {
-        api_stream_wake(x->answer.stream, stream_wake);
+        x->answer.stream->wake = stream_wake;
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK,
                                                      stream_read, x, NULL);
     } else if (body == NULL)

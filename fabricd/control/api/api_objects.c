@@ -179,7 +179,7 @@ static void submit(struct api_request *rq, enum change_verb verb)
             return;
         }
     }
-    change = change_new(control_host(rq->control), "cli");
+    change = api_change(rq, "cli");
     item = change_add(change, verb, kind_of(rq)->name, network_of(rq), name_of(rq), body);
     if (take_conditions(rq, item))
         change_submit(rq->control, change, changed, rq);

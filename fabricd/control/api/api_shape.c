@@ -39,9 +39,11 @@ bool shape_visible(const struct api_request *rq, const char *network)
 {
     const struct view_network *net;
 
+    net = network != NULL ? view_network(rq->control->view, network) : NULL;
+    if (rq->from_host[0] != '\0')
+        return net == NULL || net->scope != STORE_LOCAL;
     if (rq->full)
         return true;
-    net = network != NULL ? view_network(rq->control->view, network) : NULL;
     return net != NULL && perm_network(&rq->peer, net);
 }
 

@@ -168,7 +168,8 @@ static void answer_macs(void *aux, const struct stats *stats)
     for (size_t i = 0; i < stats->n_macs; i++) {
         const struct view_network *net =
             view_network_by_id(rq->control->view, stats->macs[i].net);
-        if (net != NULL && (network == NULL || strcmp(net->name, network) == 0))
+        if (net != NULL && shape_visible(rq, net->name) &&
+            (network == NULL || strcmp(net->name, network) == 0))
             node_append(items, mac_node(rq->control, net, &stats->macs[i].mac, stats));
     }
     node_set(answer, "items", items);
@@ -181,7 +182,7 @@ void api_macs(struct api_request *rq)
     const struct view_network *net =
         network != NULL ? view_network(rq->control->view, network) : NULL;
 
-    if (network != NULL && net == NULL)
+    if (network != NULL && (net == NULL || !shape_visible(rq, network)))
         api_problem(rq, 404, "there is no network %s", network);
     else
         observe_stats(rq->control->observe, net != NULL ? net->id : 0,

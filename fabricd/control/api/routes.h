@@ -9,8 +9,9 @@
 #include "proto/model/schema.h"
 
 enum api_who {
-    API_FULL, /* Owner, root, group ioth. */
-    API_READ  /* Others too: they see what --allow opens to them. */
+    API_OWN, /* Owner, root and group ioth, of this host only: another host may not ask for it. */
+    API_FULL, /* These, and other hosts. */
+    API_READ  /* Local users too: they see what --allow opens to them. */
 };
 
 struct route {
@@ -69,7 +70,8 @@ struct node *shape_one(struct api_request *, const struct kind *, const char *ne
 /* What the kind's status needs from the switch: IPC_STATS_*; 0 = nothing. */
 uint32_t shape_needs(const struct kind *);
 
-/* Whether the peer may see the network (of either scope). */
+/* Whether the peer may see the network (of either scope). What is local to this host no other
+ * one sees. */
 bool shape_visible(const struct api_request *, const char *network);
 
 /* The pairs of hosts of the network without a working link, as far as this host knows. */

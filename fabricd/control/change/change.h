@@ -56,6 +56,7 @@ struct change {
     char *owner; /* "cli", "file", "run" */
     bool prune;  /* APPLY */
     bool dry_run;
+    bool foreign; /* Another host asks: what is local here stays as it is. Never travels. */
     bool local_only; /* APPLY: only what is this host's own. Never travels. */
     struct change_item *items;
     size_t n;

@@ -262,7 +262,7 @@ static bool submit_split(struct control *control, struct change *change,
     struct node *local = NULL;
     struct split *split;
 
-    if (change->n == 1 && change->items[0].verb == CHANGE_APPLY &&
+    if (!change->foreign && change->n == 1 && change->items[0].verb == CHANGE_APPLY &&
         change->items[0].body != NULL)
         local = apply_split(control, change->items[0].body);
     if (local == NULL)

@@ -59,7 +59,8 @@ static struct pending *find(struct work *work, enum store_scope scope, const cha
 
 bool work_foreign(const struct work *work)
 {
-    return strcmp(work->change->host, control_host(work->control)) != 0;
+    return work->change->foreign ||
+           strcmp(work->change->host, control_host(work->control)) != 0;
 }
 
 struct node *work_get(struct work *work, enum store_scope scope, const char *kind,

@@ -37,7 +37,7 @@ char *events_id(const struct events *events, uint64_t number, char out[EVENTS_ID
 /* --- what happens --------------------------------------------------------------------------- */
 
 /* Takes the body. */
-static void add(struct events *events, const char *type, const char *network,
+static void add(struct events *events, const char *type, const char *network, bool local,
                 struct node *body)
 {
     struct event *event = &events->kept[events->next % EVENTS_KEPT];
@@ -50,6 +50,7 @@ static void add(struct events *events, const char *type, const char *network,
     *event = (struct event){.number = events->next++,
                             .type = type,
                             .network = xstrdup(network),
+                            .local = local,
                             .json = node_to_json(body, 0)};
     node_free(body);
 }
@@ -98,6 +99,10 @@ static void add_object(struct events *events, const struct store_object *object)
     const char *verb = object->body == NULL                      ? "removed"
                        : is_known(events->control->view, object) ? "changed"
                                                                  : "created";
+    /* An endpoint that goes with its program lives here, in a network of the fabric perhaps. */
+    bool in_fabric =
+        object->network[0] != '\0' &&
+        view_network_in(events->control->view, STORE_LOCAL, object->network) == NULL;
     struct node *body;
 
     if (kind == NULL || strcmp(kind->name, object->kind) != 0)
@@ -105,7 +110,8 @@ static void add_object(struct events *events, const struct store_object *object)
     body = entry(object->kind, object->network, object->name, verb);
     node_set_int(body, "revision", (int64_t)object->revision);
     add(events, "object",
-        strcmp(object->kind, "network") == 0 ? object->name : object->network, body);
+        strcmp(object->kind, "network") == 0 ? object->name : object->network,
+        object->scope == STORE_LOCAL && !in_fabric, body);
 }
 
 static void committed(struct store_watch *watch, uint64_t revision,
@@ -120,7 +126,7 @@ static void committed(struct store_watch *watch, uint64_t revision,
         reset = node_map();
         node_set_text(reset, "verb", "reset");
         node_set_int(reset, "revision", (int64_t)revision);
-        add(events, "reset", "", reset);
+        add(events, "reset", "", false, reset);
     }
     for (size_t i = 0; n <= EVENTS_BURST && i < n; i++)
         add_object(events, &changes[i]);
@@ -136,7 +142,7 @@ void events_port(struct control *control, const struct ipc_port *port, bool up)
         control->member_ops->noticed(control);
     if (control->events == NULL || net == NULL)
         return;
-    add(control->events, "port", net->name,
+    add(control->events, "port", net->name, net->scope == STORE_LOCAL,
         entry("port", net->name, port->name, up ? "up" : "down"));
     wake(control->events);
 }
@@ -148,7 +154,8 @@ void events_peer(struct control *control, uint16_t host, bool up)
 
     if (control->events == NULL || peer == NULL)
         return;
-    add(control->events, "peer", "", entry("host", "", peer->name, up ? "up" : "down"));
+    add(control->events, "peer", "", false,
+        entry("host", "", peer->name, up ? "up" : "down"));
     wake(control->events);
 }
 

@@ -23,6 +23,7 @@ struct event {
     uint64_t number;
     const char *type; /* "object", "port", "peer", "reset"; static */
     char *network;    /* Whose visibility counts; "" = everybody's. */
+    bool local;       /* It does not concern other hosts. */
     char *json;
 };
 
