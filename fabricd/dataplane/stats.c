@@ -42,8 +42,8 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
     };
 
     memcpy(stats.name, port->config.name, sizeof stats.name);
-    memcpy(stats.rx_drops, c->rx_drops, sizeof stats.rx_drops);
-    memcpy(stats.tx_drops, c->tx_drops, sizeof stats.tx_drops);
+    memcpy(stats.rx_drops, c->rx_drops, sizeof c->rx_drops);
+    memcpy(stats.tx_drops, c->tx_drops, sizeof c->tx_drops);
     send_port(a, &stats);
 }
 

@@ -38,6 +38,8 @@
 #define IPC_PORTS_MAX      4096u
 #define IPC_PORTS_PER_USER 256u
 
+#define IPC_DROPS 24u /* Room for the causes of drops of a port: enum swport_drop. */
+
 enum ipc_type {
     /* State, in the order of a replay. Each is followed by its body's struct. */
     IPC_SELF = 1,   /* struct ipc_self, id 0 */
@@ -388,7 +390,7 @@ struct ipc_stats_port {
     uint32_t owner_pid;
     uint32_t node_pid;
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
-    uint64_t rx_drops[8], tx_drops[8]; /* By enum swport_drop. */
+    uint64_t rx_drops[IPC_DROPS], tx_drops[IPC_DROPS]; /* By enum swport_drop. */
 };
 
 struct ipc_mac {

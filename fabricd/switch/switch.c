@@ -18,7 +18,8 @@
 #define AGEING_DEFAULT (300 * MTIME_SEC)
 #define FDB_DEFAULT    65536u
 #define LEARN_AGAIN    MTIME_SEC
-#define FORWARD        SWPORT_DROP_N /* Verdict: no reason to drop. */
+#define FORWARD        SWPORT_DROP_N       /* Verdict: no reason to drop. */
+#define TAKEN          (SWPORT_DROP_N + 1) /* Verdict: the trap has it. */
 
 /* One burst on its way through. */
 struct burst {
@@ -30,15 +31,20 @@ struct burst {
     struct list dirty; /* Ports with pending frames. */
 };
 
-static_assert(SWPORT_DROP_N == 8, "a name for each cause");
+static_assert(SWPORT_DROP_N == 9, "a name for each cause");
 
 const char *swport_drop_name(enum swport_drop cause)
 {
     static const char *const names[SWPORT_DROP_N] = {
-        [SWPORT_DROP_MALFORMED] = "malformed", [SWPORT_DROP_TOO_BIG] = "too_big",
-        [SWPORT_DROP_VLAN] = "vlan",           [SWPORT_DROP_SOURCE] = "source",
-        [SWPORT_DROP_RESERVED] = "reserved",   [SWPORT_DROP_NOWHERE] = "nowhere",
-        [SWPORT_DROP_FULL] = "full",           [SWPORT_DROP_IO] = "io",
+        [SWPORT_DROP_MALFORMED] = "malformed",
+        [SWPORT_DROP_TOO_BIG] = "too_big",
+        [SWPORT_DROP_VLAN] = "vlan",
+        [SWPORT_DROP_SOURCE] = "source",
+        [SWPORT_DROP_RESERVED] = "reserved",
+        [SWPORT_DROP_NOWHERE] = "nowhere",
+        [SWPORT_DROP_BLOCKED] = "blocked",
+        [SWPORT_DROP_FULL] = "full",
+        [SWPORT_DROP_IO] = "io",
     };
 
     return cause < SWPORT_DROP_N ? names[cause] : "unknown";
@@ -118,6 +124,33 @@ void switch_remove_port(struct swport *port)
     port->sw = NULL;
 }
 
+void switch_set_port_state(struct swport *port, enum swport_state state)
+{
+    port->state = state;
+    if (state != SWPORT_FORWARDING)
+        port->n_pending = 0;
+}
+
+void switch_flush_port(struct swport *port)
+{
+    fdb_flush_port(port->sw->fdb, &port->fdb);
+}
+
+void switch_set_trap(struct switch_ *sw, const struct switch_trap *trap)
+{
+    sw->trap = trap;
+}
+
+void switch_send(struct swport *port, struct frame *frame)
+{
+    const struct switch_capture *capture = port->sw->capture;
+    struct frame *one[1] = {frame};
+
+    if (capture)
+        capture->out(capture->aux, port, one, 1);
+    port->ops->send(port, one, 1);
+}
+
 static struct swport *port_of(struct fdb_port *p)
 {
     return p ? list_entry(p, struct swport, fdb) : NULL;
@@ -171,6 +204,19 @@ static enum swport_drop classify_vlan(const struct switch_ *sw, const struct swp
     return FORWARD;
 }
 
+/* A frame to a group: the bridge protocols' own never go further. */
+static enum swport_drop admit_group(const struct burst *b, const struct frame *f)
+{
+    bool reserved = mac_is_reserved(f->data);
+    const struct switch_trap *trap = b->in->pinned ? NULL : b->sw->trap;
+
+    if (!reserved && (!trap || memcmp(f->data, SWITCH_PROBE_MAC, MAC_SIZE) != 0))
+        return FORWARD;
+    if (trap && trap->take(trap->aux, b->in, f, b->now))
+        return TAKEN;
+    return reserved ? SWPORT_DROP_RESERVED : FORWARD;
+}
+
 static bool is_too_big(const struct switch_ *sw, const struct frame *f)
 {
     uint32_t most = sw->config.mtu + 18;
@@ -183,15 +229,16 @@ static bool is_too_big(const struct switch_ *sw, const struct frame *f)
 /* What the ingress has to say about the frame. */
 static enum swport_drop admit(const struct burst *b, struct frame *f)
 {
-    enum swport_drop verdict;
+    enum swport_drop verdict = FORWARD;
 
     if (f->size < FRAME_SIZE_MIN || mac_is_group(f->data + MAC_SIZE))
         return SWPORT_DROP_MALFORMED;
     if (is_too_big(b->sw, f))
         return SWPORT_DROP_TOO_BIG;
-    if (mac_is_reserved(f->data))
-        return SWPORT_DROP_RESERVED;
-    verdict = classify_vlan(b->sw, b->in, f);
+    if (f->data[0] & 1)
+        verdict = admit_group(b, f);
+    if (verdict == FORWARD)
+        verdict = classify_vlan(b->sw, b->in, f);
     if (verdict != FORWARD)
         return verdict;
     if (b->in->pinned && !guard_allows(b->in, f))
@@ -259,7 +306,7 @@ static void enqueue(struct burst *b, struct swport *port, struct frame *f)
 
 static bool may_leave_by(const struct burst *b, const struct swport *port, uint16_t vid)
 {
-    return port != b->in && is_member(port, vid) &&
+    return port != b->in && is_member(port, vid) && port->state == SWPORT_FORWARDING &&
            (!port->horizon || port->horizon != b->in->horizon);
 }
 
@@ -285,7 +332,12 @@ static bool forward(struct burst *b, struct frame *f)
     uint16_t vid = f->tci & FRAME_TCI_VID;
     struct swport *port;
 
-    learn(b, f, vid);
+    if (b->in->state != SWPORT_DISCARDING)
+        learn(b, f, vid);
+    if (b->in->state != SWPORT_FORWARDING) {
+        b->in->counters.rx_drops[SWPORT_DROP_BLOCKED]++;
+        return true;
+    }
     port = f->data[0] & 1 ? NULL : look_up(b, f, vid);
     if (!port) {
         flood(b, f, vid);
@@ -332,9 +384,9 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
         uint32_t size = f->size;
         enum swport_drop verdict = admit(b, f);
 
-        if (verdict != FORWARD)
+        if (verdict < FORWARD)
             counters->rx_drops[verdict]++;
-        else if (!forward(b, f))
+        else if (verdict == FORWARD && !forward(b, f))
             break;
         bytes += size;
     }

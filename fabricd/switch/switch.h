@@ -11,6 +11,8 @@
  * VLANs: a port is transparent (only in a network that declares no VLANs) or an access port of
  * one VLAN. Links carry every VLAN, in frame.tci. Learning is per VLAN.
  * Horizon groups: a frame never leaves by a port of the group (other than 0) by which it came.
+ * Port states: a port that is discarding or learning neither takes nor gives frames but those of
+ * the bridge protocols, which a trap takes out and switch_send() puts in.
  */
 #ifndef FABRICD_SWITCH_SWITCH_H
 #define FABRICD_SWITCH_SWITCH_H
@@ -34,6 +36,7 @@ enum swport_drop {
     SWPORT_DROP_VLAN,      /* Tagged into a VLAN where it may not be. */
     SWPORT_DROP_SOURCE,    /* Source MAC or address not the port's own (pinned ports). */
     SWPORT_DROP_RESERVED,  /* To 01-80-C2-00-00-00..0F. */
+    SWPORT_DROP_BLOCKED,   /* The port does not forward. */
     SWPORT_DROP_NOWHERE,   /* No port to go to, or back where it came from. */
     SWPORT_DROP_FULL,      /* The egress queue or ring was full. */
     SWPORT_DROP_IO,        /* The kernel refused it. */
@@ -64,6 +67,13 @@ struct swport_ops {
 
 #define SWPORT_ROOM_FRAME 128u
 
+/* What a port does with frames [IEEE 802.1D-2004, 7.4]. */
+enum swport_state {
+    SWPORT_FORWARDING, /* As every port that nobody has spoken of. */
+    SWPORT_LEARNING,   /* Learns who is there, drops all. */
+    SWPORT_DISCARDING, /* Drops all. */
+};
+
 /* A port. The driver embeds it and fills in the first part before switch_add_port(). */
 struct swport {
     const struct swport_ops *ops;
@@ -83,6 +93,7 @@ struct swport {
     uint8_t n_pin_addrs; /* The IPv6 link-local of pin_mac is always allowed. */
 
     struct swport_counters counters;
+    enum swport_state state; /* Set by switch_set_port_state() once the port is added. */
 
     /* The switch's own. */
     struct switch_ *sw;
@@ -116,6 +127,33 @@ void switch_configure(struct switch_ *, const struct switch_config *);
 
 void switch_add_port(struct switch_ *, struct swport *);
 void switch_remove_port(struct swport *); /* Forgets its MACs too. Harmless if not added. */
+
+/* Takes effect before it returns: what is pending for a port that no longer forwards is not
+ * delivered. Learnt MACs stay: see switch_flush_port(). */
+void switch_set_port_state(struct swport *, enum swport_state);
+
+/* Forgets what was learnt behind the port. */
+void switch_flush_port(struct swport *);
+
+/*
+ * Takes frames of the bridge protocols out: `take` is asked about each frame to a reserved address
+ * (01-80-C2-00-00-00..0F) and to SWITCH_PROBE_MAC that comes in by a port which is not pinned, whatever
+ * its VLAN and the port's state. True: it was taken. False: the first sort is dropped, the second
+ * treated like any other. It may call switch_send(), switch_set_port_state() and
+ * switch_flush_port() of any port, and nothing else here. Borrowed; NULL takes it off.
+ */
+struct switch_trap {
+    bool (*take)(void *aux, struct swport *in, const struct frame *, mtime_t now);
+    void *aux;
+};
+
+void switch_set_trap(struct switch_ *, const struct switch_trap *);
+
+/* The group address of loop probes: forwarded by every bridge that does not know it. */
+#define SWITCH_PROBE_MAC ((const uint8_t[6]){0x03, 0x69, 0x6f, 0x74, 0x68, 0x01})
+
+/* Gives the port a plain frame of the bridge's own, whatever its state. */
+void switch_send(struct swport *, struct frame *);
 
 /*
  * The burst came in by `in`. n <= FRAME_BURST. Frames may be altered (checksums, egress). Each

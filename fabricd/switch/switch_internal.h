@@ -10,6 +10,7 @@ struct switch_ {
     struct fdb *fdb;
     struct list ports;
     const struct switch_capture *capture; /* NULL = nobody looks. */
+    const struct switch_trap *trap;       /* NULL = no bridge protocol runs. */
     struct frame *cut;                    /* [FRAME_BURST], for segments of a superframe. */
     uint8_t *scratch; /* Their bytes; pages are only touched where something is cut. */
 };
