@@ -74,6 +74,22 @@ char *diag_print(const struct diag *d)
     return text_take(&out);
 }
 
+char *diags_print(const struct diags *d)
+{
+    struct text out = {0};
+
+    for (size_t i = 0; i < d->n; i++) {
+        char *line = diag_print(&d->list[i]);
+
+        text_printf(&out, "%s\n", line);
+        free(line);
+    }
+    if (d->suppressed) {
+        text_printf(&out, "… and %zu more\n", d->suppressed);
+    }
+    return text_take(&out);
+}
+
 char *diag_pointer(const struct diag *d)
 {
     struct text out = {0};

@@ -30,6 +30,9 @@ void diags_add(struct diags *, const char *file, unsigned line, unsigned column,
 /* FILE:LINE:COLUMN: PATH: text, or PATH: text without a file. The caller's to free(). */
 char *diag_print(const struct diag *);
 
+/* All of them, a line each; "" if there are none. The caller's to free(). */
+char *diags_print(const struct diags *);
+
 /* A path as a JSON pointer (RFC 6901). The caller's to free(). */
 char *diag_pointer(const struct diag *);
 

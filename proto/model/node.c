@@ -190,6 +190,7 @@ struct node *node_copy(const struct node *x)
     copy->column = x->column;
     copy->key_line = x->key_line;
     copy->key_column = x->key_column;
+    copy->file = x->file;
     copy->boolean = x->boolean;
     copy->integer = x->integer;
     copy->real = x->real;

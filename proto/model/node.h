@@ -27,6 +27,7 @@ struct node {
     enum node_kind kind;
     unsigned line, column;         /* From 1; 0 = not from a text. */
     unsigned key_line, key_column; /* Of its key, for a child of a map. */
+    const char *file; /* Borrowed: the text's name, as the caller of the parser gave it. */
     bool boolean;
     int64_t integer;
     double real;
@@ -41,7 +42,8 @@ struct node {
 #define NODE_MAX_NODES 2000000
 
 /* Parse a text. NULL with at least one diag on failure. YAML: one document, no aliases, no
- * anchors, no custom tags; the core schema's scalars. `file` names the text in diags. */
+ * anchors, no custom tags; the core schema's scalars. `file` names the text in diags and,
+ * from YAML, in every node: it must live as long as the tree and its copies. */
 struct node *node_from_yaml(const char *text, size_t size, const char *file,
                             struct diags *);
 struct node *node_from_json(const char *text, size_t size, const char *file,

@@ -140,6 +140,7 @@ static struct node *builder_node(struct builder *b, const yaml_event_t *event,
     x = node_new(kind);
     x->line = place(event->start_mark.line);
     x->column = place(event->start_mark.column);
+    x->file = b->file;
     return x;
 }
 

@@ -135,7 +135,7 @@ static void differ_maps(struct differing *d, const struct field *fields, const c
         inner = xasprintf("%s%s%s", path, *path ? "." : "", f->name);
         if (f->type == FIELD_MAP_OF) {
             differ_entries(d, f, inner, x, y);
-        } else if (f->type == FIELD_MAP) {
+        } else if (f->type == FIELD_MAP && !(f->flags & FIELD_LIST)) {
             differ_maps(d, f->fields, inner, x, y);
         } else {
             note(d, path, f->name, f);

@@ -50,16 +50,19 @@ void check_up(struct check *c, size_t size)
     c->path[size] = '\0';
 }
 
-static void complain(struct check *c, unsigned line, unsigned column, const char *format,
+static void complain(struct check *c, const struct node *at, bool key, const char *format,
                      va_list args) __attribute__((format(printf, 4, 0)));
 
-static void complain(struct check *c, unsigned line, unsigned column, const char *format,
+static void complain(struct check *c, const struct node *at, bool key, const char *format,
                      va_list args)
 {
+    static const struct node nowhere;
     char text[600];
 
+    at = at ? at : &nowhere;
     vsnprintf(text, sizeof(text), format, args);
-    diags_add(c->diags, c->file, line, column, c->path, "%s", text);
+    diags_add(c->diags, at->file ? at->file : c->file, key ? at->key_line : at->line,
+              key ? at->key_column : at->column, c->path, "%s", text);
 }
 
 void check_bad(struct check *c, const struct node *at, const char *format, ...)
@@ -67,7 +70,7 @@ void check_bad(struct check *c, const struct node *at, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    complain(c, at ? at->line : 0, at ? at->column : 0, format, args);
+    complain(c, at, false, format, args);
     va_end(args);
 }
 
@@ -76,7 +79,7 @@ void check_bad_key(struct check *c, const struct node *at, const char *format, .
     va_list args;
 
     va_start(args, format);
-    complain(c, at ? at->key_line : 0, at ? at->key_column : 0, format, args);
+    complain(c, at, true, format, args);
     va_end(args);
 }
 
@@ -138,6 +141,7 @@ static struct node *placed(struct node *value, const struct node *from)
     value->column = from->column;
     value->key_line = from->key_line;
     value->key_column = from->key_column;
+    value->file = from->file;
     return value;
 }
 
@@ -164,6 +168,62 @@ static bool holds(const struct node *list, const struct node *value)
     return false;
 }
 
+static bool is_scalar(const struct node *x)
+{
+    return x->kind != NODE_MAP && x->kind != NODE_LIST && x->kind != NODE_NULL;
+}
+
+/* A map, or what may stand for one: nothing, or the value of its shorthand key. */
+static struct node *check_map_or_short(struct check *c, const struct field *f,
+                                       const struct node *x)
+{
+    struct node *wrapped, *out;
+
+    if (!f->shorthand || !is_scalar(x)) {
+        return check_map(c, f->fields, x);
+    }
+    wrapped = placed(node_map(), x);
+    node_set(wrapped, f->shorthand, node_copy(x));
+    out = check_map(c, f->fields, wrapped);
+    node_free(wrapped);
+    return out;
+}
+
+/* A secret: {file: PATH}. Whoever writes it out is not shown it again. */
+static struct node *check_secret(struct check *c, const struct node *x)
+{
+    static const struct field fields[] = {{.name = "file",
+                                           .type = FIELD_TEXT,
+                                           .flags = FIELD_REQUIRED,
+                                           .min = 2,
+                                           .max = 4095},
+                                          {0}};
+    const char *path;
+    struct node *out;
+
+    if (x->kind != NODE_MAP) {
+        check_bad(c, x,
+                  "a secret does not stand here but in a file of its own "
+                  "({file: /PATH})");
+        return NULL;
+    }
+    out = check_map(c, fields, x);
+    path = node_get_text(out, "file", "/");
+    if (*path != '/') {
+        check_bad(c, node_get(x, "file"), "\"%.80s\" does not begin with /", path);
+    }
+    return out;
+}
+
+/* One value of a field that may be a list. */
+static struct node *check_item(struct check *c, const struct field *f, const struct node *x)
+{
+    if (f->type == FIELD_MAP) {
+        return check_map_or_short(c, f, x);
+    }
+    return f->type == FIELD_SECRET ? check_secret(c, x) : check_scalar(c, f, x);
+}
+
 /* A list in canonical form; mistakes of single items do not end it. */
 static struct node *check_list(struct check *c, const struct field *f, const struct node *x)
 {
@@ -176,9 +236,17 @@ static struct node *check_list(struct check *c, const struct field *f, const str
     }
     for (size_t i = 0; i < (x->kind == NODE_LIST ? x->n : 1); i++) {
         const struct node *item = x->kind == NODE_LIST ? x->child[i] : x;
-        struct node *value = check_scalar(c, f, item);
+        char number[24];
+        size_t before = c->size;
+        struct node *value;
 
-        if (value && holds(list, value)) {
+        if (f->type == FIELD_MAP) { /* Whose keys have a place of their own. */
+            snprintf(number, sizeof(number), "%zu", i);
+            check_down(c, number);
+        }
+        value = check_item(c, f, item);
+        check_up(c, before);
+        if (value && f->type != FIELD_MAP && holds(list, value)) {
             check_bad(c, item, "%s stands twice in the list",
                       value->text ? value->text : "a value");
             node_free(value);
@@ -213,27 +281,6 @@ static bool check_key(struct check *c, const struct field *f, const struct node 
         check_bad_key(c, at, "not a valid key (%s)", allowed);
     }
     return ok;
-}
-
-static bool is_scalar(const struct node *x)
-{
-    return x->kind != NODE_MAP && x->kind != NODE_LIST && x->kind != NODE_NULL;
-}
-
-/* A map, or what may stand for one: nothing, or the value of its shorthand key. */
-static struct node *check_map_or_short(struct check *c, const struct field *f,
-                                       const struct node *x)
-{
-    struct node *wrapped, *out;
-
-    if (!f->shorthand || !is_scalar(x)) {
-        return check_map(c, f->fields, x);
-    }
-    wrapped = placed(node_map(), x);
-    node_set(wrapped, f->shorthand, node_copy(x));
-    out = check_map(c, f->fields, wrapped);
-    node_free(wrapped);
-    return out;
 }
 
 static struct node *check_map_of(struct check *c, const struct field *f,
@@ -275,14 +322,16 @@ static struct node *check_field(struct check *c, const struct field *f,
     if (f->flags & FIELD_RESOLVED && x->kind == NODE_TEXT && !strcmp(x->text, "auto")) {
         return NULL;
     }
-    if (f->type == FIELD_MAP) {
-        value = check_map_or_short(c, f, x);
-    } else if (f->type == FIELD_MAP_OF) {
+    if (f->type == FIELD_MAP_OF) {
         value = check_map_of(c, f, x);
     } else if (f->flags & FIELD_LIST) {
         value = check_list(c, f, x);
     } else {
-        return check_scalar(c, f, x);
+        value = check_item(c, f, x);
+    }
+    if (!value ||
+        (f->type != FIELD_MAP && f->type != FIELD_MAP_OF && !(f->flags & FIELD_LIST))) {
+        return value;
     }
     if (!value->n && !f->otherwise) { /* Empty is the same as absent. */
         node_free(value);
@@ -336,12 +385,10 @@ struct node *schema_check(const struct kind *kind, const struct node *object,
     struct node *out;
 
     check_init(&c, path, file, diags);
+    out = kind->fields ? check_map(&c, kind->fields, object) : node_map();
     if (kind->later) {
         check_bad_key(&c, object, "%s", kind->later);
-        return NULL;
-    }
-    out = check_map(&c, kind->fields, object);
-    if (diags->n + diags->suppressed == mistakes) {
+    } else if (diags->n + diags->suppressed == mistakes) {
         schema_rules(&c, kind, object, out);
     }
     if (diags->n + diags->suppressed != mistakes) {
@@ -396,6 +443,16 @@ static struct node *minimal_map_of(const struct field *f, const struct node *x)
     return out;
 }
 
+static struct node *minimal_list(const struct field *f, const struct node *x)
+{
+    struct node *out = node_list();
+
+    for (size_t i = 0; i < x->n; i++) {
+        node_append(out, minimal_map(f->fields, x->child[i]));
+    }
+    return out;
+}
+
 static struct node *minimal_value(const struct field *f, const struct node *x)
 {
     char bits[24];
@@ -405,6 +462,9 @@ static struct node *minimal_value(const struct field *f, const struct node *x)
     }
     if (f->type == FIELD_MAP && x->kind == NODE_MAP) {
         return minimal_map(f->fields, x);
+    }
+    if (f->type == FIELD_MAP && x->kind == NODE_LIST) {
+        return minimal_list(f, x);
     }
     if (f->type == FIELD_BITS && x->kind == NODE_INT && x->integer % 1000 == 0) {
         schema_print_bits(x->integer, bits);

@@ -31,6 +31,7 @@ enum field_type {
     FIELD_BITS,      /* Bits per second: 10M, 1.5G, 64k. Stored as an integer. */
     FIELD_TIME,      /* 1h, 30s, 250ms. Stored as text in canonical form. */
     FIELD_PRINCIPAL, /* uid:N gid:N user:U group:G */
+    FIELD_SECRET,    /* {file: PATH}; a secret itself is refused. */
     FIELD_MAP,       /* Fixed keys: `fields`. */
     FIELD_MAP_OF, /* Free keys of type `key`, values by `fields` (or `shorthand` alone). */
 };
@@ -71,7 +72,9 @@ struct kind {
     const struct field *fields;
     bool in_network; /* Named NETWORK/NAME. */
     const char *help;
-    const char *later; /* The kind itself is not built yet. */
+    /* The kind itself is not built yet. Its keys are checked all the same, where there are
+     * `fields`, so that a file that is ahead of us is right when its time comes. */
+    const char *later;
 };
 
 /* network, port, endpoint, host, link, router, service; ends with name == NULL. */

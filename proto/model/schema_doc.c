@@ -131,6 +131,12 @@ static struct node *value_schema(const struct field *f)
         return with(typed("string"), "enum", words_list(f->words));
     case FIELD_MAC:
         return with_pattern("^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$");
+    case FIELD_SECRET:
+        x = with(typed("object"), "properties",
+                 with(node_map(), "file", with_pattern("^/.")));
+        node_set(x, "required", words_list("file"));
+        node_set_bool(x, "additionalProperties", false);
+        return x;
     case FIELD_MAP:
         return or_shorthand(f, object_of(f->fields));
     case FIELD_MAP_OF:

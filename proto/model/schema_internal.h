@@ -5,6 +5,9 @@
 
 #include "proto/model/schema.h"
 
+/* The router's table (schema_router.c). */
+extern const struct field schema_router_fields[];
+
 #define SCHEMA_LIST_MAX 256 /* Items, where a field says nothing else. */
 
 /* Checks one scalar against the field's type and returns it in canonical form, or NULL with

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The tables. Each row is a promise to users: change the contract first. */
-#include "proto/model/schema.h"
+#include "proto/model/schema_internal.h"
 
 /* clang-format off */
 
@@ -128,6 +128,8 @@ static const struct field link_fields[] = {
     {.name = "address", .type = FIELD_ADDR_PORT, .help = "Where the second is dialled"},
     LATER("cost", FIELD_INT, "Path cost in a spanning tree",
           "costs of links are not built yet; they come with tree forwarding"),
+    LATER("psk", FIELD_SECRET, "A secret that both ends mix into their sessions",
+          "pre-shared keys of links are not built yet"),
     LATER("delay", FIELD_TIME, "Added delay", IMPAIRMENT),
     LATER("jitter", FIELD_TIME, "Added variation of the delay", IMPAIRMENT),
     LATER("loss", FIELD_TEXT, "Part of the frames that is lost", IMPAIRMENT),
@@ -149,7 +151,7 @@ const struct kind schema_kinds[] = {
      .help = "One machine, or one user on it, that runs fabricd"},
     {.name = "link", .plural = "links", .fields = link_fields,
      .help = "The encrypted association between two hosts"},
-    {.name = "router", .plural = "routers", .help = "Forwards between networks",
+    {.name = "router", .plural = "routers", .fields = schema_router_fields, .help = "Forwards between networks",
      .later = "routers are not built yet"},
     {.name = "service", .plural = "services", .help = "A daemon that the fabric runs",
      .later = "services are not built yet"},

@@ -479,6 +479,7 @@ void schema_allowed(const struct field *f, char *buffer, size_t size)
         [FIELD_BITS] = "bits per second, as 64k, 10M or 1.5G",
         [FIELD_TIME] = "a time as 250ms, 30s or 1h",
         [FIELD_PRINCIPAL] = "uid:N, gid:N, user:NAME or group:NAME",
+        [FIELD_SECRET] = "{file: PATH}",
         [FIELD_MAP] = "a map of keys",
         [FIELD_MAP_OF] = "a map of keys",
     };
@@ -537,6 +538,7 @@ static struct node *value_of_text(const struct field *f, const char *text, char 
     case FIELD_BOOL:
     case FIELD_INT:
     case FIELD_BITS:
+    case FIELD_SECRET:
     case FIELD_MAP:
     case FIELD_MAP_OF:
         break;

@@ -13,21 +13,6 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/fabric_file.h"
 
-static char *all_mistakes(const struct diags *d)
-{
-    char *all = xstrdup("");
-
-    for (size_t i = 0; i < d->n; i++) {
-        char *line = diag_print(&d->list[i]);
-        char *more = xasprintf("%s%s\n", all, line);
-
-        free(line);
-        free(all);
-        all = more;
-    }
-    return all;
-}
-
 /* The mistakes of a text ("" if it is valid). */
 static char *read_text(const char *text, size_t size, struct objects *out)
 {
@@ -41,7 +26,7 @@ static char *read_text(const char *text, size_t size, struct objects *out)
     if (x) {
         assert_true(fabric_file_read(x, "f", out, &d) == (d.n == 0));
     }
-    mistakes = all_mistakes(&d);
+    mistakes = diags_print(&d);
     assert_true(!d.n || !out->n);
     diags_done(&d);
     node_free(x);

@@ -71,7 +71,7 @@ static void reference_names_every_key(void **state)
     (void)state;
     for (const struct kind *k = schema_kinds; k->name; k++) {
         for (const struct field *f = k->fields; f && f->name; f++) {
-            assert_true(f->later || strstr(text, f->name));
+            assert_true(k->later || f->later || strstr(text, f->name));
         }
         assert_non_null(strstr(text, k->plural));
     }
@@ -81,16 +81,27 @@ static void reference_names_every_key(void **state)
 }
 
 /* What tables promise to the code that reads them. */
+static void fields_are_sound(const struct field *fields)
+{
+    for (const struct field *f = fields; f->name; f++) {
+        bool map = f->type == FIELD_MAP || f->type == FIELD_MAP_OF;
+
+        assert_non_null(f->help);
+        assert_true(f->type != FIELD_ENUM || f->words || f->later);
+        assert_true(!map || f->fields || f->later);
+        if (f->fields) {
+            fields_are_sound(f->fields);
+        }
+    }
+}
+
 static void tables_are_sound(void **state)
 {
     (void)state;
     for (const struct kind *k = schema_kinds; k->name; k++) {
-        assert_true(!k->fields == !!k->later);
-        for (const struct field *f = k->fields; f && f->name; f++) {
-            assert_non_null(f->help);
-            assert_true(f->type != FIELD_ENUM || f->words || f->later);
-            assert_true((f->type != FIELD_MAP && f->type != FIELD_MAP_OF) || f->fields ||
-                        f->later);
+        assert_true(k->fields || k->later);
+        if (k->fields) {
+            fields_are_sound(k->fields);
         }
     }
 }
