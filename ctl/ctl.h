@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "ctl/grammar.h"
-#include "ctl/http.h"
+#include "libioth/http/http.h"
 
 enum ctl_exit {
     CTL_DONE = 0,

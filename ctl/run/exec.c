@@ -16,9 +16,9 @@
 
 #include "ctl/api.h"
 #include "ctl/ctl.h"
-#include "ctl/http.h"
-#include "ctl/run/program.h"
 #include "ctl/run/run.h"
+#include "libioth/http/http.h"
+#include "libioth/node/program.h"
 #include "proto/base/fd.h"
 
 /* The process id of the node NET/NAME on this host, or 0 with the failure recorded. */

@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 #include "ctl/grammar.h"
+#include "libioth/node/init.h"
 #include "proto/base/err.h"
 #include "proto/plug/plug.h"
 
-#define RUN_MAX_NETS 8
+#define RUN_MAX_NETS NODE_MAX_NETS
 
 struct run_net {
     char network[PLUG_NAME_SIZE];

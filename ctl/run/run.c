@@ -7,46 +7,41 @@
 #include "ctl/run/run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ctl/ctl.h"
-#include "ctl/run/attach.h"
-#include "ctl/run/init.h"
-#include "ctl/run/lookup.h"
-#include "ctl/run/program.h"
+#include "ctl/run/plan.h"
+#include "libioth/node/answerer.h"
+#include "libioth/node/attach.h"
+#include "libioth/node/init.h"
+#include "libioth/node/program.h"
 #include "libioth/plug/locate.h"
 #include "proto/base/fd.h"
 #include "proto/base/loop.h"
 #include "proto/wire/frame.h"
 
-#define READY_SEC         20 /* For the node to be made: a machine under load is slow. */
-#define ANSWERER_AGAIN_MS 50 /* Until one that died is replaced. */
+#define READY_SEC 20 /* For the node to be made: a machine under load is slow. */
 
 struct run {
     struct ctl *ctl;
     struct run_plan plan;
     struct init_plan init;
     int channel;
-    pid_t node, answerer; /* 0 = none. */
-    int dns[DNS_SOCKETS];
+    pid_t node; /* 0 = none. */
+    struct answerer answerer;
     char plug_path[LOCATE_PATH_SIZE];
     struct attach attaches[RUN_MAX_NETS];
     struct init_config config; /* As the node has it. */
 
     struct loop *loop;
     struct loop_watch channel_watch, signal_watch;
-    struct loop_watch answerer_watch; /* fd: of the process, readable when it has ended. */
-    struct loop_timer answerer_again;
     int status; /* Of iothctl. */
 };
 
@@ -60,7 +55,12 @@ static int make_node(struct run *run)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ctl_fail(run->ctl, CTL_OURS, "no socket: %s", err_text(errno));
-    run->init.run = &run->plan;
+    run->init.n_nets = run->plan.n_nets;
+    for (unsigned i = 0; i < run->plan.n_nets; i++)
+        run->init.networks[i] = run->plan.nets[i].network;
+    run->init.root = run->plan.root;
+    run->init.argv = run->plan.argv;
+    run->init.output = -1;
     run->init.user = netns_user_self();
     run->init.terminal = program_wants_terminal();
     sigprocmask(SIG_SETMASK, NULL, &run->init.mask);
@@ -118,7 +118,7 @@ static int await_ready(struct run *run)
         run->attaches[i].tap = fds[n++];
     for (unsigned i = 0; i < DNS_SOCKETS && n < n_fds; i++)
         if (message.sockets[i])
-            run->dns[i] = fds[n++];
+            run->answerer.sockets[i] = fds[n++];
     return 0;
 }
 
@@ -242,90 +242,6 @@ static void end_process(pid_t pid)
         ;
 }
 
-/* --- names ------------------------------------------------------------------------------- */
-
-/* The answerer is a process apart: it waits for the daemon, and reads what the node's programs
- * send. Everything else that is open here is none of its business. */
-_Noreturn static void answerer_main(const struct run *run, pid_t launcher)
-{
-    const char *networks[RUN_MAX_NETS];
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    struct lookup *lookup;
-    sigset_t all;
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* What a terminal sends to all of the job: the program may go on, and needs names. */
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    /* Whoever reads the program's output must not wait for us. */
-    for (int fd = 0; fd < 3; fd++)
-        if (null >= 0)
-            dup2(null, fd);
-    if (getppid() != launcher) /* It died before it was asked to tell. */
-        _exit(1);
-    close(run->channel);
-    for (unsigned i = 0; i < run->plan.n_nets; i++) {
-        close(run->attaches[i].tap);
-        close(run->attaches[i].watch.fd);
-        networks[i] = run->plan.nets[i].network;
-    }
-    lookup = lookup_new(run->ctl->api_path, networks, run->plan.n_nets);
-    if (lookup)
-        (void)dns_serve(run->dns, lookup_ask, lookup);
-    _exit(1);
-}
-
-static int serve_names(struct run *run)
-{
-    const pid_t launcher = getpid();
-
-    run->answerer = fork();
-    if (run->answerer == 0)
-        answerer_main(run, launcher);
-    if (run->answerer < 0) {
-        run->answerer = 0;
-        return ctl_fail(run->ctl, CTL_OURS, "cannot fork: %s", err_text(errno));
-    }
-    return 0;
-}
-
-/* Without a descriptor of the process it is served all the same, but not replaced. */
-static void watch_answerer(struct run *run)
-{
-    int fd = (int)syscall(SYS_pidfd_open, run->answerer, 0U);
-
-    if (fd >= 0 && loop_add(run->loop, &run->answerer_watch, fd, EPOLLIN))
-        fd_close(&fd);
-}
-
-/* Names must not be gone because the process that read what the node's programs sent is: the
- * sockets are still here, another takes them over. */
-static void answerer_ended(struct loop_watch *watch, uint32_t events)
-{
-    struct run *run = list_entry(watch, struct run, answerer_watch);
-    int fd = watch->fd;
-
-    (void)events;
-    loop_remove(run->loop, watch);
-    fd_close(&fd);
-    end_process(run->answerer);
-    run->answerer = 0;
-    loop_timer_set(run->loop, &run->answerer_again,
-                   loop_now(run->loop) + ANSWERER_AGAIN_MS * MTIME_MS);
-}
-
-static void answerer_due(struct loop_timer *timer, mtime_t now)
-{
-    struct run *run = list_entry(timer, struct run, answerer_again);
-
-    if (serve_names(run) == 0) {
-        watch_answerer(run);
-        return;
-    }
-    ctl_forget(run->ctl);
-    loop_timer_set(run->loop, timer, now + ANSWERER_AGAIN_MS * MTIME_MS);
-}
-
 /* --- while it runs ----------------------------------------------------------------------- */
 
 static void send_signal(const struct run *run, int kind, int code)
@@ -354,6 +270,8 @@ static void channel_ready(struct loop_watch *watch, uint32_t events)
     int r = init_recv(run->channel, &message, NULL, NULL);
 
     (void)events;
+    if (r == 0 && message.kind == INIT_STARTED)
+        return;
     if (r == 0 && message.kind == INIT_STOPPED) {
         if (run->init.terminal)
             stop_with_it(run, message.code);
@@ -390,8 +308,6 @@ static int serve(struct run *run)
         return ctl_fail(run->ctl, CTL_OURS, "cannot wait for events: %s", err_text(errno));
     run->channel_watch.ready = channel_ready;
     run->signal_watch.ready = signal_ready;
-    run->answerer_watch.ready = answerer_ended;
-    run->answerer_again.expired = answerer_due;
     r = loop_add(run->loop, &run->channel_watch, run->channel, EPOLLIN);
     if (r == 0)
         r = loop_add(run->loop, &run->signal_watch, fd, EPOLLIN);
@@ -399,7 +315,7 @@ static int serve(struct run *run)
         r = attach_keep(&run->attaches[i], run->loop);
     if (r)
         return ctl_fail(run->ctl, CTL_OURS, "cannot wait for events: %s", err_text(r));
-    watch_answerer(run);
+    answerer_keep(&run->answerer, run->loop);
     loop_run(run->loop);
     return run->status;
 }
@@ -411,14 +327,25 @@ static void finish(struct run *run)
         program_give_terminal(0);
     for (unsigned i = 0; i < run->plan.n_nets; i++)
         attach_hang_up(&run->attaches[i]);
-    end_process(run->answerer);
+    answerer_done(&run->answerer);
     end_process(run->node);
     for (unsigned i = 0; i < run->plan.n_nets; i++)
         attach_done(&run->attaches[i]);
     fd_close(&run->channel);
-    for (unsigned i = 0; i < DNS_SOCKETS; i++)
-        fd_close(&run->dns[i]);
     loop_free(run->loop);
+}
+
+/* Names for the node's programs. */
+static int serve_names(struct run *run)
+{
+    struct answerer *answerer = &run->answerer;
+    struct err err = {.why = ""};
+
+    answerer->api_path = run->ctl->api_path;
+    answerer->n_networks = run->plan.n_nets;
+    for (unsigned i = 0; i < run->plan.n_nets; i++)
+        answerer->networks[i] = run->plan.nets[i].network;
+    return answerer_start(answerer, &err) ? ctl_fail_err(run->ctl, CTL_OURS, &err) : 0;
 }
 
 static int launch(struct run *run)
@@ -448,8 +375,7 @@ int run_main(struct ctl *ctl, const struct args *args)
         return ctl_fail_err(ctl, CTL_OURS, &err);
     for (unsigned i = 0; i < RUN_MAX_NETS; i++)
         run.attaches[i].tap = run.attaches[i].watch.fd = -1;
-    for (unsigned i = 0; i < DNS_SOCKETS; i++)
-        run.dns[i] = -1;
+    answerer_init(&run.answerer);
     status = launch(&run);
     finish(&run);
     return status;

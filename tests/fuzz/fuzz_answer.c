@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/run/answer.h"
+#include "libioth/node/answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Who may include whom: proto/base <- proto/wire <- proto/* <- libioth <- fabricd, ctl, routerd.
+# Who may include whom: proto/base <- proto/wire <- proto/* <- libioth <- fabricd, ctl, routerd, keeper.
 # Rooms of proto/ do not know each other, programs do not either, and nobody knows tests/.
 # Outside proto/base, proto/ touches neither sockets nor clocks nor threads.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${1:-.}" || exit 2
 
-"$here"/files.sh . '*.[ch]' | grep -E '^(proto|libioth|fabricd|ctl|routerd|tests)/' |
+"$here"/files.sh . '*.[ch]' | grep -E '^(proto|libioth|fabricd|ctl|routerd|keeper|tests)/' |
     xargs awk '
     function bad(why) {
         printf "%s:%d: %s: %s\n", FILENAME, FNR, $0, why
@@ -44,7 +44,7 @@ cd "${1:-.}" || exit 2
             if (!under(inc, "proto") && !under(inc, "libioth") && !under(inc, top))
                 bad("routerd may use proto, libioth and itself")
         } else if (!under(inc, "proto") && !under(inc, "libioth/plug") && !under(inc, top) &&
-                   !(top == "ctl" && under(inc, "libioth/netns")))
+                   !(top != "fabricd" && under(inc, "libioth")))
             bad(top " may use proto, its part of libioth, and itself")
     }
     /^#[ \t]*include[ \t]*</ && top == "proto" && room != "proto/base" {

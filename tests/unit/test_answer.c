@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <ldns/ldns.h>
 
-#include "ctl/run/answer.h"
+#include "libioth/node/answer.h"
 
 #define ROOM 4096
 

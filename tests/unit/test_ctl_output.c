@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "ctl/decode.h"
-#include "ctl/http.h"
 #include "ctl/output.h"
 #include "ctl/pcapng.h"
 #include "ctl/topology.h"
+#include "libioth/http/http.h"
 #include "proto/model/node.h"
 
 struct memory {

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/run/dns.h"
+#include "libioth/node/dns.h"
 
 struct server {
     pid_t pid;

@@ -12,10 +12,10 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "ctl/run/lookup.h"
-#include "ctl/run/names.h"
 #include "ctl/run/plan.h"
 #include "libioth/netns/netns.h"
+#include "libioth/node/lookup.h"
+#include "libioth/node/names.h"
 
 static const struct option_row rows[] = {
     {.name = "net"},   {.name = "name"}, {.name = "ip"},   {.name = "mac"},

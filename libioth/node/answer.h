@@ -6,8 +6,8 @@
  * fabric does not know does not exist. It answers A, AAAA and PTR; other types of a name that
  * exists are empty. `localhost` and the loopback addresses are answered without asking anybody.
  */
-#ifndef CTL_RUN_ANSWER_H
-#define CTL_RUN_ANSWER_H
+#ifndef LIBIOTH_NODE_ANSWER_H
+#define LIBIOTH_NODE_ANSWER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl/run/dns.h"
+#include "libioth/node/dns.h"
 
 #include <errno.h>
 #include <netinet/in.h>

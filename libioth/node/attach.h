@@ -4,8 +4,8 @@
  * connection as the port's lifeline, and offers it again, with the name and addresses it had,
  * when the daemon was restarted. proto/plug/plug.h is the exchange.
  */
-#ifndef CTL_RUN_ATTACH_H
-#define CTL_RUN_ATTACH_H
+#ifndef LIBIOTH_NODE_ATTACH_H
+#define LIBIOTH_NODE_ATTACH_H
 
 #include <stdbool.h>
 
@@ -25,8 +25,8 @@ struct attach {
     struct plug_request request;
     struct plug_reply reply; /* The last that was granted. */
 
-    /* Called when an offer after a restart was granted with other addresses than before, and,
-     * with why, the first time that one is refused. */
+    /* Called when an offer of the loop was granted with other addresses than before, and, with
+     * why, the first time that one is refused. */
     void (*changed)(struct attach *);
     void (*refused)(struct attach *, const struct plug_reply *why);
 
@@ -45,6 +45,10 @@ struct attach {
  * Returns 0, the daemon's refusal, or -errno if there is no talking to it; `err` recorded. */
 int attach_first(struct attach *, struct err *err) __attribute__((warn_unused_result));
 
+/* Offers for the first time without waiting: in the loop, again until it is granted, which is
+ * told by changed(). */
+void attach_start(struct attach *, struct loop *);
+
 /* From now on the loop keeps it attached. Returns 0 or -errno. */
 int attach_keep(struct attach *, struct loop *) __attribute__((warn_unused_result));
 
@@ -54,5 +58,8 @@ void attach_hang_up(struct attach *);
 /* Unplugs and closes the TAP. After attach_hang_up() it waits until the daemon has let the port
  * go, so that the name may be used again at once: ATTACH_GONE_MS at most. */
 void attach_done(struct attach *);
+
+/* The same without waiting: for a process that will plug the name in again itself, or ends. */
+void attach_drop(struct attach *);
 
 #endif

@@ -6,8 +6,8 @@
  * A handle serves one thread at a time; each thread that asks has its own. It survives a restart
  * of the daemon: the next call connects again. Built on libcurl, whose load costs about 7 ms.
  */
-#ifndef CTL_HTTP_H
-#define CTL_HTTP_H
+#ifndef LIBIOTH_HTTP_HTTP_H
+#define LIBIOTH_HTTP_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a process in a node to a program in it, for `run` and `exec` alike. */
-#ifndef CTL_RUN_PROGRAM_H
-#define CTL_RUN_PROGRAM_H
+#ifndef LIBIOTH_NODE_PROGRAM_H
+#define LIBIOTH_NODE_PROGRAM_H
 
 #include <signal.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl/run/program.h"
+#include "libioth/node/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl/run/answer.h"
+#include "libioth/node/answer.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

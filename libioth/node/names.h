@@ -5,8 +5,8 @@
  * (nscd, systemd-resolved, avahi), which would answer for another network. Called in the node's
  * own mount namespace, by a process that may mount there.
  */
-#ifndef CTL_RUN_NAMES_H
-#define CTL_RUN_NAMES_H
+#ifndef LIBIOTH_NODE_NAMES_H
+#define LIBIOTH_NODE_NAMES_H
 
 #include <stddef.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl/run/init.h"
+#include "libioth/node/init.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/run/names.h"
-#include "ctl/run/program.h"
+#include "libioth/node/names.h"
+#include "libioth/node/program.h"
 #include "proto/base/fd.h"
 
 struct init {
@@ -65,7 +66,7 @@ static int become_user(const struct init *init, struct err *err)
 {
     struct init_message message;
 
-    if (!init->plan->run->root)
+    if (!init->plan->root)
         return netns_map_self(init->plan->user, err);
     expect(init, INIT_MAPPED, &message);
     return netns_become_root(err);
@@ -75,13 +76,13 @@ static int become_user(const struct init *init, struct err *err)
 static int make_interfaces(struct init *init, struct err *err)
 {
     const struct netns_port_move names = {
-        .port = DNS_PORT, .behind = DNS_PORT_BEHIND, .guarded = init->plan->run->root};
+        .port = DNS_PORT, .behind = DNS_PORT_BEHIND, .guarded = init->plan->root};
     struct init_message message = {.kind = INIT_READY};
     int fds[FD_PASS_MAX], sockets[DNS_SOCKETS];
     unsigned n = 0;
     int r = 0;
 
-    for (unsigned i = 0; i < init->plan->run->n_nets && r == 0; i++) {
+    for (unsigned i = 0; i < init->plan->n_nets && r == 0; i++) {
         char name[16];
 
         (void)snprintf(name, sizeof name, "eth%u", i);
@@ -108,21 +109,18 @@ static int make_interfaces(struct init *init, struct err *err)
 
 static int prepare(struct init *init, struct err *err)
 {
-    const char *networks[RUN_MAX_NETS];
-    const struct run_plan *run = init->plan->run;
     int r = become_user(init, err);
 
     /* After that: a change of user takes it back. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (unsigned i = 0; i < run->n_nets; i++)
-        networks[i] = run->nets[i].network;
     if (r == 0)
         r = netns_mounts(err);
     if (r == 0)
         r = netns_prepare(err);
     if (r == 0)
         r = make_interfaces(init, err);
-    return r ? r : names_install(networks, run->n_nets, &init->hosts, err);
+    return r ? r
+             : names_install(init->plan->networks, init->plan->n_nets, &init->hosts, err);
 }
 
 /* The node's own name resolves even while nobody answers. */
@@ -133,7 +131,7 @@ static void write_hosts(struct init *init, const struct init_config *config)
 
     for (unsigned i = 0; i < config->n_nets; i++) {
         const struct netcfg *net = &config->nets[i];
-        const char *network = init->plan->run->nets[i].network;
+        const char *network = init->plan->networks[i];
 
         for (unsigned j = 0; j < net->n_addrs && size < sizeof text; j++) {
             const uint8_t *a = net->addrs[j].addr;
@@ -173,6 +171,33 @@ static int configure(const struct init_config *config, struct err *err)
     return r;
 }
 
+/* What the launcher chose for the program, in its process. */
+static int set_surroundings(const struct init_plan *plan, struct err *err)
+{
+    int null;
+
+    if (plan->output >= 0) {
+        null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+            dup2(plan->output, STDOUT_FILENO) < 0 ||
+            dup2(plan->output, STDERR_FILENO) < 0 ||
+            close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+            return err_set(err, -errno, "no standard descriptors: %s", err_text(errno));
+    }
+    if (plan->folder && chdir(plan->folder) < 0)
+        return err_set(err, -errno, "%s: %s", plan->folder, err_text(errno));
+    if (plan->environment)
+        environ = plan->environment;
+    return 0;
+}
+
+static int become_program(const struct init_plan *plan, struct err *err)
+{
+    if (set_surroundings(plan, err))
+        return PROGRAM_OURS;
+    return program_exec(plan->argv, &plan->mask, plan->terminal, plan->root, err);
+}
+
 /* Forks the program. A failure to start it comes back by a pipe that a start closes. */
 static void start_program(struct init *init)
 {
@@ -185,8 +210,7 @@ static void start_program(struct init *init)
         _exit(PROGRAM_OURS);
     init->program = fork();
     if (init->program == 0) {
-        failure.code = program_exec(plan->run->argv, &plan->mask, plan->terminal,
-                                    plan->run->root, &failure.err);
+        failure.code = become_program(plan, &failure.err);
         (void)!write(started[1], &failure, sizeof failure);
         _exit(failure.code);
     }
@@ -289,5 +313,7 @@ _Noreturn void init_main(const struct init_plan *plan, int channel)
     if (err.why[0] || configure(&message.config, &err))
         fail(&init, PROGRAM_OURS, &err);
     start_program(&init);
+    message.kind = INIT_STARTED;
+    (void)!init_send(channel, &message, NULL, 0);
     serve(&init);
 }

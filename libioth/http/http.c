@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* libcurl behind the few calls that http.h promises. */
-#include "ctl/http.h"
+#include "libioth/http/http.h"
 
 #include <curl/curl.h>
 #include <errno.h>

@@ -4,10 +4,10 @@
  * While the daemon is away (it is being restarted) what was known stays known; for the rest one
  * waits for it, for a time that a resolver has patience for.
  */
-#ifndef CTL_RUN_LOOKUP_H
-#define CTL_RUN_LOOKUP_H
+#ifndef LIBIOTH_NODE_LOOKUP_H
+#define LIBIOTH_NODE_LOOKUP_H
 
-#include "ctl/run/answer.h"
+#include "libioth/node/answer.h"
 
 struct lookup;
 

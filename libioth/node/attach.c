@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Not libioth/plug: that waits for replies, and a launcher has signals to pass on meanwhile. */
-#include "ctl/run/attach.h"
+#include "libioth/node/attach.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -182,7 +182,7 @@ static void timer_expired(struct loop_timer *timer, mtime_t now)
     lose(attach);
 }
 
-int attach_keep(struct attach *attach, struct loop *loop)
+static void set_up(struct attach *attach, struct loop *loop)
 {
     attach->loop = loop;
     attach->again_ms = ATTACH_AGAIN_MIN_MS;
@@ -190,6 +190,20 @@ int attach_keep(struct attach *attach, struct loop *loop)
     attach->timer.expired = timer_expired;
     memcpy(attach->asked, attach->request.addrs, sizeof attach->asked);
     attach->n_asked = attach->request.n_addrs;
+}
+
+void attach_start(struct attach *attach, struct loop *loop)
+{
+    set_up(attach, loop);
+    attach->reply = (struct plug_reply){.code = 0};
+    attach->waiting = attach->told = false;
+    attach->watch.fd = -1;
+    loop_timer_set(loop, &attach->timer, loop_now(loop));
+}
+
+int attach_keep(struct attach *attach, struct loop *loop)
+{
+    set_up(attach, loop);
     remember(attach);
     return loop_add(loop, &attach->watch, attach->watch.fd, EPOLLIN);
 }
@@ -207,6 +221,11 @@ void attach_done(struct attach *attach)
     if (wait.fd >= 0 && !attach->waiting)
         while (poll(&wait, 1, ATTACH_GONE_MS) < 0 && errno == EINTR)
             ;
+    attach_drop(attach);
+}
+
+void attach_drop(struct attach *attach)
+{
     if (attach->loop)
         loop_timer_set(attach->loop, &attach->timer, MTIME_NEVER);
     drop_line(attach);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl/run/lookup.h"
+#include "libioth/node/lookup.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/http.h"
+#include "libioth/http/http.h"
 #include "proto/base/mtime.h"
 
 #define ASK_AGAIN_MS 50

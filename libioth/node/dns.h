@@ -6,10 +6,10 @@
  * Port 53 belongs to the node's programs, as every port: the sockets are at DNS_PORT_BEHIND, and
  * netns_port_move() leads there. Where the kernel cannot do that, they are at DNS_PORT itself.
  */
-#ifndef CTL_RUN_DNS_H
-#define CTL_RUN_DNS_H
+#ifndef LIBIOTH_NODE_DNS_H
+#define LIBIOTH_NODE_DNS_H
 
-#include "ctl/run/answer.h"
+#include "libioth/node/answer.h"
 #include "proto/base/err.h"
 
 enum { DNS_UDP4, DNS_UDP6, DNS_TCP4, DNS_TCP6, DNS_SOCKETS };
