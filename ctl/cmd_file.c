@@ -1,157 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* apply, diff, export and validate: the whole fabric as a file. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/api.h"
 #include "ctl/commands.h"
+#include "ctl/files.h"
 #include "ctl/output.h"
 #include "proto/base/xalloc.h"
-#include "proto/model/fabric_file.h"
-
-#define FILE_MAX (1u << 20) /* As much as the API takes. */
-
-struct text {
-    const char *file; /* As it shows in messages. */
-    char *bytes;
-    size_t size;
-};
-
-static int read_all(struct ctl *ctl, FILE *f, struct text *text)
-{
-    text->bytes = xcalloc(1, FILE_MAX + 2);
-    text->size = fread(text->bytes, 1, FILE_MAX + 1, f);
-    if (ferror(f))
-        return ctl_fail(ctl, CTL_REFUSED, "%s: %s", text->file, err_text(errno));
-    if (text->size > FILE_MAX)
-        return ctl_fail(ctl, CTL_USAGE, "%s is over 1 MiB", text->file);
-    return 0;
-}
-
-/* Reads the file of --file into *text, whose bytes are the caller's to free() in any case. */
-static int read_file(struct ctl *ctl, const struct args *args, struct text *text)
-{
-    const char *path = args_value(args, "file");
-    *text = (struct text){.file = path};
-    if (!path)
-        return ctl_fail(ctl, CTL_USAGE, "the file is missing (-f FILE)");
-    if (strcmp(path, "-") == 0) {
-        text->file = "<stdin>";
-        return read_all(ctl, stdin, text);
-    }
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return ctl_fail(ctl, CTL_REFUSED, "%s: %s", path, err_text(errno));
-    int r = read_all(ctl, f, text);
-    fclose(f);
-    return r;
-}
-
-static int print_diags(const struct diags *diags)
-{
-    for (size_t i = 0; i < diags->n; i++) {
-        char *line = diag_print(&diags->list[i]);
-        print_clean(stderr, line);
-        fputc('\n', stderr);
-        free(line);
-    }
-    if (diags->suppressed > 0)
-        fprintf(stderr, "… and %zu more\n", diags->suppressed);
-    return CTL_USAGE;
-}
-
-/* The tree of a file whose grammar is right; NULL after its mistakes have been printed. */
-static struct node *parse(const struct text *text)
-{
-    struct diags diags;
-    diags_init(&diags);
-    struct node *root = node_from_yaml(text->bytes, text->size, text->file, &diags);
-    if (!root)
-        print_diags(&diags);
-    diags_done(&diags);
-    return root;
-}
 
 int cmd_validate(struct ctl *ctl, const struct args *args)
 {
-    struct text text;
-    struct diags diags;
+    struct files files;
     struct objects objects;
-    int r = read_file(ctl, args, &text);
-    struct node *root = r ? NULL : parse(&text);
-    if (!r && !root)
-        r = CTL_USAGE;
+    char name[200];
+    int r = files_read(ctl, args, &files);
     if (!r) {
-        diags_init(&diags);
-        objects_init(&objects);
-        if (!fabric_file_read(root, text.file, &objects, &diags))
-            r = print_diags(&diags);
+        if (!files_check(&files, &objects))
+            r = CTL_USAGE;
         else
-            ctl_note(ctl, "%s is valid: %zu object%s", text.file, objects.n,
+            ctl_note(ctl, "%s is valid: %zu object%s",
+                     files_name(&files, name, sizeof(name)), objects.n,
                      objects.n == 1 ? "" : "s");
         objects_done(&objects);
-        diags_done(&diags);
     }
-    node_free(root);
-    free(text.bytes);
+    files_done(&files);
     return r;
-}
-
-/* The node that a JSON pointer leads to, or the last one on the way. */
-static const struct node *follow(const struct node *root, const char *pointer)
-{
-    while (root && *pointer == '/') {
-        size_t size = strcspn(pointer + 1, "/");
-        char *key = xasprintf("%.*s", (int)size, pointer + 1);
-        const struct node *next = NULL;
-        if (root->kind == NODE_MAP)
-            next = node_get(root, key);
-        else if (root->kind == NODE_LIST && strtoul(key, NULL, 10) < root->n)
-            next = root->child[strtoul(key, NULL, 10)];
-        free(key);
-        if (!next)
-            break;
-        root = next;
-        pointer += 1 + size;
-    }
-    return root;
-}
-
-static char *dotted(const char *pointer)
-{
-    char *path = xstrdup(pointer + (*pointer == '/'));
-    for (char *p = path; *p; p++)
-        if (*p == '/')
-            *p = '.';
-    return path;
-}
-
-/* The daemon's complaints about a file, as those that we find ourselves. False if it has none
- * that belong to a place. */
-static bool print_errors(const struct node *problem, const char *file,
-                         const struct node *root)
-{
-    const struct node *errors = problem ? node_get(problem, "errors") : NULL;
-    if (!errors || errors->kind != NODE_LIST || errors->n == 0)
-        return false;
-    struct diags diags;
-    diags_init(&diags);
-    for (size_t i = 0; i < errors->n; i++) {
-        const struct node *e = errors->child[i];
-        const char *pointer = node_get_text(e, "pointer", "");
-        const struct node *place = follow(root, pointer);
-        char *path = dotted(pointer);
-        int64_t line = node_get_int(e, "line", place ? place->line : 0);
-        int64_t column = node_get_int(e, "column", place ? place->column : 0);
-        diags_add(&diags, file, (unsigned)line, (unsigned)column, path, "%s",
-                  node_get_text(e, "detail", "is wrong"));
-        free(path);
-    }
-    print_diags(&diags);
-    diags_done(&diags);
-    return true;
 }
 
 static enum tint tint_of_verb(const char *verb)
@@ -182,47 +57,53 @@ static void print_steps(const struct ctl *ctl, const struct node *steps)
     table_print(t, stdout, ctl->colour);
 }
 
-/* Sends a file; *answer is the plan. */
-static int send_file(struct ctl *ctl, const struct args *args, bool dry,
-                     struct node **answer)
+/* The plan in the daemon's answer to a file. */
+static int read_plan(struct ctl *ctl, const struct http_reply *reply, struct node **answer)
 {
-    struct text text;
+    struct diags diags;
+    diags_init(&diags);
+    *answer = reply->body ? node_from_json(reply->body, reply->size, NULL, &diags) : NULL;
+    diags_done(&diags);
+    if (*answer && (*answer)->kind == NODE_MAP)
+        return 0;
+    node_free(*answer);
+    *answer = NULL;
+    return ctl_fail(ctl, CTL_REFUSED, "the daemon's answer holds no plan");
+}
+
+/* Sends the files; *answer is the plan. */
+static int send_files(struct ctl *ctl, const struct args *args, bool dry,
+                      struct node **answer)
+{
+    struct files files;
     struct http_reply reply;
     struct node *problem = NULL;
-    int r = read_file(ctl, args, &text);
-    struct node *root = r ? NULL : parse(&text);
-    if (!root) {
-        free(text.bytes);
-        return r ? r : CTL_USAGE;
+    int r = files_read(ctl, args, &files);
+    if (r) {
+        files_done(&files);
+        return r;
     }
     bool prune = args_has(args, "prune");
     char *path =
         xasprintf("/v1/apply%s%s%s%s", dry || prune ? "?" : "", dry ? "dry_run=1" : "",
                   dry && prune ? "&" : "", prune ? "prune=1" : "");
+    char *body = node_to_json(files.root, 0);
     struct http_request q = {.method = "POST",
                              .path = path,
-                             .body = text.bytes,
-                             .size = text.size,
-                             .type = "application/yaml"};
+                             .body = body,
+                             .size = strlen(body),
+                             .type = "application/json"};
     r = api_exchange_problem(ctl, &q, API_SLOW, &reply, &problem);
-    if (r && print_errors(problem, text.file, root))
+    if (r && files_print_errors(&files, problem))
         ctl_forget(ctl);
     if (!r) {
-        struct diags diags;
-        diags_init(&diags);
-        *answer = reply.body ? node_from_json(reply.body, reply.size, NULL, &diags) : NULL;
-        diags_done(&diags);
-        if (!*answer || (*answer)->kind != NODE_MAP) {
-            node_free(*answer);
-            *answer = NULL;
-            r = ctl_fail(ctl, CTL_REFUSED, "the daemon's answer holds no plan");
-        }
+        r = read_plan(ctl, &reply, answer);
         http_reply_done(&reply);
     }
     node_free(problem);
-    node_free(root);
+    free(body);
     free(path);
-    free(text.bytes);
+    files_done(&files);
     return r;
 }
 
@@ -237,7 +118,7 @@ int cmd_apply(struct ctl *ctl, const struct args *args)
 {
     struct node *answer;
     bool dry = args_has(args, "dry-run");
-    int r = send_file(ctl, args, dry, &answer);
+    int r = send_files(ctl, args, dry, &answer);
     if (r)
         return r;
     const struct node *steps = steps_of(answer);
@@ -254,7 +135,7 @@ int cmd_apply(struct ctl *ctl, const struct args *args)
 int cmd_diff(struct ctl *ctl, const struct args *args)
 {
     struct node *answer;
-    int r = send_file(ctl, args, true, &answer);
+    int r = send_files(ctl, args, true, &answer);
     if (r)
         return r;
     const struct node *steps = steps_of(answer);

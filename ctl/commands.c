@@ -90,7 +90,7 @@ static const struct option_row run_options[] = {
     END
 };
 
-#define FILE_OPTION {.name = "file", .letter = 'f', .value = "FILE", .help = "The fabric file; - is standard input"}
+#define FILE_OPTION {.name = "file", .letter = 'f', .flags = OPTION_REPEATED, .value = "FILE", .help = "The fabric file, or a folder of them; - is standard input"}
 
 static const struct option_row apply_options[] = {
     FILE_OPTION,
@@ -186,10 +186,10 @@ const struct command commands[] = {
     {"topology", NULL, 0, 0, 0, "", topology_options, cmd_topology, "Draw the fabric", NULL},
     {"capture", NULL, 0, 1, ANY, "NET|NET/PORT [FILTER]", capture_options, cmd_capture, "Show or record the frames of a network or port", NULL},
 
-    {"apply", NULL, 0, 0, 0, "-f FILE", apply_options, cmd_apply, "Make the fabric what a file says", NULL},
-    {"diff", NULL, COMMAND_COMPARE, 0, 0, "-f FILE", diff_options, cmd_diff, "Show what apply would do; exit status 1 if anything", NULL},
+    {"apply", NULL, 0, 0, 0, "-f FILE…", apply_options, cmd_apply, "Make the fabric what a file says", NULL},
+    {"diff", NULL, COMMAND_COMPARE, 0, 0, "-f FILE…", diff_options, cmd_diff, "Show what apply would do; exit status 1 if anything", NULL},
     {"export", NULL, 0, 0, 0, "", NULL, cmd_export, "Print the fabric as a file", NULL},
-    {"validate", NULL, 0, 0, 0, "-f FILE", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
+    {"validate", NULL, 0, 0, 0, "-f FILE…", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
 
     {"daemon", "start", 0, 0, 0, "", NULL, cmd_daemon_start, "Start this user's daemon in the background", NULL},
     {"daemon", "stop", 0, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},

@@ -124,10 +124,20 @@ static bool top_level(const struct kind *kind)
     return !kind->in_network;
 }
 
+static bool among(const char *const *words, const char *word)
+{
+    while (*words && strcmp(*words, word) != 0) {
+        words++;
+    }
+    return *words;
+}
+
 static void read_file(struct reading *r, const struct node *root)
 {
-    static const char *const words[] = {"version",  "fabric",  "hosts",    "links",
-                                        "networks", "routers", "services", NULL};
+    static const char *const words[] = {"version",  "fabric",   "hosts",
+                                        "links",    "networks", "routers",
+                                        "services", "include",  NULL};
+    static const char *const handled[] = {"version", "fabric", "items", NULL};
     const struct node *links = node_get(root, "links");
 
     r->links = links && links->n;
@@ -138,7 +148,13 @@ static void read_file(struct reading *r, const struct node *root)
 
         if (kind && top_level(kind) && !strcmp(kind->plural, key)) {
             read_section(r, kind, NULL, root->child[i]);
-        } else if (strcmp(key, "version") != 0 && strcmp(key, "fabric") != 0) {
+        } else if (!strcmp(key, "include")) {
+            size_t before = check_down(&r->check, key);
+
+            check_bad_key(&r->check, root->child[i],
+                          "files are included by who reads them (iothctl apply -f FILE)");
+            check_up(&r->check, before);
+        } else if (!among(handled, key)) {
             check_unknown(&r->check, root->child[i], key, words);
         }
     }
@@ -208,20 +224,37 @@ static void read_printed(struct reading *r, const struct node *x)
     node_free(bare);
 }
 
+static void read_items(struct reading *r, const struct node *items)
+{
+    if (items->kind != NODE_LIST) {
+        size_t before = check_down(&r->check, "items");
+
+        check_bad(&r->check, items, "not a list of objects");
+        check_up(&r->check, before);
+        return;
+    }
+    for (size_t i = 0; i < items->n; i++) {
+        read_printed(r, items->child[i]);
+    }
+}
+
 static void read_any(struct reading *r, const struct node *root)
 {
     const struct node *items = root->kind == NODE_LIST ? root : node_get(root, "items");
 
-    if (items && items->kind == NODE_LIST) {
-        for (size_t i = 0; i < items->n; i++) {
-            read_printed(r, items->child[i]);
-        }
-    } else if (node_get(root, "kind")) {
+    if (node_get(root, "kind")) {
         read_printed(r, root);
-    } else if (root->kind == NODE_MAP) {
-        read_file(r, root);
-    } else {
+        return;
+    }
+    if (root->kind != NODE_LIST && root->kind != NODE_MAP) {
         check_bad(&r->check, root, "not a fabric file (version: 1, networks: …)");
+        return;
+    }
+    if (items) {
+        read_items(r, items);
+    }
+    if (root->kind == NODE_MAP && (!items || root->n > 1)) {
+        read_file(r, root);
     }
 }
 
@@ -229,6 +262,11 @@ static int by_place(const void *a, const void *b)
 {
     const struct diag *x = a, *y = b;
 
+    int order = strcmp(x->file ? x->file : "", y->file ? y->file : "");
+
+    if (order) {
+        return order;
+    }
     if (x->line != y->line) {
         return x->line < y->line ? -1 : 1;
     }

@@ -30,9 +30,21 @@ struct object *objects_find(const struct objects *, const struct kind *,
 
 /* Checks a whole file, cross-references included (unknown hosts, VLANs not declared, names
  * used twice). True if it is valid; otherwise `out` is empty and diags has all mistakes. Also
- * takes a single object as printed by `-o yaml` (with `kind`), or a list of such. */
+ * takes a single object as printed by `-o yaml` (with `kind`), or a list of such, alone or under
+ * the key `items`. */
 bool fabric_file_read(const struct node *root, const char *file, struct objects *out,
                       struct diags *);
+
+/*
+ * Several files as one: `more` (taken) joined into `whole` (taken; NULL at first), whatever the
+ * form of each. Maps are joined key by key; what both say must be the same, else there is a
+ * mistake at each of the two places.
+ */
+struct node *fabric_file_join(struct node *whole, struct node *more, struct diags *);
+
+/* The node that a JSON pointer of the daemon means, in any form of file; the last one on the way
+ * if there is no such. */
+const struct node *fabric_file_place(const struct node *root, const char *pointer);
 
 /*
  * Cross-checks a set of canonical objects: hosts, networks and VLANs that others name must be

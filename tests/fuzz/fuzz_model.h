@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/xalloc.h"
 #include "proto/model/fabric_file.h"
 
 #define MUST(CONDITION)                                                                    \
@@ -101,6 +102,27 @@ static void fuzz_file(const struct node *x)
     diags_done(&d);
 }
 
+/* A file says the same twice without contradiction; and no pointer leads astray. */
+static void fuzz_join(const struct node *x)
+{
+    struct diags d;
+    struct node *whole, *copy = node_copy(x);
+    bool file = x->kind == NODE_MAP && !node_get(x, "kind") && !node_get(x, "items");
+
+    diags_init(&d);
+    whole = fabric_file_join(copy, node_copy(x), &d);
+    MUST(!file || (!d.n && node_equal(whole, x)));
+    for (size_t i = 0; x->kind == NODE_MAP && i < x->n; i++) {
+        char *pointer = xasprintf("/%s/0/1", x->key[i]);
+
+        MUST(fabric_file_place(whole, pointer));
+        free(pointer);
+    }
+    MUST(fabric_file_place(whole, "/networks/lab/ports/p/tap"));
+    node_free(whole);
+    diags_done(&d);
+}
+
 static void fuzz_tree(struct node *x, const struct diags *d)
 {
     if (!x) {
@@ -110,6 +132,7 @@ static void fuzz_tree(struct node *x, const struct diags *d)
     fuzz_round_trip(x);
     fuzz_kinds(x);
     fuzz_file(x);
+    fuzz_join(x);
     node_free(x);
 }
 

@@ -120,7 +120,7 @@ static void heads_and_keys(void **state)
            "f:1:10: version: not a version that is known (1)\n"
            "f:2:9: fabric: not a name (1-63 of a-z 0-9 -, beginning with a letter)\n"
            "f:3:1: netwroks: unknown key, did you mean networks? (version, fabric, hosts, "
-           "links, networks, routers, services)\n");
+           "links, networks, routers, services, include)\n");
     expect("version: 1\nnetworks: [lan1]\n", "f:2:11: networks: not a map of names\n");
     expect("version: 1\nnetworks: {Lan: {}, a_b: {}}\n",
            "f:2:12: networks.Lan: not a name (1-63 of a-z 0-9 -, beginning with a letter)\n"
@@ -128,6 +128,10 @@ static void heads_and_keys(void **state)
            "letter)\n");
     expect("version: 1\nhosts: {all: {}}\n",
            "f:2:9: hosts.all: all is not a name of a host: it means every host\n");
+    expect(
+        "version: 1\ninclude: x.yaml\n",
+        "f:2:1: include: files are included by who reads them (iothctl apply -f FILE)\n");
+    expect("version: 1\nitems: 3\n", "f:2:8: items: not a list of objects\n");
     expect("just words", "f:1:1: not a fabric file (version: 1, networks: …)\n");
     expect("version: 1\nnetworks: {a: {mtu: 1}, b: {mtu: x, ipv4: 1}}\n",
            "f:2:21: networks.a.mtu: 1 is out of range (1280 to 9216)\n"

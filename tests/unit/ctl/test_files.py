@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""iothctl and files: apply, diff, validate and export against a daemon that is none.
+
+  test_files.py PATH-OF-IOTHCTL
+"""
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+import test_iothctl as base  # noqa: E402
+from fake_daemon import Problem  # noqa: E402
+
+
+class Files(base.WithDaemon):
+    GOOD = "version: 1\nnetworks:\n  lan1: {}\n"
+
+    def plan(self, *steps):
+        self.daemon.actions[("POST", "/v1/apply")] = lambda q, b: (
+            200, dict(steps=list(steps), applied="dry_run" not in q))
+
+    def test_apply(self):
+        self.plan(dict(verb="create", kind="network", name="lan1"),
+                  dict(verb="update", kind="port", network="lan1", name="p", impact="flap",
+                       what="access: 10 -> 20"))
+        r = self.check(0, "apply", "-f", "-", stdin=self.GOOD)
+        self.assertEqual(r.out, "create  network lan1\nupdate  port lan1/p: access: 10 -> 20 (flap)\n")
+        method, path, body, headers = self.last()
+        self.assertEqual((method, path), ("POST", "/v1/apply"))
+        self.assertEqual(body, dict(version=1, networks=dict(lan1={})))
+        self.assertEqual(headers["Content-Type"], "application/json")
+        self.check(0, "apply", "-f", "-", "--prune", "--dry-run", stdin=self.GOOD)
+        self.assertEqual(self.last()[1], "/v1/apply?dry_run=1&prune=1")
+        self.check(0, "apply", "-f", "-", "--prune", stdin=self.GOOD)
+        self.assertEqual(self.last()[1], "/v1/apply?prune=1")
+
+    def test_diff(self):
+        self.plan()
+        self.assertEqual(self.check(0, "diff", "-f", "-", stdin=self.GOOD).out, "")
+        self.assertEqual(self.last()[1], "/v1/apply?dry_run=1")
+        self.plan(dict(verb="delete", kind="network", name="lan1"))
+        self.assertEqual(self.check(1, "diff", "-f", "-", stdin=self.GOOD).out,
+                         "delete  network lan1\n")
+        self.check(2, "diff", "-f", self.path("nosuch"))
+        self.check(4, "--socket", self.path("none"), "diff", "-f", "-", stdin=self.GOOD)
+
+        def refuse(query, body):
+            raise Problem(403, "not yours")
+        self.daemon.actions[("POST", "/v1/apply")] = refuse
+        self.check(2, "diff", "-f", "-", stdin=self.GOOD)
+
+    def refuse(self, *errors):
+        def answer(query, body):
+            raise Problem(422, "the file is wrong", errors=[
+                dict(pointer=pointer, detail=detail) for pointer, detail in errors])
+        self.daemon.actions[("POST", "/v1/apply")] = answer
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as f:
+            f.write(text)
+        return self.path(name)
+
+    def test_errors_have_places(self):
+        """The daemon's pointers become places, whatever file the key came from."""
+        self.refuse(("/networks/lan1", "is wrong (allowed: not that)"),
+                    ("/networks/lan2/mut", "unknown key"), ("/hosts/x", "is absent"))
+        a = self.write("a.yaml", self.GOOD)
+        b = self.write("b.yaml", "version: 1\nnetworks:\n  lan2:\n    mtu: 1500\n")
+        r = self.check(2, "apply", "-f", a, "-f", b)
+        self.assertEqual(r.err.splitlines(), [
+            f"{a}:3:9: networks.lan1: is wrong (allowed: not that)",
+            f"{b}:4:5: networks.lan2.mut: unknown key",
+            f"{a}:1:1: hosts.x: is absent"])
+
+    def test_same_mistake_same_place(self):
+        """What the daemon finds and we find too is shown where we see it: at the key."""
+        text = "networks: {lan1: {mtuu: 3}}\nversion: 1\n"
+        ours = self.check(2, "validate", "-f", "-", stdin=text).err
+        self.refuse(("/networks/lan1/mtuu", ours.strip().split(": ", 2)[2]))
+        self.assertEqual(self.check(2, "apply", "-f", "-", stdin=text).err, ours)
+
+    def test_objects_have_places(self):
+        self.refuse(("/networks/lan1/ports/p/tap", "is taken"), ("/networks/lan2", "is there"))
+        r = self.check(2, "apply", "-f", "-", stdin="- {kind: network, name: lan2}\n"
+                       "- {kind: port, network: lan1, name: p, tap: t0}\n")
+        self.assertEqual(r.err, "<stdin>:2:45: networks.lan1.ports.p.tap: is taken\n"
+                                "<stdin>:1:3: networks.lan2: is there\n")
+
+    def test_several_files(self):
+        self.plan()
+        os.mkdir(self.path("d"))
+        self.write("d/2.yml", "networks: {lan2: {mtu: 9000}}\n")
+        self.write("d/1.json", '{"networks": {"lan2": {"ipv6": "none"}}}')
+        self.write("d/.hidden.yaml", "no: file")
+        self.write("d/README", "no: file")
+        self.check(0, "apply", "-f", self.path("d"), "-f", "-", stdin=self.GOOD)
+        self.assertEqual(self.last()[2], dict(version=1, networks=dict(
+            lan1={}, lan2=dict(mtu=9000, ipv6="none"))))
+        p = self.write("p.yaml", "{kind: port, network: lan1, name: p, tap: t0}\n")
+        self.check(0, "apply", "-f", p, "-f", p, "-f", "-", stdin=self.GOOD)
+        self.assertEqual(self.last()[2]["items"], [
+            dict(kind="port", network="lan1", name="p", tap="t0")])
+
+    def test_contradictions(self):
+        a = self.write("a.yaml", "version: 1\nnetworks: {lan1: {mtu: 1500, on: [x]}, lan2: }\n")
+        b = self.write("b.yaml", "version: 1\nnetworks: {lan1: {mtu: 9000, on: [y]}, lan2: {}}\n")
+        r = self.check(2, "validate", "-f", a, "-f", b)
+        self.assertEqual(r.err.splitlines(), [
+            f"{b}:2:24: networks.lan1.mtu: 9000 differs from 1500 at {a}:2:24 (say it once)",
+            f"{a}:2:24: networks.lan1.mtu: 1500 differs from 9000 at {b}:2:24 (say it once)",
+            f"{b}:2:34: networks.lan1.on: differs from {a}:2:34 (say it once)",
+            f"{a}:2:34: networks.lan1.on: differs from {b}:2:34 (say it once)"])
+
+    def test_include(self):
+        self.plan()
+        os.mkdir(self.path("d"))
+        a = self.write("a.yaml", self.GOOD + "include: [d/b.yaml, d/c.yaml]\n")
+        self.write("d/b.yaml", "include: c.yaml\nnetworks: {lan2: {mtu: 1400}}\n")
+        self.write("d/c.yaml", "networks: {lan3: {}}\n")
+        self.check(0, "apply", "-f", a)
+        self.assertEqual(self.last()[2], dict(version=1, networks=dict(
+            lan1={}, lan2=dict(mtu=1400), lan3={})))
+        c = self.write("d/c.yaml", "include: [../a.yaml]\nnetworks: {lan3: {mut: 1}}\n")
+        r = self.check(2, "apply", "-f", a)
+        self.assertEqual(r.err, f"{c}:1:11: include: {a} includes itself by way of this\n")
+
+    def test_include_refused(self):
+        os.mkfifo(self.path("pipe"))
+        f = self.write("f.yaml", "version: 1\ninclude: [nosuch.yaml, pipe, 3, .]\n")
+        self.assertEqual(self.check(2, "validate", "-f", f).err.splitlines(), [
+            f"{f}:2:11: include: {self.path('nosuch.yaml')}: No such file or directory",
+            f"{f}:2:24: include: {self.path('pipe')} is not a file",
+            f"{f}:2:30: include: not a file's name",
+            f"{f}:2:33: include: {self.path('.')} is not a file"])
+        for i in range(10):
+            self.write(f"deep{i}.yaml", f"include: deep{i + 1}.yaml\n")
+        self.assertRegex(self.check(2, "validate", "-f", self.path("deep0.yaml")).err,
+                         r"deep7\.yaml:1:10: include: more than 8 files deep")
+        for i in range(70):
+            self.write(f"wide{i}.yaml", "version: 1\n")
+        names = ", ".join(f"wide{i}.yaml" for i in range(70))
+        f = self.write("f.yaml", f"include: [{names}]\n")
+        self.assertRegex(self.check(2, "validate", "-f", f).err, "more than 64 files")
+
+    def test_hostile_files(self):
+        for text in ("[" * 100000, "a: " * 1000, "{a: " * 100000, "- " * 100000,
+                     "a: &x [*x]", "&a a: b", "!!str a", "? [a]\n: b", "a: 1\na: 2", "\0",
+                     "version: 1\n" + "".join(f"n{i}: 1\n" for i in range(80000))):
+            r = self.check(2, "validate", "-f", "-", stdin=text)
+            self.assertRegex(r.err, r"^<stdin>:\d+:\d+: ")
+
+    def test_syntax_is_ours(self):
+        before = len(self.daemon.requests)
+        r = self.check(2, "apply", "-f", "-", stdin="version: 1\nnetworks: [")
+        self.assertTrue(r.err.startswith("<stdin>:"), r.err)
+        self.assertEqual(len(self.daemon.requests), before)
+
+    def test_validate(self):
+        self.check(0, "validate", "-f", "-", stdin=self.GOOD)
+        r = self.check(2, "validate", "-f", "-", stdin="version: 1\nnetworks:\n  lan1: {mtuu: 3}\n"
+                                                       "routers:\n  r: {}\n")
+        self.assertRegex(r.err.splitlines()[0], r"^<stdin>:3:\d+: networks\.lan1\.mtuu: .*mtu")
+        self.assertIn("routers are not built yet", r.err)
+        self.assertEqual(len(self.daemon.requests), 0)
+
+    def test_export(self):
+        self.daemon.actions[("GET", "/v1/export")] = lambda q, b: (
+            200, b"version: 1\n", "application/yaml")
+        self.assertEqual(self.check(0, "export").out, "version: 1\n")
+        self.assertEqual(self.last()[3]["Accept"], "application/yaml")
+        self.check(0, "export", "-o", "json")
+        self.assertEqual(self.last()[3]["Accept"], "application/json")
+
+    def test_too_big(self):
+        with open(self.path("big"), "w", encoding="ascii") as f:
+            f.write("#" * (1 << 20) + "\n")
+        self.assertIn("1 MiB", self.check(2, "apply", "-f", self.path("big")).err)
+
+
+if __name__ == "__main__":
+    base.IOTHCTL = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
