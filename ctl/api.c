@@ -106,6 +106,7 @@ int api_exchange_problem(struct ctl *ctl, struct http_request *q, unsigned flags
     int r = ctl_connect(ctl);
     if (r)
         return r;
+    q->host = ctl->host;
     q->timeout_sec = flags & API_SLOW ? SLOW_TIMEOUT_SEC : TIMEOUT_SEC;
     if (!ctl->quiet && isatty(STDERR_FILENO)) {
         q->waiting = still_waiting;
@@ -143,6 +144,7 @@ int api_stream(struct ctl *ctl, struct http_request *q, struct http_reply *reply
     int r = ctl_connect(ctl);
     if (r)
         return r;
+    q->host = ctl->host;
     ctl_detail(ctl, "> GET %s", q->path);
     r = http_call(ctl->http, q, reply, &err);
     if (r)

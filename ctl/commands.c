@@ -16,8 +16,7 @@
 
 const struct option_row global_options[] = {
     {.name = "socket", .value = "PATH", .help = "The daemon's API socket (else IOTH_SOCKET)"},
-    {.name = "host", .value = "HOST", .help = "The daemon of another host",
-     .later = "the API of other hosts is not built yet; --socket names a daemon of this machine"},
+    {.name = "host", .value = "HOST", .help = "The daemon of another host of the fabric"},
     {.name = "output", .letter = 'o', .value = "FORMAT", .words = "table|json|yaml",
      .help = "table (the default), json or yaml"},
     {.name = "quiet", .letter = 'q', .help = "Say nothing but errors and what was asked for"},
@@ -163,13 +162,13 @@ const struct command commands[] = {
 
     {"fabric", "show", 0, 0, 0, "", NULL, cmd_fabric_show, "Show this host's fabric", NULL},
     {"fabric", "rename", 0, 1, 1, "NAME", NULL, cmd_fabric_rename, "Give the fabric a name", NULL},
-    {"fabric", "key", 0, 2, 2, "export|import FILE", NULL, cmd_fabric_key, "Take the root key out of this machine, or bring it back", NULL},
+    {"fabric", "key", COMMAND_HERE, 2, 2, "export|import FILE", NULL, cmd_fabric_key, "Take the root key out of this machine, or bring it back", NULL},
 
     {"host", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the hosts", NULL},
     {"host", "show", 0, 1, 1, "HOST", NULL, cmd_show, "Show a host", NULL},
     {"host", "invite", 0, 0, 0, "", host_invite_options, cmd_host_invite, "Print a token that lets one host join", NULL},
-    {"host", "join", COMMAND_SECRET, 1, 1, "TOKEN", host_join_options, cmd_host_join, "Join the fabric of a token; - reads it from standard input", NULL},
-    {"host", "leave", 0, 0, 0, "", NULL, cmd_host_leave, "Leave the fabric and be one's own again", NULL},
+    {"host", "join", COMMAND_SECRET | COMMAND_HERE, 1, 1, "TOKEN", host_join_options, cmd_host_join, "Join the fabric of a token; - reads it from standard input", NULL},
+    {"host", "leave", COMMAND_HERE, 0, 0, "", NULL, cmd_host_leave, "Leave the fabric and be one's own again", NULL},
     {.noun = "host", .verb = "revoke", .flags = COMMAND_HIDDEN, .usage = "", .help = "", .later = "host revoke is not built yet"},
 
     {"link", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the links with their state", NULL},
@@ -178,22 +177,22 @@ const struct command commands[] = {
     {"link", "set", 0, 1, ANY, "HOST [KEY=VALUE…]", link_set_options, cmd_set, "Change a link", NULL},
     {"link", "rm", 0, 1, ANY, "HOST…", NULL, cmd_rm, "Remove links that were added", NULL},
 
-    {"run", NULL, COMMAND_REST | COMMAND_PROGRAM, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},
-    {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},
+    {"run", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},
+    {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},
 
     {"status", NULL, 0, 0, 0, "", status_options, cmd_status, "Show host, fabric, links and what is wrong", NULL},
     {"events", NULL, 0, 0, 0, "", NULL, cmd_events, "Show what happens, until interrupted", NULL},
     {"topology", NULL, 0, 0, 0, "", topology_options, cmd_topology, "Draw the fabric", NULL},
-    {"capture", NULL, 0, 1, ANY, "NET|NET/PORT [FILTER]", capture_options, cmd_capture, "Show or record the frames of a network or port", NULL},
+    {"capture", NULL, COMMAND_HERE, 1, ANY, "NET|NET/PORT [FILTER]", capture_options, cmd_capture, "Show or record the frames of a network or port", NULL},
 
     {"apply", NULL, 0, 0, 0, "-f FILE…", apply_options, cmd_apply, "Make the fabric what a file says", NULL},
     {"diff", NULL, COMMAND_COMPARE, 0, 0, "-f FILE…", diff_options, cmd_diff, "Show what apply would do; exit status 1 if anything", NULL},
     {"export", NULL, 0, 0, 0, "", NULL, cmd_export, "Print the fabric as a file", NULL},
     {"validate", NULL, 0, 0, 0, "-f FILE…", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
 
-    {"daemon", "start", 0, 0, 0, "", NULL, cmd_daemon_start, "Start this user's daemon in the background", NULL},
-    {"daemon", "stop", 0, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
-    {"daemon", "log", 0, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
+    {"daemon", "start", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_start, "Start this user's daemon in the background", NULL},
+    {"daemon", "stop", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
+    {"daemon", "log", COMMAND_HERE, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
 
     {"version", NULL, 0, 0, 0, "", NULL, cmd_version, "Show the versions of iothctl and the daemon", NULL},
     {"help", NULL, 0, 0, 2, "[NOUN]", help_options, cmd_help, "Show help", NULL},

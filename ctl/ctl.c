@@ -156,6 +156,7 @@ static void take_globals(struct ctl *ctl, const struct args *args)
     const char *output = args_value(args, "output");
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     ctl->socket = args_value(args, "socket");
+    ctl->host = args_value(args, "host");
     ctl->output_given = output != NULL;
     if (output && strcmp(output, "json") == 0)
         ctl->output = CTL_JSON;
@@ -204,6 +205,11 @@ static int dispatch(struct ctl *ctl, const struct args *args)
     if (!c) {
         help_print(stderr, NULL, NULL);
         return CTL_USAGE;
+    }
+    if (ctl->host && (c->flags & COMMAND_HERE)) {
+        ctl_fail(ctl, CTL_USAGE, "this is done on the host itself, --host is not for it");
+        ctl_report(ctl);
+        return exit_as(c, CTL_USAGE);
     }
     int code = c->run(ctl, args);
     bool ours = ctl->why != NULL;

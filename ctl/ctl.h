@@ -22,6 +22,7 @@ enum ctl_output { CTL_TABLE, CTL_JSON, CTL_YAML };
 struct ctl {
     const char *program; /* argv[0] */
     const char *socket;  /* --socket, or NULL. */
+    const char *host;    /* --host, or NULL. */
     enum ctl_output output;
     bool output_given; /* -o was there. */
     bool quiet, verbose, no_start;

@@ -41,6 +41,7 @@ enum {
     COMMAND_COMPARE =
         8, /* Exit status 1 means "differs": our own failures are 2 and more. */
     COMMAND_HIDDEN = 16, /* Not in the help. */
+    COMMAND_HERE = 32,   /* Works on the machine that it is run on only: not with --host. */
 };
 
 struct command {

@@ -122,6 +122,8 @@ static struct curl_slist *request_headers(const struct http_request *q)
         add_header(&list, "If-Match", quoted);
         free(quoted);
     }
+    if (q->host)
+        add_header(&list, "Ioth-Host", q->host);
     if (q->last_event_id)
         add_header(&list, "Last-Event-ID", q->last_event_id);
     if (q->create_only)

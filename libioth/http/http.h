@@ -30,6 +30,7 @@ struct http_request {
     bool create_only;          /* If-None-Match: * */
     unsigned timeout_sec;      /* 0 = HTTP_TIMEOUT_SEC. */
     const char *last_event_id; /* Or NULL. */
+    const char *host;          /* Whose API the daemon is to ask; NULL = its own. */
     /* Takes a successful answer's body as it comes, which then has no limits of size and time;
      * false gives the call up. NULL: it is collected. */
     bool (*data)(void *aux, const char *bytes, size_t size);

@@ -294,6 +294,19 @@ static void wr_body(struct wr *w, const struct sync_message *m)
     case SYNC_SEEN:
         wr_seen(w, &m->u.seen);
         break;
+    case SYNC_CALL:
+        wr_call(w, &m->u.call);
+        break;
+    case SYNC_ANSWER:
+        wr_answer(w, &m->u.answer);
+        break;
+    case SYNC_TOOK:
+        wr_u32(w, m->u.took.id);
+        wr_u32(w, m->u.took.size);
+        break;
+    case SYNC_CANCEL:
+        wr_u32(w, m->u.cancel);
+        break;
     }
 }
 
@@ -311,6 +324,10 @@ static size_t most(const struct sync_message *m)
         size += strlen(m->u.result.json);
     } else if (m->type == SYNC_SEEN) {
         size += m->u.seen.n_peers * SEEN_PEER_MOST + m->u.seen.n_ports * SEEN_PORT_MOST;
+    } else if (m->type == SYNC_CALL) {
+        size += call_most(&m->u.call);
+    } else if (m->type == SYNC_ANSWER) {
+        size += answer_most(&m->u.answer);
     }
     return size;
 }
@@ -375,6 +392,19 @@ static void cur_body(struct cur *c, struct sync_message *m)
     case SYNC_SEEN:
         cur_seen(c, &m->u.seen);
         return;
+    case SYNC_CALL:
+        cur_call(c, &m->u.call);
+        return;
+    case SYNC_ANSWER:
+        cur_answer(c, &m->u.answer);
+        return;
+    case SYNC_TOOK:
+        m->u.took.id = cur_u32(c);
+        m->u.took.size = cur_u32(c);
+        return;
+    case SYNC_CANCEL:
+        m->u.cancel = cur_u32(c);
+        return;
     }
     c->bad = true; /* A type that there is not. */
 }
@@ -410,6 +440,10 @@ void sync_done(struct sync_message *m)
         free(m->u.result.json);
     } else if (m->type == SYNC_SEEN) {
         sync_seen_done(&m->u.seen);
+    } else if (m->type == SYNC_CALL) {
+        call_done(&m->u.call);
+    } else if (m->type == SYNC_ANSWER) {
+        answer_done(&m->u.answer);
     }
     memset(m, 0, sizeof(*m));
 }

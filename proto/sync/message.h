@@ -12,6 +12,8 @@
  *   founder  -> follower  RESULT    what came of it; after the rows that it wrote
  *   both ways             SEEN      what a host sees of its links and its declared ports; the
  *                                   founder passes it on, and says who is gone. Never stored
+ *   any host -> any       CALL      a request of its API; ANSWER comes in parts, of which TOOK lets
+ *                                   more come, and CANCEL no more
  *
  * Big-endian, every message begins with a version and a type; a byte too much or too few makes it
  * invalid. Nothing here trusts the other side: sizes, counts and texts are checked.
@@ -33,6 +35,11 @@
 #define SYNC_MAX_CHAIN   1024u
 #define SYNC_SEEN_PEERS  1024u /* Of one report; what is beyond goes untold. */
 #define SYNC_SEEN_PORTS  512u
+#define SYNC_CALL_BODY   (1024u * 1024) /* Of a call. */
+#define SYNC_CALL_PART   (32u * 1024)   /* Of an answer, in one message. */
+#define SYNC_CALL_WINDOW (128u * 1024) /* Bytes of an answer that TOOK has not confirmed. */
+#define SYNC_CALL_PAIRS  16u
+#define SYNC_CALL_TEXT   2048u /* Of a path or value. */
 
 enum sync_type {
     SYNC_JOIN = 1,
@@ -44,6 +51,10 @@ enum sync_type {
     SYNC_REQUEST = 7,
     SYNC_RESULT = 8,
     SYNC_SEEN = 9,
+    SYNC_CALL = 10,
+    SYNC_ANSWER = 11,
+    SYNC_TOOK = 12,
+    SYNC_CANCEL = 13,
 };
 
 struct sync_addr {
@@ -149,6 +160,49 @@ struct sync_seen {
     struct sync_seen_port *port;
 };
 
+struct sync_pairs {
+    uint8_t n;
+    struct {
+        char *key, *value;
+    } pair[SYNC_CALL_PAIRS];
+};
+
+enum { SYNC_CALL_READS = 1 /* Nothing may be changed by it. */ };
+
+/* A request as HTTP has it. Texts hold no control characters. */
+struct sync_call {
+    uint32_t id; /* The caller's. */
+    uint8_t flags;
+    char host[SYNC_NAME_SIZE]; /* Whom the founder is to pass it on to; "" = nobody. */
+    char from[SYNC_NAME_SIZE]; /* For whom the founder passes it on; "" = it is its own. */
+    char method[16];
+    char *path; /* Decoded, without query. */
+    struct sync_pairs query, headers;
+    uint32_t size;
+    uint8_t *body;
+};
+
+enum {
+    SYNC_ANSWER_FIRST = 1,  /* With status and headers. */
+    SYNC_ANSWER_LAST = 2,   /* That was all. */
+    SYNC_ANSWER_BROKEN = 4, /* It ends before its end. */
+};
+
+struct sync_answer {
+    uint32_t id;
+    uint8_t flags;
+    uint16_t status;
+    struct sync_pairs headers;
+    uint32_t size;
+    uint8_t *data;
+};
+
+/* Whoever called has done with so many bytes of the answer. */
+struct sync_took {
+    uint32_t id;
+    uint32_t size;
+};
+
 struct sync_message {
     enum sync_type type;
     union {
@@ -161,6 +215,10 @@ struct sync_message {
         struct sync_request request;
         struct sync_result result;
         struct sync_seen seen;
+        struct sync_call call;
+        struct sync_answer answer;
+        struct sync_took took;
+        uint32_t cancel; /* The id of the call. */
     } u;
 };
 
@@ -174,6 +232,10 @@ uint8_t *sync_encode(const struct sync_message *, size_t *size)
 int sync_decode(const void *data, size_t size, struct sync_message *out)
     __attribute__((warn_unused_result));
 void sync_done(struct sync_message *);
+
+/* Adds a copy; false if there are too many. */
+bool sync_pairs_add(struct sync_pairs *, const char *key, const char *value);
+void sync_pairs_done(struct sync_pairs *);
 
 /* Bytes that a row takes in a message. */
 size_t sync_row_size(const struct sync_row *);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Requests of the API without HTTP: the input's lines are method, target, Content-Type,
- * If-Match, If-None-Match, Accept, and who asks (a uid); the rest is the body. Invariants: each request is
+ * If-Match, If-None-Match, Accept, and who asks (a uid, or another host's name); the rest is the body. Invariants: each request is
  * answered exactly once, with a status that HTTP knows; a stranger changes nothing; a refused
  * request changes nothing; JSON answers are JSON.
  */
@@ -101,6 +101,7 @@ static void run(char *lines[LINES], char *body, size_t size)
     struct call call = {.rq = {.control = c, .answered = answered}};
     uint64_t revision = store_revision(c->store);
     bool stranger = strcmp(lines[WHO], "4242") == 0;
+    bool host = lines[WHO][0] >= 'a' && lines[WHO][0] <= 'z';
 
     call.rq.method = strdup(lines[METHOD]);
     take_target(&call.rq, lines[TARGET]);
@@ -111,6 +112,8 @@ static void run(char *lines[LINES], char *body, size_t size)
     call.rq.accept = header(lines[ACCEPT]);
     call.rq.peer.uid = stranger ? STRANGER : geteuid();
     call.rq.peer.gid = stranger ? STRANGER : getegid();
+    if (host)
+        snprintf(call.rq.from_host, sizeof(call.rq.from_host), "%s", lines[WHO]);
     call.rq.body = body;
     call.rq.size = size < API_MAX_BODY ? size : API_MAX_BODY;
     api_dispatch(&call.rq);

@@ -121,6 +121,69 @@ static void rows_and_requests(void **state)
     sync_done(&out);
 }
 
+static void calls(void **state)
+{
+    char path[] = "/v1/networks/lan1", key[] = "network", value[] = "lan1",
+         type[] = "Accept", yaml[] = "application/yaml";
+    uint8_t body[] = {'{', 0, '}', 0xff};
+    struct sync_message m = {.type = SYNC_CALL}, out;
+    size_t size;
+
+    (void)state;
+    m.u.call = (struct sync_call){.id = 7,
+                                  .flags = SYNC_CALL_READS,
+                                  .host = "beta",
+                                  .from = "gamma",
+                                  .method = "PUT",
+                                  .path = path,
+                                  .query = {1, {{key, value}}},
+                                  .headers = {1, {{type, yaml}}},
+                                  .size = sizeof(body),
+                                  .body = body};
+    out = round_trip(&m);
+    assert_int_equal(out.u.call.id, 7);
+    assert_int_equal(out.u.call.flags, SYNC_CALL_READS);
+    assert_string_equal(out.u.call.host, "beta");
+    assert_string_equal(out.u.call.from, "gamma");
+    assert_string_equal(out.u.call.method, "PUT");
+    assert_string_equal(out.u.call.path, path);
+    assert_string_equal(out.u.call.query.pair[0].value, value);
+    assert_string_equal(out.u.call.headers.pair[0].value, yaml);
+    assert_int_equal(out.u.call.size, sizeof(body));
+    assert_memory_equal(out.u.call.body, body, sizeof(body));
+    sync_done(&out);
+
+    value[1] = '\n'; /* No line may end in a header. */
+    assert_null(sync_encode(&m, &size));
+    value[1] = 'a';
+    m.u.call.size = SYNC_CALL_BODY + 1;
+    assert_null(sync_encode(&m, &size));
+
+    m = (struct sync_message){.type = SYNC_ANSWER};
+    m.u.answer = (struct sync_answer){.id = 7,
+                                      .flags = SYNC_ANSWER_FIRST | SYNC_ANSWER_LAST,
+                                      .status = 200,
+                                      .headers = {1, {{type, yaml}}},
+                                      .size = sizeof(body),
+                                      .data = body};
+    out = round_trip(&m);
+    assert_int_equal(out.u.answer.status, 200);
+    assert_string_equal(out.u.answer.headers.pair[0].key, type);
+    assert_memory_equal(out.u.answer.data, body, sizeof(body));
+    sync_done(&out);
+    m.u.answer = (struct sync_answer){.id = 7, .flags = SYNC_ANSWER_BROKEN};
+    out = round_trip(&m);
+    assert_int_equal(out.u.answer.flags, SYNC_ANSWER_BROKEN);
+    sync_done(&out);
+
+    m = (struct sync_message){.type = SYNC_TOOK, .u.took = {7, 4096}};
+    out = round_trip(&m);
+    assert_int_equal(out.u.took.size, 4096);
+    m = (struct sync_message){.type = SYNC_CANCEL, .u.cancel = 7};
+    out = round_trip(&m);
+    assert_int_equal(out.u.cancel, 7);
+}
+
 static void reports(void **state)
 {
     struct sync_seen_peer peers[] = {{2, true, 400, 1400, "AES-256-GCM"},
@@ -374,6 +437,7 @@ int main(void)
         cmocka_unit_test(join_and_answers),
         cmocka_unit_test(rows_and_requests),
         cmocka_unit_test(reports),
+        cmocka_unit_test(calls),
         cmocka_unit_test(what_cannot_be_said),
         cmocka_unit_test(pipes_bound_what_is_under_way),
         cmocka_unit_test(pipes_begin_anew),

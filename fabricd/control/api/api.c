@@ -78,6 +78,8 @@ static const char *title_of(int status)
         return "Not available now";
     case 507:
         return "Disk full";
+    case 421:
+        return "Not the right host";
     default:
         return "Failed";
     }
@@ -166,12 +168,26 @@ void api_request_done(struct api_request *rq)
         free(rq->query[i].key);
         free(rq->query[i].value);
     }
+    free(rq->to_host);
     free(rq->accept);
     free(rq->content_type);
     free(rq->if_match);
     free(rq->if_none_match);
     free(rq->last_event_id);
     free(rq->body);
+}
+
+const char *api_known_type(const char *type)
+{
+    static const char *const types[] = {json_type,    yaml_type,
+                                        problem_type, "text/event-stream",
+                                        "text/plain", "application/octet-stream"};
+
+    for (unsigned i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strncmp(type, types[i], strlen(types[i])) == 0)
+            return types[i];
+    }
+    return NULL;
 }
 
 /* --- what handlers ask of a request --------------------------------------------------------- */
@@ -318,29 +334,37 @@ static void wrong_method(struct api_request *rq, const char *allow)
     rq->answered(rq, &out);
 }
 
+static const char *const method_lists[] = {"",
+                                           "GET",
+                                           "POST",
+                                           "GET, POST",
+                                           "PUT",
+                                           "GET, PUT",
+                                           "POST, PUT",
+                                           "GET, POST, PUT",
+                                           "PATCH",
+                                           "GET, PATCH",
+                                           "POST, PATCH",
+                                           "GET, POST, PATCH",
+                                           "PUT, PATCH",
+                                           "GET, PUT, PATCH",
+                                           "POST, PUT, PATCH",
+                                           "GET, POST, PUT, PATCH",
+                                           "GET, PUT, PATCH, DELETE"};
+
 static const char *allowed_methods(unsigned mask)
 {
-    static const char *const texts[] = {"",
-                                        "GET",
-                                        "POST",
-                                        "GET, POST",
-                                        "PUT",
-                                        "GET, PUT",
-                                        "POST, PUT",
-                                        "GET, POST, PUT",
-                                        "PATCH",
-                                        "GET, PATCH",
-                                        "POST, PATCH",
-                                        "GET, POST, PATCH",
-                                        "PUT, PATCH",
-                                        "GET, PUT, PATCH",
-                                        "POST, PUT, PATCH",
-                                        "GET, POST, PUT, PATCH",
-                                        "DELETE"};
+    /* Only objects take DELETE, and they take all but POST. */
+    return method_lists[mask < 16 ? mask : 16];
+}
 
-    if (mask >= 16) /* Only objects take DELETE, and they take all but POST. */
-        return "GET, PUT, PATCH, DELETE";
-    return texts[mask];
+const char *api_known_methods(const char *allow)
+{
+    for (unsigned i = 0; allow != NULL && i < sizeof(method_lists) / sizeof(char *); i++) {
+        if (strcmp(method_lists[i], allow) == 0)
+            return method_lists[i];
+    }
+    return NULL;
 }
 
 static unsigned method_bit(const char *method)
@@ -362,6 +386,8 @@ static void handle(struct api_request *rq, const struct route *route)
         api_problem(rq, 501, "%s", route->later);
     } else if (strstr(route->path, "KIND") != NULL && kind->later != NULL) {
         api_problem(rq, 501, "%s", kind->later);
+    } else if (rq->read_only && strcmp(route->method, "GET") != 0) {
+        api_problem(rq, 403, "whoever asks may read only");
     } else if (route->who == API_OWN && rq->from_host[0] != '\0') {
         api_problem(rq, 403, "that is done on host %s itself", control_host(rq->control));
     } else if (route->who != API_READ && !rq->full) {
@@ -377,6 +403,11 @@ void api_dispatch(struct api_request *rq)
     bool is_head = strcmp(rq->method, "HEAD") == 0;
     const char *method = is_head ? "GET" : rq->method;
 
+    if (rq->to_host != NULL && rq->to_host[0] != '\0' &&
+        strcmp(rq->to_host, control_host(rq->control)) != 0) {
+        api_pass(rq);
+        return;
+    }
     rq->full = rq->from_host[0] != '\0' || perm_full(&rq->peer);
     if (!split_path(rq)) {
         api_problem(rq, 404, "there is no such path");

@@ -64,12 +64,14 @@ struct api_request {
         char *key, *value;
     } query[API_MAX_QUERY];
     unsigned n_query;
+    char *to_host; /* Whose API is asked; NULL or "" = this host's. */
     char *accept, *content_type, *if_match, *if_none_match, *last_event_id; /* Or NULL. */
     char *body;
     size_t size;
     struct fd_peer peer;
     char from_host
         [API_HOST_SIZE]; /* The host whose control asks, in place of peer; or "". */
+    bool read_only;      /* Whoever asks may change nothing. */
 
     /* The router's. */
     const char *parts[API_MAX_PARTS]; /* Of the path, after /v1. */
@@ -118,6 +120,10 @@ struct change *api_change(const struct api_request *, const char *owner);
 /* The value of a query parameter, or NULL. A flag is set by "1", "true" and nothing. */
 const char *api_query(const struct api_request *, const char *key);
 bool api_query_flag(const struct api_request *, const char *key);
+
+/* The type and the list of methods as static texts, of those that this API knows; else NULL. */
+const char *api_known_type(const char *type);
+const char *api_known_methods(const char *allow);
 
 bool api_wants_yaml(const struct api_request *);
 

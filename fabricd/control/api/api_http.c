@@ -296,6 +296,7 @@ static struct exchange *new_exchange(struct api *api, struct MHD_Connection *mhd
         x->rq.peer = x->conn->peer;
     else
         x->rq.peer.uid = (uid_t)-1;
+    x->rq.to_host = header(mhd, "Ioth-Host");
     x->rq.accept = header(mhd, "Accept");
     x->rq.content_type = header(mhd, "Content-Type");
     x->rq.if_match = header(mhd, "If-Match");

@@ -53,6 +53,9 @@ void api_openapi(struct api_request *);
 /* api_events.c */
 void api_events(struct api_request *);
 
+/* api_pass.c: a request for another host goes there, over the link. */
+void api_pass(struct api_request *);
+
 /* api_names.c, metrics.c */
 void api_resolve(struct api_request *);
 void api_metrics(struct api_request *);

@@ -47,6 +47,20 @@ const char *member_founder_name(const struct member *m)
     return "the founding host";
 }
 
+const struct view_host *member_peer(const struct member_conn *c)
+{
+    const struct view_host *host;
+
+    if (c->role != ROLE_FOLLOWER && c->role != ROLE_FOUNDER && c->role != ROLE_PEER) {
+        return NULL;
+    }
+    host = view_host_by_number(c->member->control->view, c->host);
+    return host && host->has_key &&
+                   !memcmp(host->noise_public, c->noise_public, sizeof(c->noise_public))
+               ? host
+               : NULL;
+}
+
 struct node *member_row(const struct member *m, enum store_scope scope, const char *kind,
                         const char *name, uint64_t *revision)
 {
@@ -96,6 +110,8 @@ static void conn_began(void *aux)
 {
     struct member_conn *c = aux;
 
+    call_lost(c); /* What was under way, in both directions. */
+    call_unserve(c);
     switch (c->role) {
     case ROLE_FOLLOWER:
         serve_began(c);
@@ -108,9 +124,34 @@ static void conn_began(void *aux)
         join_began(c->member);
         break;
     case ROLE_STRANGER:
+    case ROLE_PEER:
+    case ROLE_SELF:
     case ROLE_NONE:
         break;
     }
+}
+
+/* What members say to one another whatever their roles. True if it was that. */
+static bool common_message(struct member_conn *c, struct sync_message *message)
+{
+    if (c->role == ROLE_STRANGER || c->role == ROLE_INVITER) {
+        return false;
+    }
+    if (message->type == SYNC_CALL) {
+        call_serve(c, &message->u.call);
+    } else if (message->type == SYNC_ANSWER) {
+        call_answer(c, &message->u.answer);
+    } else if (message->type == SYNC_TOOK) {
+        call_took_up(c, &message->u.took);
+    } else if (message->type == SYNC_CANCEL) {
+        call_cancelled(c, message->u.cancel);
+    } else if (message->type == SYNC_SEEN &&
+               (c->role == ROLE_FOLLOWER || c->role == ROLE_FOUNDER)) {
+        tell_message(c, &message->u.seen);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void conn_message(void *aux, const uint8_t *data, size_t size)
@@ -125,9 +166,7 @@ static void conn_message(void *aux, const uint8_t *data, size_t size)
                r == -EPROTONOSUPPORT ? "it is of another version" : "malformed");
         return;
     }
-    if (message.type == SYNC_SEEN &&
-        (c->role == ROLE_FOLLOWER || c->role == ROLE_FOUNDER)) {
-        tell_message(c, &message.u.seen);
+    if (common_message(c, &message)) {
         sync_done(&message);
         return;
     }
@@ -144,6 +183,8 @@ static void conn_message(void *aux, const uint8_t *data, size_t size)
     case ROLE_INVITER:
         join_message(c->member, &message);
         break;
+    case ROLE_PEER:
+    case ROLE_SELF:
     case ROLE_NONE:
         break;
     }
@@ -199,6 +240,8 @@ void member_drop_conn(struct member_conn *c)
         m->founder = NULL;
         follow_lost(m);
     }
+    call_lost(c);
+    call_unserve(c);
     tell_lost(c);
     join_stream_gone(m, c);
     pipe_done(&c->pipe);
@@ -208,11 +251,65 @@ void member_drop_conn(struct member_conn *c)
     free(c);
 }
 
+/* What this host says to itself, for the next turn. */
+struct own_message {
+    struct list link;
+    size_t size;
+    uint8_t data[];
+};
+
+static int send_self(struct member *m, const uint8_t *data, size_t size)
+{
+    struct own_message *own = xcalloc(1, sizeof(*own) + size);
+
+    own->size = size;
+    memcpy(own->data, data, size);
+    list_append(&m->loopback, &own->link);
+    loop_timer_set(m->control->loop, &m->loopback_timer, loop_now(m->control->loop));
+    return 0;
+}
+
+static void loopback_expired(struct loop_timer *timer, mtime_t now)
+{
+    struct member *m = list_entry(timer, struct member, loopback_timer);
+
+    (void)now;
+    while (!list_empty(&m->loopback)) {
+        struct own_message *own =
+            list_entry(list_first(&m->loopback), struct own_message, link);
+
+        list_remove(&own->link);
+        conn_message(&m->self, own->data, own->size);
+        free(own);
+    }
+}
+
+static void init_self(struct member *m)
+{
+    list_init(&m->calls);
+    list_init(&m->served);
+    list_init(&m->loopback);
+    m->loopback_timer.expired = loopback_expired;
+    m->self = (struct member_conn){.member = m, .role = ROLE_SELF};
+}
+
+static void done_self(struct member *m)
+{
+    call_lost(&m->self);
+    call_unserve(&m->self);
+    loop_timer_set(m->control->loop, &m->loopback_timer, MTIME_NEVER);
+    list_for_each_safe (it, &m->loopback) {
+        free(list_entry(it, struct own_message, link));
+    }
+}
+
 int member_send(struct member_conn *c, const struct sync_message *message)
 {
     size_t size;
     uint8_t *data = sync_encode(message, &size);
-    int r = data ? pipe_send(&c->pipe, data, size) : -EMSGSIZE;
+    int r = !data                  ? -EMSGSIZE
+            : c->role == ROLE_SELF ? send_self(c->member, data, size)
+                                   : pipe_send(&c->pipe, data, size);
 
     if (data) {
         sodium_memzero(data, message->type == SYNC_JOIN ? size : 0);
@@ -246,7 +343,7 @@ static enum member_role role_of(const struct member *m, const struct ipc_peer_st
         return ROLE_FOLLOWER;
     }
     host = view_host_by_number(control->view, state->host);
-    return host && node_get_bool(host->body, "founder", false) ? ROLE_FOUNDER : ROLE_NONE;
+    return host && node_get_bool(host->body, "founder", false) ? ROLE_FOUNDER : ROLE_PEER;
 }
 
 static void learn_peer(struct member *m, const struct ipc_peer_state *state)
@@ -460,6 +557,7 @@ int member_start(struct control *control, struct err *err)
     }
     list_init(&m->conns);
     list_init(&m->forwarded);
+    init_self(m);
     m->frame = xcalloc(1, sizeof(*m->frame));
     m->timer.expired = expired;
     m->changed.expired = tell_followers;
@@ -483,6 +581,7 @@ void member_free(struct member *m)
         return;
     }
     drop_all(m);
+    done_self(m);
     join_lost(m);
     store_watch_remove(&m->watch);
     loop_timer_set(m->control->loop, &m->timer, MTIME_NEVER);

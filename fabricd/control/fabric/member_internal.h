@@ -3,6 +3,7 @@
 #define FABRICD_CONTROL_FABRIC_MEMBER_INTERNAL_H
 
 #include "fabricd/control/context.h"
+#include "fabricd/control/fabric/call.h"
 #include "fabricd/control/fabric/fabric.h"
 #include "fabricd/control/view/view.h"
 #include "proto/link/token.h"
@@ -15,7 +16,9 @@
 #define TELL_CHANGES 256u   /* Reports that changed between two rounds. */
 
 enum member_role {
-    ROLE_NONE,     /* Another host that follows the same founder: nothing to say. */
+    ROLE_NONE,     /* Nothing to say. */
+    ROLE_SELF,     /* This host: calls come back to it. */
+    ROLE_PEER,     /* It follows the same founder: calls only. */
     ROLE_FOLLOWER, /* It follows us. */
     ROLE_FOUNDER,  /* We follow it. */
     ROLE_STRANGER, /* It wants to join. */
@@ -74,6 +77,13 @@ struct member {
     uint16_t changed_seen[TELL_CHANGES]; /* Hosts, at the founder: whose reports are due. */
     unsigned n_changed_seen;
 
+    struct list calls, served; /* call.c, call_serve.c */
+    unsigned n_calls, n_served;
+    uint32_t last_call;
+    struct member_conn self;
+    struct list loopback; /* What it has been sent. */
+    struct loop_timer loopback_timer;
+
     uint16_t next_number; /* Of hosts; counts reservations that are not stored yet. */
     struct joining *joining;
     change_done_fn *left; /* Told when this host has founded a fabric of its own again. */
@@ -91,6 +101,9 @@ void member_schedule(struct member *); /* The timer, to the nearest deadline. */
 
 /* Learns of the sessions that there are, and begins in the role that the identity gives. */
 void member_begin(struct member *);
+
+/* The host at the other end, by number and key; NULL if it is not in the fabric. */
+const struct view_host *member_peer(const struct member_conn *);
 
 /* The name of the founding host, or "the founding host". */
 const char *member_founder_name(const struct member *);
@@ -139,6 +152,16 @@ void tell_expired(struct loop_timer *, mtime_t now);
 void tell_began(struct member_conn *);
 void tell_lost(struct member_conn *);
 void tell_message(struct member_conn *, struct sync_seen *);
+
+/* --- call.c: who calls */
+void call_answer(struct member_conn *, const struct sync_answer *);
+void call_lost(struct member_conn *);
+
+/* --- call_serve.c: who is called */
+void call_serve(struct member_conn *, struct sync_call *);
+void call_took_up(struct member_conn *, const struct sync_took *);
+void call_cancelled(struct member_conn *, uint32_t id);
+void call_unserve(struct member_conn *);
 
 /* --- invite.c */
 void invite_action(struct control *, const char *name, int64_t expires_sec,

@@ -108,16 +108,6 @@ void serve_changed(struct member *m)
 
 /* --- FOLLOW ------------------------------------------------------------------------------- */
 
-static const struct view_host *host_of(const struct member_conn *c)
-{
-    const struct view_host *host = view_host_by_number(c->member->control->view, c->host);
-
-    return host && host->has_key &&
-                   !memcmp(host->noise_public, c->noise_public, sizeof(c->noise_public))
-               ? host
-               : NULL;
-}
-
 /* Where it listens goes into the directory, so that every pair of hosts can meet. */
 static void note_addrs(struct member_conn *c, const struct view_host *host,
                        const struct sync_follow *follow)
@@ -154,7 +144,7 @@ static void note_addrs(struct member_conn *c, const struct view_host *host,
 
 static void on_follow(struct member_conn *c, const struct sync_follow *follow)
 {
-    const struct view_host *host = host_of(c);
+    const struct view_host *host = member_peer(c);
     struct err err = {.why = ""};
 
     if (!host) {
@@ -220,7 +210,7 @@ static void execute(struct member *m, const struct view_host *host, const struct
 static void on_request(struct member_conn *c, const struct sync_request *request)
 {
     struct member *m = c->member;
-    const struct view_host *host = host_of(c);
+    const struct view_host *host = member_peer(c);
     struct answering *a = xcalloc(1, sizeof(*a));
     struct diags diags;
     struct node *body;

@@ -113,7 +113,7 @@ class Usage(Base):
                      ["port", "add", "x", "--vde", "--transparent"],
                      ["net", "create", "x", "--forwarding", "tree"],
                      ["net", "create", "x", "--forwarding", "mesh"],
-                     ["net", "create", "x", "--stp", "rstp"], ["--host", "b", "net", "ls"],
+                     ["net", "create", "x", "--stp", "rstp"],
                      ["apply", "--confirm", "60s", "-f", "x"]):
             with self.subTest(line):
                 self.assertIn("not built yet", self.one_line(1, *line))
