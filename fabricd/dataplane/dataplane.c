@@ -233,6 +233,7 @@ static void turn_end(void *aux)
 
     dp_ports_sweep(dp);
     dp_arm_ageing(dp);
+    link_flush_bpdus(dp->link);
     if (dp->vault_changed)
         dp_parent_sync(dp);
 }
@@ -260,6 +261,10 @@ static struct dataplane *dataplane_new(void)
         .joining = link_joining,
         .ask_path_mtu = link_ask_path_mtu,
         .new_port_id = dp_new_port_id,
+        .port_added = dp_link_port_added,
+        .port_removed = dp_link_port_removed,
+        .port_link = dp_link_port_link,
+        .bpdu = dp_link_bpdu,
     };
     struct dataplane *dp = xcalloc(1, sizeof *dp);
 

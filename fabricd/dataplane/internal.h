@@ -13,6 +13,7 @@
 #include "fabricd/port/capture.h"
 #include "fabricd/port/port.h"
 #include "fabricd/switch/switch.h"
+#include "fabricd/tree/tree.h"
 #include "proto/base/door.h"
 #include "proto/base/list.h"
 #include "proto/base/log.h"
@@ -27,6 +28,9 @@ struct dp_net {
     struct ipc_net config;
     struct switch_ *sw;
     struct loop_timer ageing;
+    struct tree *tree;
+    struct loop_timer tree_due;
+    mtime_t tc_said; /* When a topology change was told last. */
     struct list captures;
     struct switch_capture capture;
 };
@@ -40,6 +44,7 @@ struct dp_port {
     struct ipc_port config;
     struct port *driver;        /* NULL = none: waiting, or a capture. */
     struct capture capture;     /* In the network's list while it runs. */
+    int64_t since;              /* When it came up: wall clock, microseconds. */
     struct loop_watch lifeline; /* fd < 0 = it has none. */
 };
 
@@ -102,6 +107,24 @@ void dp_ports_attach(struct dataplane *, struct dp_net *); /* The network has co
 void dp_ports_detach(struct dataplane *, struct dp_net *); /* or is about to go. */
 void dp_ports_sweep(struct dataplane *); /* Ends the ports whose other side went. */
 void dp_port_gone(void *dp, struct port *);
+
+/* --- trees.c: the spanning tree of each network --------------------------------------------- */
+
+/* False if there is no memory. */
+bool dp_tree_open(struct dp_net *);
+void dp_tree_configure(struct dp_net *);
+void dp_tree_close(struct dp_net *); /* Its ports have been removed. */
+void dp_tree_add(struct dp_net *, struct dp_port *);
+void dp_tree_remove(struct dp_net *, struct dp_port *);
+void dp_tree_stats_port(const struct dp_net *, const struct swport *,
+                        struct ipc_stats_stp_port *);
+bool dp_tree_stats(const struct dp_net *, mtime_t now, struct ipc_stats_tree *);
+
+/* Callbacks of the links; aux is the dataplane. */
+void dp_link_port_added(void *dp, uint64_t net, struct swport *, uint16_t host);
+void dp_link_port_removed(void *dp, uint64_t net, struct swport *);
+void dp_link_port_link(void *dp, uint64_t net, struct swport *, const struct link_below *);
+void dp_link_bpdu(void *dp, uint64_t net, struct swport *, const void *bpdu, size_t size);
 
 /* --- vde_entry.c: clients at the doors of the VDE folders ----------------------------------- */
 void dp_entry_put(struct dataplane *, const struct ipc_listen *, int fd);

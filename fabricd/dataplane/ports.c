@@ -122,12 +122,15 @@ static void attach(struct dp_net *net, struct dp_port *port)
     port->driver->owner = port;
     port->driver->sw.name = port->config.name;
     switch_add_port(net->sw, &port->driver->sw);
+    dp_tree_add(net, port);
 }
 
 static void detach(struct dp_net *net, struct dp_port *port)
 {
     if (port->config.kind == IPC_PORT_CAPTURE && net)
         capture_stop(net, port);
+    if (port->driver && net)
+        dp_tree_remove(net, port);
     port_free(port->driver);
     port->driver = NULL;
 }
@@ -203,6 +206,7 @@ static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
     } else {
         port = xcalloc(1, sizeof *port);
         port->dp = dp;
+        port->since = wall_now_us();
         list_init(&port->gone_link);
         list_init(&port->capture.link);
         list_append(&dp->ports, &port->link);
@@ -271,6 +275,7 @@ static void end_port(struct dataplane *dp, struct dp_port *port)
 
     memcpy(gone.name, port->config.name, sizeof gone.name);
     dp_port_delete(dp, gone.id);
+    vault_delete(dp->vault, IPC_HEARD, gone.id, true);
     vault_delete(dp->vault, IPC_PORT, gone.id, true);
     dp->vault_changed = true;
     outbox_send(&dp->control, IPC_PORT_GONE, 0, &gone, NULL, 0);

@@ -68,6 +68,7 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
     if (net) {
         net->config = *config;
         switch_configure(net->sw, &sw_config);
+        dp_tree_configure(net);
         link_put_net(dp->link, config, net->sw);
         return;
     }
@@ -77,8 +78,9 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
     net->ageing.expired = age;
     list_init(&net->captures);
     net->sw = switch_new(&sw_config);
-    if (!net->sw) {
+    if (!net->sw || !dp_tree_open(net)) {
         log_error("network %s: out of memory", config->name);
+        switch_free(net->sw);
         free(net);
         return;
     }
@@ -97,6 +99,7 @@ static void net_delete(struct dataplane *dp, uint64_t id)
     dp_ports_detach(dp, net);
     loop_timer_set(dp->loop, &net->ageing, MTIME_NEVER);
     list_remove(&net->link);
+    dp_tree_close(net);
     switch_free(net->sw);
     free(net);
 }
@@ -171,6 +174,9 @@ void dp_state_put(struct dataplane *dp, struct ipc_message *msg)
         keep(dp, msg);
         link_put_invite(dp->link, &body->invite);
         break;
+    case IPC_HEARD:
+        keep(dp, msg);
+        break;
     case IPC_PORT:
         dp_port_put(dp, msg);
         break;
@@ -197,6 +203,7 @@ void dp_state_delete(struct dataplane *dp, const struct ipc_delete *del)
         break;
     case IPC_PORT:
         dp_port_delete(dp, (uint32_t)del->id);
+        vault_delete(dp->vault, IPC_HEARD, del->id, false);
         break;
     default:
         break;

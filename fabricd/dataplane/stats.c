@@ -16,6 +16,20 @@ static void send_port(void *aux, const struct ipc_stats_port *stats)
     outbox_send(&a->dp->control, IPC_STATS_PORT, a->request, stats, NULL, 0);
 }
 
+/* A link's port, of whose tree the link knows nothing but the number. */
+static void send_link_port(void *aux, const struct ipc_stats_port *stats)
+{
+    const struct asked *a = aux;
+    const struct dp_net *net = dp_net_find(a->dp, stats->net);
+    const struct swport *sw = net ? tree_port_of(net->tree, stats->stp.number) : NULL;
+    struct ipc_stats_port full = *stats;
+
+    full.stp = (struct ipc_stats_stp_port){.number = 0};
+    if (sw)
+        dp_tree_stats_port(net, sw, &full.stp);
+    send_port(aux, &full);
+}
+
 static void send_link(void *aux, const struct ipc_stats_link *stats)
 {
     const struct asked *a = aux;
@@ -41,7 +55,11 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
         .tx_bytes = c->tx_bytes,
     };
 
+    const struct dp_net *net = dp_net_find(a->dp, port->config.net);
+
     memcpy(stats.name, port->config.name, sizeof stats.name);
+    if (port->driver && net)
+        dp_tree_stats_port(net, &port->driver->sw, &stats.stp);
     memcpy(stats.rx_drops, c->rx_drops, sizeof c->rx_drops);
     memcpy(stats.tx_drops, c->tx_drops, sizeof c->tx_drops);
     send_port(a, &stats);
@@ -55,7 +73,7 @@ static void send_ports(struct asked *a, uint64_t net)
         if (!net || port->config.net == net)
             send_own_port(a, port);
     }
-    link_list_ports(a->dp->link, net, send_port, a);
+    link_list_ports(a->dp->link, net, send_link_port, a);
 }
 
 static void send_macs(struct asked *a, const struct dp_net *net)
@@ -78,12 +96,26 @@ static void send_macs(struct asked *a, const struct dp_net *net)
     } while (cursor);
 }
 
+static void send_trees(struct asked *a, uint64_t id)
+{
+    list_for_each (it, &a->dp->nets) {
+        const struct dp_net *net = list_entry(it, struct dp_net, link);
+        struct ipc_stats_tree tree;
+
+        if ((!id || net->config.id == id) &&
+            dp_tree_stats(net, loop_now(a->dp->loop), &tree))
+            outbox_send(&a->dp->control, IPC_STATS_TREE, a->request, &tree, NULL, 0);
+    }
+}
+
 void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_request *what)
 {
     struct asked a = {.dp = dp, .request = request};
 
     if (what->what & IPC_STATS_PORTS)
         send_ports(&a, what->net);
+    if (what->what & IPC_STATS_TREES)
+        send_trees(&a, what->net);
     if (what->what & IPC_STATS_FDB) {
         list_for_each (it, &dp->nets) {
             const struct dp_net *net = list_entry(it, struct dp_net, link);

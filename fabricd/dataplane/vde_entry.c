@@ -219,6 +219,7 @@ static void make_port(struct client *c, struct ipc_message *reply, const char *p
     port->id = dp_new_vde_id(dp);
     port->kind = IPC_PORT_VDE;
     port->vlan = c->entry.vlan;
+    port->stp = c->entry.stp;
     port->net = c->entry.net;
     port->owner_uid = c->peer.uid;
     port->owner_pid = (uint32_t)c->peer.pid;
@@ -379,7 +380,8 @@ static void follow_entry(struct dataplane *dp, const struct ipc_listen *config)
     struct ipc_message *msg;
 
     if (!config->name[0] || !port || port->config.kind != IPC_PORT_VDE ||
-        (port->config.vlan == config->vlan && port->config.rate == config->rate))
+        (port->config.vlan == config->vlan && port->config.rate == config->rate &&
+         memcmp(&port->config.stp, &config->stp, sizeof config->stp) == 0))
         return;
     msg = xcalloc(1, sizeof *msg);
     msg->head.type = IPC_PORT;
@@ -387,6 +389,7 @@ static void follow_entry(struct dataplane *dp, const struct ipc_listen *config)
     msg->head.size = sizeof msg->body.port;
     msg->body.port = port->config;
     msg->body.port.vlan = config->vlan;
+    msg->body.port.stp = config->stp;
     msg->body.port.rate = config->rate;
     outbox_send(&dp->control, IPC_PORT_NEW, 0, &msg->body.port, NULL, 0);
     dp_port_put_own(dp, msg);

@@ -12,9 +12,10 @@
 
 #include "proto/base/fd.h"
 
-#define MTU_MIN    1280
-#define MTU_MAX    9216
-#define N_OF(list) (sizeof(list) / sizeof *(list))
+#define MTU_MIN      1280
+#define MTU_MAX      9216
+#define STP_COST_MAX 200000000
+#define N_OF(list)   (sizeof(list) / sizeof *(list))
 
 /* True if a text ends inside its field. */
 #define TEXT_OK(field) (memchr((field), '\0', sizeof(field)) != NULL)
@@ -45,22 +46,38 @@ static bool self_ok(const union ipc_body *b)
     return b->self.chain_size <= sizeof b->self.chain && TEXT_OK(b->self.name);
 }
 
+static bool stp_port_ok(const struct ipc_stp_port *s)
+{
+    return s->cost <= STP_COST_MAX && s->priority % 16 == 0 && s->edge <= IPC_NO &&
+           s->p2p <= IPC_NO;
+}
+
 static bool listen_ok(const union ipc_body *b)
 {
     return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_PLUG &&
-           b->listen.vlan < 4095 && TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) &&
-           addr_ok(&b->listen.addr);
+           b->listen.vlan < 4095 && stp_port_ok(&b->listen.stp) &&
+           TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && addr_ok(&b->listen.addr);
+}
+
+/* The ranges of IEEE 802.1D-2004, Table 17-1. */
+static bool stp_ok(const struct ipc_stp *s)
+{
+    return s->mode == IPC_STP_OFF ||
+           (s->mode <= IPC_STP_RSTP && s->hello >= 1 && s->hello <= 2 && s->max_age >= 6 &&
+            s->max_age <= 40 && s->forward_delay >= 4 && s->forward_delay <= 30 &&
+            s->tx_hold >= 1 && s->tx_hold <= 10 && s->priority % 4096 == 0);
 }
 
 static bool net_ok(const union ipc_body *b)
 {
-    return TEXT_OK(b->net.name) && b->net.mtu >= MTU_MIN && b->net.mtu <= MTU_MAX &&
-           b->net.n_allow <= N_OF(b->net.allow) && b->net.n_on <= N_OF(b->net.on);
+    return stp_ok(&b->net.stp) && TEXT_OK(b->net.name) && b->net.mtu >= MTU_MIN &&
+           b->net.mtu <= MTU_MAX && b->net.n_allow <= N_OF(b->net.allow) &&
+           b->net.n_on <= N_OF(b->net.on);
 }
 
 static bool peer_ok(const union ipc_body *b)
 {
-    return TEXT_OK(b->peer.name) &&
+    return TEXT_OK(b->peer.name) && b->peer.cost <= STP_COST_MAX &&
            addrs_ok(b->peer.addrs, b->peer.n_addrs, N_OF(b->peer.addrs));
 }
 
@@ -69,7 +86,7 @@ static bool port_fields_ok(const struct ipc_port *p)
     if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_CAPTURE || p->vlan >= 4095)
         return false;
     if (!TEXT_OK(p->name) || !TEXT_OK(p->watch) || !TEXT_OK(p->path) ||
-        p->n_pins > N_OF(p->pins))
+        !stp_port_ok(&p->stp) || p->n_pins > N_OF(p->pins))
         return false;
     for (unsigned i = 0; i < p->n_pins; i++) {
         if (p->pins[i].family != 4 && p->pins[i].family != 6)
@@ -120,7 +137,8 @@ static bool open_vde_ok(const union ipc_body *b)
 static bool open_door_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->open_door.network) && TEXT_OK(b->open_door.name) &&
-           b->open_door.vlan < 4095 && (b->open_door.mode & ~0777) == 0;
+           b->open_door.vlan < 4095 && stp_port_ok(&b->open_door.stp) &&
+           (b->open_door.mode & ~0777) == 0;
 }
 
 static bool vde_data_ok(const union ipc_body *b)
@@ -196,6 +214,16 @@ static bool stats_link_ok(const union ipc_body *b)
     return peer_state_fields_ok(&b->stats_link.state);
 }
 
+static bool tree_event_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->tree_event.port);
+}
+
+static bool stats_tree_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->stats_tree.root_port) && TEXT_OK(b->stats_tree.tc_port);
+}
+
 static const struct kind {
     const char *name; /* NULL = no such type. */
     size_t size;
@@ -206,6 +234,7 @@ static const struct kind {
     [IPC_NET] = {"net", sizeof(struct ipc_net), net_ok},
     [IPC_PEER] = {"peer", sizeof(struct ipc_peer), peer_ok},
     [IPC_INVITE] = {"invite", sizeof(struct ipc_invite), NULL},
+    [IPC_HEARD] = {"heard", sizeof(struct ipc_heard), NULL},
     [IPC_PORT] = {"port", sizeof(struct ipc_port), port_ok},
     [IPC_DELETE] = {"delete", sizeof(struct ipc_delete), delete_ok},
     [IPC_START] = {"start", sizeof(struct ipc_start), start_ok},
@@ -230,10 +259,12 @@ static const struct kind {
     [IPC_STREAM_OUT] = {"stream_out", offsetof(struct ipc_stream, data), stream_ok},
     [IPC_STREAM_ROOM] = {"stream_room", sizeof(struct ipc_stream_room), NULL},
     [IPC_JOINING] = {"joining", sizeof(struct ipc_joining), joining_ok},
+    [IPC_TREE_EVENT] = {"tree_event", sizeof(struct ipc_tree_event), tree_event_ok},
     [IPC_STATS] = {"stats", sizeof(struct ipc_stats_request), NULL},
     [IPC_STATS_PORT] = {"stats_port", sizeof(struct ipc_stats_port), stats_port_ok},
     [IPC_STATS_MACS] = {"stats_macs", sizeof(struct ipc_stats_macs), stats_macs_ok},
     [IPC_STATS_LINK] = {"stats_link", sizeof(struct ipc_stats_link), stats_link_ok},
+    [IPC_STATS_TREE] = {"stats_tree", sizeof(struct ipc_stats_tree), stats_tree_ok},
     [IPC_STATS_END] = {"stats_end", sizeof(struct ipc_stats_request), NULL},
     [IPC_JOIN] = {"join", sizeof(struct ipc_join), join_ok},
 };
@@ -290,6 +321,8 @@ uint64_t ipc_state_id(const struct ipc_message *msg)
         return msg->body.peer.host;
     case IPC_INVITE:
         return msg->body.invite.id;
+    case IPC_HEARD:
+        return msg->body.heard.port;
     case IPC_PORT:
         return msg->body.port.id;
     default:

@@ -28,7 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define IPC_VERSION   1
+#define IPC_VERSION   2
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
 #define IPC_MAX_FDS   4
@@ -47,8 +47,9 @@ enum ipc_type {
     IPC_NET = 3,    /* struct ipc_net */
     IPC_PEER = 4,   /* struct ipc_peer */
     IPC_INVITE = 5, /* struct ipc_invite */
-    IPC_PORT = 6,   /* struct ipc_port; descriptors by kind */
-    IPC_STATE_LAST = 6,
+    IPC_HEARD = 6,  /* struct ipc_heard; the switch's */
+    IPC_PORT = 7,   /* struct ipc_port; descriptors by kind */
+    IPC_STATE_LAST = 7,
 
     IPC_DELETE = 16, /* struct ipc_delete: drops one state entry. */
 
@@ -99,6 +100,7 @@ enum ipc_type {
     IPC_STREAM_ROOM = 55, /* struct ipc_stream_room: that host takes messages again. */
     IPC_JOINING =
         56, /* struct ipc_joining: the session with the inviting host, at the joiner. */
+    IPC_TREE_EVENT = 57, /* struct ipc_tree_event: something happened to a spanning tree. */
 
     /* Control -> switch, answered with as many as needed, then IPC_STATS_END. */
     IPC_STATS = 60,      /* struct ipc_stats_request */
@@ -107,6 +109,7 @@ enum ipc_type {
     IPC_STATS_LINK = 63, /* struct ipc_stats_link */
     IPC_STATS_END = 64,  /* struct ipc_stats_request, as it was asked */
     IPC_JOIN = 65,       /* struct ipc_join: talk to a host by its token, as a stranger. */
+    IPC_STATS_TREE = 66, /* struct ipc_stats_tree */
 };
 
 struct ipc_head {
@@ -138,6 +141,18 @@ struct ipc_self {
     uint8_t chain[1024]; /* Certificate chain, as the handshake sends it. */
 };
 
+enum ipc_auto { IPC_AUTO, IPC_YES, IPC_NO };
+
+/* What a port is set to in a spanning tree; all zero = the defaults. */
+struct ipc_stp_port {
+    uint32_t cost;        /* 0 = from the speed. */
+    uint8_t priority;     /* 0..240, in steps of 16, */
+    uint8_t has_priority; /* or the default. */
+    uint8_t edge;         /* enum ipc_auto */
+    uint8_t p2p;          /* enum ipc_auto */
+    uint8_t bpdu_guard, root_guard, bpdu_filter;
+};
+
 /* API and PLUG are the control's: the switch only keeps them for a new parent, and with API the
  * process descriptor of control. */
 enum ipc_listen_kind {
@@ -152,6 +167,7 @@ struct ipc_listen {
     uint8_t kind;
     uint8_t reserved;
     uint16_t vlan;            /* VDE: of the port group; 0 = the folder's ctl. */
+    struct ipc_stp_port stp;  /* VDE: of the declared port. */
     uint64_t net;             /* VDE */
     uint64_t rate;            /* VDE: of the declared port, towards its client. */
     char name[IPC_NAME_SIZE]; /* VDE: the declared port; "" = any client, any number. */
@@ -162,6 +178,20 @@ struct ipc_listen {
 struct ipc_allow {
     uint8_t is_group;
     uint32_t id;
+};
+
+enum ipc_stp_mode { IPC_STP_OFF, IPC_STP_STP, IPC_STP_RSTP };
+
+/* The spanning tree of a network, on this host. Without a mode the rest has no meaning. */
+struct ipc_stp {
+    uint8_t mode;
+    uint8_t tree;                          /* Forwarding `tree`: links are ports of it. */
+    uint8_t hello, max_age, forward_delay; /* Seconds. */
+    uint8_t tx_hold;
+    uint16_t priority; /* Of this host's bridge. */
+    uint16_t host;     /* This one's number. */
+    uint8_t bridge[6]; /* Its address. */
+    uint64_t network;  /* Names it in loop probes. */
 };
 
 struct ipc_net {
@@ -176,6 +206,7 @@ struct ipc_net {
     uint8_t vlans[4096 / 8];
     struct ipc_allow allow[64]; /* Besides the daemon's owner, root and group ioth. */
     uint16_t on[512];
+    struct ipc_stp stp;
 };
 
 struct ipc_peer {
@@ -184,6 +215,7 @@ struct ipc_peer {
     uint8_t n_addrs;
     char name[IPC_NAME_SIZE];
     uint8_t noise_public[32];
+    uint32_t cost;            /* Of the link in a spanning tree; 0 = from its speed. */
     struct ipc_addr addrs[8]; /* Where it was said to listen; it may roam. */
 };
 
@@ -204,6 +236,11 @@ struct ipc_pin {
     uint8_t addr[16];
 };
 
+/* Behind the port a bridge was heard: a new switch does not take it for an edge port. */
+struct ipc_heard {
+    uint32_t port; /* Its id. */
+};
+
 struct ipc_port {
     uint32_t id; /* Control makes even ones, the switch odd ones. */
     uint8_t kind;
@@ -211,8 +248,9 @@ struct ipc_port {
     uint16_t vlan;
     uint64_t net;
     char name[IPC_NAME_SIZE]; /* Unique in its network. */
-    uint64_t rate;            /* Bits per second towards the endpoint; 0 = none. */
-    uint32_t caps;            /* FRAME_CAP_* the client takes (TAP, RING). */
+    struct ipc_stp_port stp;
+    uint64_t rate; /* Bits per second towards the endpoint; 0 = none. */
+    uint32_t caps; /* FRAME_CAP_* the client takes (TAP, RING). */
     uint32_t owner_uid;
     uint32_t owner_pid;
     uint32_t node_pid;         /* For `iothctl exec`. */
@@ -279,6 +317,7 @@ struct ipc_open_door {
     char network[IPC_NAME_SIZE];
     char name[IPC_NAME_SIZE];
     uint16_t vlan;
+    struct ipc_stp_port stp;
     uint16_t mode; /* As of ipc_open_vde. */
 };
 
@@ -372,11 +411,50 @@ struct ipc_joining {
     int32_t code; /* 0 = the session is up; -ETIMEDOUT = nobody answered. */
 };
 
-enum { IPC_STATS_PORTS = 1, IPC_STATS_FDB = 2, IPC_STATS_LINKS = 4 };
+/* What happened to the spanning tree of a network: enum tree_event. */
+struct ipc_tree_event {
+    uint64_t net;
+    uint64_t bridge; /* ROOT: the root's; TOPOLOGY: who told of it, 0 = noticed here. */
+    uint8_t event;
+    uint16_t host;            /* PROBE_*: the other end. */
+    char port[IPC_NAME_SIZE]; /* "" = none. */
+};
+
+enum { IPC_STATS_PORTS = 1, IPC_STATS_FDB = 2, IPC_STATS_LINKS = 4, IPC_STATS_TREES = 8 };
 
 struct ipc_stats_request {
     uint64_t net; /* 0 = all. */
     uint32_t what;
+};
+
+/* A port in a spanning tree; names of its numbers are in proto/rstp/rstp.h. */
+struct ipc_stats_stp_port {
+    uint16_t number; /* 0 = it is in none, and the rest is zero. */
+    uint8_t role, state;
+    uint8_t edge, p2p, rapid;
+    uint8_t guarded, root_refused, looped; /* As in struct rstp_port_status. */
+    uint8_t blocked;                       /* By a loop probe, */
+    uint16_t blocked_by;                   /* of that host. */
+    uint16_t port_id;
+    uint16_t designated_port;
+    uint32_t cost;
+    uint64_t designated_bridge;
+    uint64_t rx_bpdus, tx_bpdus, rx_bad;
+    uint64_t forwarded; /* How often it began to forward. */
+};
+
+/* The spanning tree of a network on this host. */
+struct ipc_stats_tree {
+    uint64_t net;
+    uint64_t bridge, root;
+    uint32_t cost;                 /* To the root. */
+    char root_port[IPC_NAME_SIZE]; /* "" = this bridge is the root. */
+    uint64_t tc_count;
+    uint64_t tc_bridge; /* Who told of the last topology change; 0 = noticed here. */
+    int64_t tc_age_us;  /* -1 = there was none. */
+    uint8_t tc_cause;   /* enum rstp_tc_cause */
+    char tc_port[IPC_NAME_SIZE];
+    uint8_t hello, max_age, forward_delay; /* Seconds, as the root has them. */
 };
 
 struct ipc_stats_port {
@@ -391,6 +469,7 @@ struct ipc_stats_port {
     uint32_t node_pid;
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
     uint64_t rx_drops[IPC_DROPS], tx_drops[IPC_DROPS]; /* By enum swport_drop. */
+    struct ipc_stats_stp_port stp;
 };
 
 struct ipc_mac {
@@ -423,6 +502,7 @@ union ipc_body {
     struct ipc_net net;
     struct ipc_peer peer;
     struct ipc_invite invite;
+    struct ipc_heard heard;
     struct ipc_port port;
     struct ipc_delete del;
     struct ipc_start start;
@@ -443,10 +523,12 @@ union ipc_body {
     struct ipc_stream_room stream_room;
     struct ipc_join join;
     struct ipc_joining joining;
+    struct ipc_tree_event tree_event;
     struct ipc_stats_request stats_request;
     struct ipc_stats_port stats_port;
     struct ipc_stats_macs stats_macs;
     struct ipc_stats_link stats_link;
+    struct ipc_stats_tree stats_tree;
 };
 
 struct ipc_message {

@@ -12,6 +12,9 @@
 #include "fabricd/link/link_internal.h"
 #include "proto/base/xalloc.h"
 
+#define ANSWER_MIN (20 * MTIME_MS)
+#define ANSWER_MAX MTIME_SEC
+
 /* --- conversions ------------------------------------------------------------------------- */
 
 static void addr_from_ipc(const struct ipc_addr *in, struct link_addr *out)
@@ -66,6 +69,51 @@ static void on_peer_changed(void *aux, struct peer *p)
         l->ops->ask_path_mtu(l->aux, &state.addr);
 }
 
+/* In powers of two, so that it does not change with every measurement. */
+static mtime_t answer_of(const struct peer *p)
+{
+    mtime_t takes = 2 * (p->srtt + 4 * p->rttvar), answer = ANSWER_MIN;
+
+    while (answer < takes && answer < ANSWER_MAX)
+        answer *= 2;
+    return p->srtt ? answer : 0;
+}
+
+static void tell_link(struct link *l, const struct peer *p, struct link_port *port)
+{
+    struct link_below below = {
+        .alive = !p->silent, .answer = answer_of(p), .cost = p->cost};
+
+    l->ops->port_link(l->aux, port->net->id, &port->sw, &below);
+}
+
+static void tell_ports(struct link *l, const struct peer *p)
+{
+    const struct link_ports *ports = p->user;
+
+    for (unsigned i = 0; ports && i < ports->room; i++) {
+        if (ports->slots[i])
+            tell_link(l, p, ports->slots[i]);
+    }
+}
+
+static void on_silent(void *aux, struct peer *p)
+{
+    tell_ports(aux, p);
+}
+
+static void on_bpdu(void *aux, struct peer *p, unsigned slot, const uint8_t *data,
+                    size_t size)
+{
+    struct link *l = aux;
+    struct link_port *port = link_port_find(p, slot);
+
+    if (!port)
+        return;
+    tell_link(l, p, port);
+    l->ops->bpdu(l->aux, port->net->id, &port->sw, data, size);
+}
+
 static void on_peer_gone(void *aux, struct peer *p)
 {
     (void)aux; /* Its ports were detached before. */
@@ -79,6 +127,45 @@ struct link_port *link_port_find(const struct peer *p, unsigned slot)
     return ports && slot < ports->room ? ports->slots[slot] : NULL;
 }
 
+/* --- BPDUs ------------------------------------------------------------------------------- */
+
+static void bpdus_flush(struct peer *p)
+{
+    struct link_ports *ports = p->user;
+
+    if (!ports || !ports->bpdus_size)
+        return;
+    list_remove(&ports->bpdus_link);
+    hub_bpdus_send(p, ports->bpdus, ports->bpdus_size);
+    ports->bpdus_size = 0;
+}
+
+void link_send_bpdu(struct swport *sw, const void *bpdu, size_t size)
+{
+    struct link_port *port = list_entry(sw, struct link_port, sw);
+    struct link_ports *ports = port->peer->user;
+
+    for (unsigned attempt = 0; attempt < 2; attempt++) {
+        if (hub_bpdu_add(port->peer, port->slot, bpdu, size, ports->bpdus,
+                         &ports->bpdus_size))
+            break;
+        bpdus_flush(port->peer); /* No room: once more in the next one. */
+    }
+    if (ports->bpdus_size && list_empty(&ports->bpdus_link))
+        list_append(&port->link->bpdus, &ports->bpdus_link);
+}
+
+void link_flush_bpdus(struct link *l)
+{
+    if (list_empty(&l->bpdus))
+        return;
+    while (!list_empty(&l->bpdus))
+        bpdus_flush(list_entry(l->bpdus.next, struct link_ports, bpdus_link)->peer);
+    link_rearm(l);
+}
+
+/* --- ports ------------------------------------------------------------------------------- */
+
 /* Slots are given from 0 on, so the table is as long as there are networks. */
 static void port_note(struct peer *p, struct link_port *port)
 {
@@ -88,8 +175,12 @@ static void port_note(struct peer *p, struct link_port *port)
     while (room <= port->slot)
         room *= 2;
     if (room != old) {
+        bpdus_flush(p);
         ports = xrealloc(ports, sizeof *ports + room * sizeof(struct link_port *));
-        ports->n = old ? ports->n : 0;
+        if (!old)
+            memset(ports, 0, sizeof *ports);
+        ports->peer = p;
+        list_init(&ports->bpdus_link);
         for (unsigned i = old; i < room; i++)
             ports->slots[i] = NULL;
         ports->room = room;
@@ -106,6 +197,7 @@ static void port_forget(struct peer *p, const struct link_port *port)
     ports->slots[port->slot] = NULL;
     if (--ports->n)
         return;
+    list_remove(&ports->bpdus_link);
     free(ports);
     p->user = NULL;
 }
@@ -136,15 +228,19 @@ static void on_attach(void *aux, struct peer *p, unsigned slot)
     port->sw.max_frame = FRAME_SIZE_MAX;
     port_note(p, port);
     switch_add_port(net->sw, &port->sw);
+    l->ops->port_added(l->aux, net->id, &port->sw, p->host);
+    tell_link(l, p, port);
 }
 
 static void on_detach(void *aux, struct peer *p, unsigned slot)
 {
     struct link_port *port = link_port_find(p, slot);
+    struct link *l = aux;
 
     if (!port)
         return;
-    link_receive_drop(aux, port);
+    link_receive_drop(l, port);
+    l->ops->port_removed(l->aux, port->net->id, &port->sw);
     switch_remove_port(&port->sw);
     port_forget(p, port);
     free(port);
@@ -182,6 +278,8 @@ static const struct hub_ops hub_ops = {
     .stream_in = on_stream_in,
     .stream_room = on_stream_room,
     .joining = on_joining,
+    .silent = on_silent,
+    .bpdu = on_bpdu,
 };
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -222,6 +320,7 @@ struct link *link_new(struct loop *loop, const struct link_ops *ops, void *aux)
     l->ops = ops;
     l->aux = aux;
     l->hub = hub_new(&hub_ops, l);
+    list_init(&l->bpdus);
     l->watch.fd = -1;
     l->watch.ready = socket_ready;
     l->timer.expired = timer_expired;
@@ -303,7 +402,8 @@ int link_set_udp(struct link *l, int fd)
 
 void link_put_peer(struct link *l, const struct ipc_peer *in)
 {
-    struct hub_peer_config c = {.host = in->host, .dial = in->dial, .n_addrs = in->n_addrs};
+    struct hub_peer_config c = {
+        .host = in->host, .dial = in->dial, .n_addrs = in->n_addrs, .cost = in->cost};
 
     if (c.n_addrs > PEER_ADDRS_MAX)
         return;
@@ -312,6 +412,10 @@ void link_put_peer(struct link *l, const struct ipc_peer *in)
     for (unsigned i = 0; i < c.n_addrs; i++)
         addr_from_ipc(&in->addrs[i], &c.addrs[i]);
     hub_put_peer(l->hub, &c, loop_now(l->loop));
+    for (struct peer *p = hub_first(l->hub); p; p = hub_next(l->hub, p)) {
+        if (p->host == c.host)
+            tell_ports(l, p);
+    }
     link_rearm(l);
 }
 
@@ -424,6 +528,7 @@ static void fill_port(const struct link_port *port, struct ipc_stats_port *s)
     *s = (struct ipc_stats_port){.id = port->sw.id,
                                  .net = port->net->id,
                                  .host = port->peer->host,
+                                 .stp = {.number = port->sw.tree_port},
                                  .rx_frames = c->rx_frames,
                                  .rx_bytes = c->rx_bytes,
                                  .tx_frames = c->tx_frames,

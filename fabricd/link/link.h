@@ -2,7 +2,8 @@
 /*
  * The links of this host: the I/O half of proto/link inside the switch process. It owns the UDP
  * sockets, runs the Noise sessions with all peers, and puts one swport per (network, peer host)
- * into the switch of each network, in horizon group 1 (direct forwarding).
+ * into the switch of each network, in horizon group 1 (direct forwarding) until whoever is told of the
+ * port says otherwise.
  *
  * Everything is fed from the parent's state messages, in any order: a peer may come before this
  * host's identity, a network before its peers. Nothing here blocks; nothing is allocated on the
@@ -21,6 +22,12 @@
 #include "proto/base/loop.h"
 
 struct link;
+
+struct link_below {
+    bool alive;     /* False: frames flow, and nothing comes back. */
+    mtime_t answer; /* An answer takes no longer; 0 = not known. */
+    uint32_t cost;  /* In a spanning tree; 0 = not said. */
+};
 
 struct link_ops {
     /* A session came up, went down, roamed, or changed cipher or MTU: IPC_PEER_STATE. With up 0
@@ -42,6 +49,16 @@ struct link_ops {
 
     /* A number for a port that the switch process makes (odd). */
     uint32_t (*new_port_id)(void *aux);
+
+    /* A port towards a host is in the switch of the network now, or is about to leave it. */
+    void (*port_added)(void *aux, uint64_t net, struct swport *, uint16_t host);
+    void (*port_removed)(void *aux, uint64_t net, struct swport *);
+
+    /* What is known of the link below a port, after it was added and when it changes. */
+    void (*port_link)(void *aux, uint64_t net, struct swport *, const struct link_below *);
+
+    /* A BPDU came from the other end of a port. link_send_bpdu() may be called inside. */
+    void (*bpdu)(void *aux, uint64_t net, struct swport *, const void *bpdu, size_t size);
 };
 
 /* Draws on `loop` for its sockets and timers. NULL only when libsodium cannot be started. */
@@ -82,6 +99,11 @@ int link_stream_send(struct link *, uint32_t conn, const void *data, size_t size
 
 /* The caller takes stream messages again, after ops->stream_in returned false. */
 void link_stream_resume(struct link *);
+
+/* A BPDU for the other end of a port of ours. Those of all networks are gathered, and share
+ * datagrams; they leave with link_flush_bpdus() at the latest. */
+void link_send_bpdu(struct swport *, const void *bpdu, size_t size);
+void link_flush_bpdus(struct link *);
 
 /* The answer to ops->ask_path_mtu. */
 void link_path_mtu(struct link *, const struct ipc_addr *, uint32_t mtu);

@@ -38,6 +38,10 @@ struct link_port {
 
 /* The ports of a peer, which it has as its `user`; NULL while it has none. */
 struct link_ports {
+    struct peer *peer;
+    struct list bpdus_link; /* In link->bpdus while it has some. */
+    size_t bpdus_size;
+    uint8_t bpdus[HUB_BPDUS_ROOM];
     unsigned room, n;
     struct link_port *slots[]; /* By the slot of the network; NULL where there is none. */
 };
@@ -93,6 +97,7 @@ struct link {
     int family; /* Of the socket. */
     bool no_gso;
     uint32_t next_fragment;
+    struct list bpdus; /* link_ports with BPDUs to send. */
     struct link_tx tx;
     struct link_rx rx;
 };

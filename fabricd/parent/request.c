@@ -210,6 +210,7 @@ static int open_door(struct parent *p, const struct ipc_open_door *wanted, uint3
     struct ipc_listen l = {.kind = IPC_LISTEN_VDE,
                            .net = wanted->net,
                            .vlan = wanted->vlan,
+                           .stp = wanted->stp,
                            .rate = wanted->rate};
     int fd = -1;
     int r;

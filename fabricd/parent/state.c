@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the two processes may say: control puts and deletes the wanted state, the switch the
- * ports that it makes itself. Anything else is said by a process that is not ours any more, so
+ * ports that it makes itself, and where it heard bridges. Anything else is said by a process that is not ours any more, so
  * it is refused even where it would do no harm.
  */
 #include <errno.h>
@@ -64,6 +64,7 @@ static void delete_port(struct parent *p, uint64_t id, bool tell)
         return;
     if (e->body->port.kind == IPC_PORT_VDE)
         vde_unlink_data(p->config->start.run_dir, e->body->port.path);
+    vault_delete(p->vault, IPC_HEARD, id, tell);
     vault_delete(p->vault, IPC_PORT, id, tell);
 }
 
@@ -142,9 +143,15 @@ void state_from_switch(struct parent *p, struct ipc_message *msg)
         else
             put(p, SWITCH, msg);
         break;
+    case IPC_HEARD:
+        close_all(msg);
+        put(p, SWITCH, msg);
+        break;
     case IPC_DELETE:
         if (msg->body.del.type == IPC_PORT)
             delete_port(p, msg->body.del.id, false);
+        else if (msg->body.del.type == IPC_HEARD)
+            vault_delete(p->vault, IPC_HEARD, msg->body.del.id, false);
         else
             refuse(p, SWITCH, msg, "not for it to say");
         break;

@@ -210,7 +210,7 @@ static enum swport_drop admit_group(const struct burst *b, const struct frame *f
     bool reserved = mac_is_reserved(f->data);
     const struct switch_trap *trap = b->in->pinned ? NULL : b->sw->trap;
 
-    if (!reserved && (!trap || memcmp(f->data, SWITCH_PROBE_MAC, MAC_SIZE) != 0))
+    if (!reserved && (!trap || !mac_is_loop_probe(f->data)))
         return FORWARD;
     if (trap && trap->take(trap->aux, b->in, f, b->now))
         return TAKEN;

@@ -94,6 +94,7 @@ struct swport {
 
     struct swport_counters counters;
     enum swport_state state; /* Set by switch_set_port_state() once the port is added. */
+    uint16_t tree_port;      /* Its number in the spanning tree; 0 = in none. The trap's. */
 
     /* The switch's own. */
     struct switch_ *sw;
@@ -137,7 +138,7 @@ void switch_flush_port(struct swport *);
 
 /*
  * Takes frames of the bridge protocols out: `take` is asked about each frame to a reserved address
- * (01-80-C2-00-00-00..0F) and to SWITCH_PROBE_MAC that comes in by a port which is not pinned, whatever
+ * (01-80-C2-00-00-00..0F) and to mac_loop_probe that comes in by a port which is not pinned, whatever
  * its VLAN and the port's state. True: it was taken. False: the first sort is dropped, the second
  * treated like any other. It may call switch_send(), switch_set_port_state() and
  * switch_flush_port() of any port, and nothing else here. Borrowed; NULL takes it off.
@@ -148,9 +149,6 @@ struct switch_trap {
 };
 
 void switch_set_trap(struct switch_ *, const struct switch_trap *);
-
-/* The group address of loop probes: forwarded by every bridge that does not know it. */
-#define SWITCH_PROBE_MAC ((const uint8_t[6]){0x03, 0x69, 0x6f, 0x74, 0x68, 0x01})
 
 /* Gives the port a plain frame of the bridge's own, whatever its state. */
 void switch_send(struct swport *, struct frame *);

@@ -54,6 +54,7 @@ enum inner_type {
     INNER_CLOSE = 6,       /* The sender ends the session. */
     INNER_RELAY = 7,       /* Reserved: carried for another pair of hosts. */
     INNER_PIECE = 8,       /* Reserved: a piece of a superframe without its headers. */
+    INNER_BPDUS = 9, /* BPDUs of any number of networks: channel 16, size 8, bytes each. */
 };
 
 enum {

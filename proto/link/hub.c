@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/cur.h"
 #include "proto/base/xalloc.h"
 #include "proto/link/hub_internal.h"
 
@@ -235,15 +236,24 @@ void hub_stream_resume(struct hub *h)
 
 /* --- datagrams --------------------------------------------------------------------------- */
 
+/* True if the channel is one on which the peer may send us frames, which is that of *slot. */
+static bool take_channel(const struct hub *h, const struct peer *p, uint16_t channel,
+                         unsigned *slot)
+{
+    *slot = (channel - 1u) % HUB_NETS_MAX;
+    return *slot < p->n_slots && hub_channel_of(h, *slot) == channel &&
+           p->announced[*slot] && p->out[*slot];
+}
+
 /* A frame or a piece of one: may this peer send it to us? */
 static bool take_frame(struct hub *h, struct peer *p, const struct inner *in, uint8_t *body,
                        size_t size, mtime_t now, struct hub_frame *out)
 {
-    unsigned slot = (in->channel - 1u) % HUB_NETS_MAX;
     struct frame whole;
+    unsigned slot;
 
-    if (p->kind != PEER_MEMBER || in->source != p->host || slot >= p->n_slots ||
-        hub_channel_of(h, slot) != in->channel || !p->announced[slot] || !p->out[slot]) {
+    if (p->kind != PEER_MEMBER || in->source != p->host ||
+        !take_channel(h, p, in->channel, &slot)) {
         p->counters.rx_refused++;
         return false;
     }
@@ -262,6 +272,57 @@ static bool take_frame(struct hub *h, struct peer *p, const struct inner *in, ui
     out->size = whole.size;
     out->whole = true;
     return true;
+}
+
+/* They say nothing of frames that flow: an idle link stays idle. */
+static void take_bpdus(struct hub *h, struct peer *p, const struct inner *in,
+                       const uint8_t *body, size_t size)
+{
+    struct cur c = cur_init(body, size);
+
+    if (p->kind != PEER_MEMBER || in->source != p->host) {
+        p->counters.rx_refused++;
+        return;
+    }
+    while (cur_left(&c) > 0) {
+        uint16_t channel = cur_u16(&c);
+        size_t n = cur_u8(&c);
+        const uint8_t *bpdu = cur_bytes(&c, n);
+        unsigned slot;
+
+        if (!bpdu) {
+            p->counters.rx_bad++;
+            return;
+        }
+        if (take_channel(h, p, channel, &slot))
+            h->ops->bpdu(h->aux, p, slot, bpdu, n);
+        else
+            p->counters.rx_refused++;
+    }
+}
+
+bool hub_bpdu_add(const struct peer *p, unsigned slot, const void *bpdu, size_t size,
+                  uint8_t body[HUB_BPDUS_ROOM], size_t *used)
+{
+    struct wr w = wr_init(body + *used, HUB_BPDUS_ROOM - *used);
+    uint16_t channel = hub_channel(p, slot);
+
+    if (!channel || size > UINT8_MAX)
+        return false;
+    wr_u16(&w, channel);
+    wr_u8(&w, (uint8_t)size);
+    wr_bytes(&w, bpdu, size);
+    if (w.bad)
+        return false;
+    *used += wr_size(&w);
+    return true;
+}
+
+void hub_bpdus_send(struct peer *p, const uint8_t *body, size_t used)
+{
+    struct inner in = {.type = INNER_BPDUS, .source = p->hub->self.host};
+
+    (void)peer_send(p, &in, body, used); /* Like a lost one: they are said again. */
 }
 
 static bool take_inner(struct hub *h, struct peer *p, uint8_t *plain, size_t size,
@@ -289,6 +350,9 @@ static bool take_inner(struct hub *h, struct peer *p, uint8_t *plain, size_t siz
         return false;
     case INNER_PROBE_REPLY:
         peer_probe_reply_input(p, body, size, now);
+        return false;
+    case INNER_BPDUS:
+        take_bpdus(h, p, &in, body, size);
         return false;
     case INNER_CLOSE:
         peer_down(p, false, now);
@@ -403,6 +467,10 @@ void hub_run(struct hub *h, mtime_t now, int64_t wall_us)
     h->wall_us = wall_us;
     if (late < 0)
         return;
+    if (late > PEER_ATTENTIVE && late < now) {
+        list_for_each (it, &h->peers)
+            list_entry(it, struct peer, link)->attentive_since = now;
+    }
     /* If this process did not get to run, the others' silence says nothing. */
     if (late > 200 * MTIME_MS && late < now) {
         list_for_each (it, &h->peers)

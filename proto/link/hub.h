@@ -49,6 +49,12 @@ struct hub_ops {
 
     /* A hub_join() has come to an end: 0 or -ETIMEDOUT. */
     void (*joining)(void *aux, uint32_t conn, int code);
+
+    /* peer->silent changed. */
+    void (*silent)(void *aux, struct peer *);
+
+    /* A BPDU of the network in this slot came from the peer. */
+    void (*bpdu)(void *aux, struct peer *, unsigned slot, const uint8_t *data, size_t size);
 };
 
 struct hub_self {
@@ -67,6 +73,7 @@ struct hub_peer_config {
     uint8_t noise_public[32];
     uint8_t n_addrs;
     struct link_addr addrs[PEER_ADDRS_MAX];
+    uint32_t cost; /* Of the link in a spanning tree; 0 = not said. */
 };
 
 struct hub_counters {
@@ -123,6 +130,19 @@ struct hub_frame {
 bool hub_input(struct hub *, const struct link_addr *from, const uint8_t *data, size_t size,
                uint8_t *out, mtime_t now, int64_t wall_us, struct hub_frame *frame)
     __attribute__((warn_unused_result));
+
+/*
+ * BPDUs of several networks, in one datagram. hub_bpdu_add() appends one for the network in the slot to
+ * body[*used] and returns false if there is no room for it, or if the peer takes none of that
+ * network. hub_bpdus_send() sends what was gathered.
+ */
+#define HUB_BPDUS_ROOM (DATAGRAM_MTU_MIN - DATAGRAM_UNDER6 - DATAGRAM_OVERHEAD)
+#define HUB_BPDU_HEAD  3u
+
+bool hub_bpdu_add(const struct peer *, unsigned slot, const void *bpdu, size_t size,
+                  uint8_t body[HUB_BPDUS_ROOM], size_t *used)
+    __attribute__((warn_unused_result));
+void hub_bpdus_send(struct peer *, const uint8_t *body, size_t used);
 
 /* By which channel the peer wants the network's frames; 0 = it takes none. */
 uint16_t hub_channel(const struct peer *, unsigned slot);

@@ -67,6 +67,9 @@ static inline uint16_t hub_channel_of(const struct hub *h, unsigned slot)
 /* Handshakes in a second above which a cookie is asked for. */
 #define HUB_LOAD_MAX 100u
 
+/* A process that is later than this cannot tell how long others have been silent. */
+#define PEER_ATTENTIVE (25 * MTIME_MS)
+
 /* --- hub.c --- */
 struct peer *hub_peer_new(struct hub *, enum peer_kind, const uint8_t noise_public[32],
                           mtime_t now);

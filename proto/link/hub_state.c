@@ -28,6 +28,7 @@ void hub_put_peer(struct hub *h, const struct hub_peer_config *c, mtime_t now)
     p->host = c->host;
     p->listed = true;
     p->dial = c->dial;
+    p->cost = c->cost;
     memcpy(p->name, c->name, sizeof p->name);
     p->n_addrs = c->n_addrs < PEER_ADDRS_MAX ? c->n_addrs : PEER_ADDRS_MAX;
     memcpy(p->addrs, c->addrs, sizeof p->addrs);

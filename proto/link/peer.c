@@ -10,6 +10,7 @@
 #define PROBE_MIN       (50 * MTIME_MS)
 #define PROBE_IDLE      (5 * MTIME_SEC)
 #define ACTIVE_FOR      MTIME_SEC /* After the last frame. */
+#define SILENT_PROBES   3 /* So many times the interval of probes, and a peer is silent. */
 #define UNANSWERED_MAX  5u
 #define SILENCE_MAX     MTIME_SEC
 #define FULL_EVERY      (5 * MTIME_SEC)
@@ -191,8 +192,9 @@ void peer_set_next(struct peer *p, struct session *s)
 static void set_up(struct peer *p, mtime_t now)
 {
     p->up = true;
-    p->last_rx = p->quiet_since = p->last_use = now;
+    p->last_rx = p->quiet_since = p->last_use = p->attentive_since = now;
     p->unanswered = 0;
+    p->silent = false;
     p->idle_interval = PROBE_MIN;
     p->check_at = now + PROBE_MIN;
     p->full_probe = false;
@@ -272,6 +274,10 @@ void peer_heard(struct peer *p, const struct link_addr *from, bool newest, mtime
 {
     p->last_rx = p->quiet_since = now;
     p->unanswered = 0;
+    if (p->silent) {
+        p->silent = false;
+        p->hub->ops->silent(p->hub->aux, p);
+    }
     if (newest && !link_addr_equal(from, &p->addr)) {
         p->addr = *from;
         p->moved = true;
@@ -310,6 +316,22 @@ static void full_check(struct peer *p, mtime_t now)
     }
 }
 
+/*
+ * While frames flow, a peer that lets three intervals of probes pass (150 ms on a LAN) is silent: a
+ * spanning tree leaves the link at once, and comes back when the peer is heard. The session itself waits
+ * longer before it ends.
+ */
+static void silence_check(struct peer *p, mtime_t now)
+{
+    mtime_t since = p->last_rx > p->attentive_since ? p->last_rx : p->attentive_since;
+
+    if (p->silent || p->unanswered + 1 < SILENT_PROBES ||
+        now - since < SILENT_PROBES * probe_interval(p))
+        return;
+    p->silent = true;
+    p->hub->ops->silent(p->hub->aux, p);
+}
+
 static void liveness_run(struct peer *p, mtime_t now)
 {
     bool active = now - p->last_frame < ACTIVE_FOR;
@@ -318,6 +340,8 @@ static void liveness_run(struct peer *p, mtime_t now)
 
     moved_tell(p, now);
     full_check(p, now);
+    if (active)
+        silence_check(p, now);
     if (active && now >= p->full_probe_at && p->unanswered == 0)
         full_probe(p, now); /* Also keeps the round-trip time fresh under one-way load. */
     if (now < due) {

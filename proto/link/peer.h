@@ -77,6 +77,8 @@ struct peer {
     struct link_addr addr; /* Where it was last heard; family 0 = not yet. */
     mtime_t srtt, rttvar;
     mtime_t last_rx;
+    bool silent;   /* Frames flow, and nothing has come back for a while: see peer.c. */
+    uint32_t cost; /* Of the link in a spanning tree; 0 = not said. */
     struct path path;
     struct session *current;
     struct peer_counters counters;
@@ -103,6 +105,7 @@ struct peer {
 
     mtime_t check_at; /* Liveness. */
     mtime_t quiet_since;
+    mtime_t attentive_since; /* From then on this process ran whenever it had to. */
     mtime_t probe_sent, idle_interval, last_frame, full_probe_at;
     unsigned unanswered;
     bool full_probe; /* One of the size of the MTU has not been answered yet. */

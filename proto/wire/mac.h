@@ -40,4 +40,13 @@ static inline bool mac_is_reserved(const uint8_t mac[MAC_SIZE])
     return memcmp(mac, prefix, sizeof prefix) == 0 && mac[5] <= 0x0f;
 }
 
+/* The group address of loop probes (proto/rstp/loop_probe.h): locally administered, so forwarded by
+ * every bridge. */
+static const uint8_t mac_loop_probe[MAC_SIZE] = {0x03, 0x69, 0x6f, 0x74, 0x68, 0x01};
+
+static inline bool mac_is_loop_probe(const uint8_t mac[MAC_SIZE])
+{
+    return mac_equal(mac, mac_loop_probe);
+}
+
 #endif

@@ -87,9 +87,18 @@ static void on_joining(void *aux, uint32_t joined, int code)
     (void)code;
 }
 
-static const struct hub_ops ops = {on_send,      on_random,      on_changed,
-                                   on_gone,      on_slot,        on_slot,
-                                   on_stream_in, on_stream_room, on_joining};
+static void on_bpdu(void *aux, struct peer *p, unsigned slot, const uint8_t *data,
+                    size_t size)
+{
+    (void)aux;
+    (void)p;
+    (void)slot;
+    print_hex("B", data, size);
+}
+
+static const struct hub_ops ops = {on_send,    on_random, on_changed,   on_gone,
+                                   on_slot,    on_slot,   on_stream_in, on_stream_room,
+                                   on_joining, on_gone,   on_bpdu};
 
 static void make_host(struct hub_self *self, uint16_t host)
 {

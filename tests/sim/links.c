@@ -176,9 +176,29 @@ static void sim_joining(void *aux, uint32_t conn, int code)
     h->joined = code;
 }
 
-static const struct hub_ops ops = {sim_send,      sim_random,      sim_changed,
-                                   sim_gone,      sim_attach,      sim_detach,
-                                   sim_stream_in, sim_stream_room, sim_joining};
+static void sim_silent(void *aux, struct peer *p)
+{
+    struct links_host *h = aux;
+
+    h->n_silences += p->silent;
+    h->silence_changed = h->sim->now;
+}
+
+static void sim_bpdu(void *aux, struct peer *p, unsigned slot, const uint8_t *data,
+                     size_t size)
+{
+    struct links_host *h = aux;
+
+    (void)p;
+    h->n_bpdus++;
+    h->last_bpdu_slot = slot;
+    h->last_bpdu_size = size;
+    h->last_bpdu_byte = size ? data[0] : 0;
+}
+
+static const struct hub_ops ops = {sim_send,    sim_random, sim_changed,   sim_gone,
+                                   sim_attach,  sim_detach, sim_stream_in, sim_stream_room,
+                                   sim_joining, sim_silent, sim_bpdu};
 
 static int64_t wall(const struct links_host *h)
 {

@@ -33,6 +33,12 @@ struct links_host {
     unsigned n_changes;
     unsigned n_attached; /* Slots of peers that take frames now. */
     unsigned n_frames;
+    unsigned n_silences; /* How often a peer fell silent. */
+    mtime_t silence_changed;
+    unsigned n_bpdus;
+    unsigned last_bpdu_slot;
+    size_t last_bpdu_size;
+    uint8_t last_bpdu_byte;
     uint64_t last_conn;
     int joined; /* What ops->joining said; 1 = not yet. */
     bool refuse_messages;

@@ -103,8 +103,43 @@ static uint32_t on_new_port_id(void *aux)
     return next_port += 2;
 }
 
-static const struct link_ops ops = {on_peer_state, on_stream_in,    on_stream_room,
-                                    on_joining,    on_ask_path_mtu, on_new_port_id};
+static void on_port_added(void *aux, uint64_t net, struct swport *sw, uint16_t host)
+{
+    (void)aux;
+    (void)net;
+    (void)sw;
+    (void)host;
+}
+
+static void on_port_removed(void *aux, uint64_t net, struct swport *sw)
+{
+    (void)aux;
+    (void)net;
+    (void)sw;
+}
+
+static void on_port_link(void *aux, uint64_t net, struct swport *sw,
+                         const struct link_below *below)
+{
+    (void)aux;
+    (void)net;
+    (void)sw;
+    (void)below;
+}
+
+static void on_bpdu(void *aux, uint64_t net, struct swport *sw, const void *bpdu,
+                    size_t size)
+{
+    (void)aux;
+    (void)net;
+    (void)sw;
+    (void)bpdu;
+    (void)size;
+}
+
+static const struct link_ops ops = {
+    on_peer_state,  on_stream_in,  on_stream_room,  on_joining,   on_ask_path_mtu,
+    on_new_port_id, on_port_added, on_port_removed, on_port_link, on_bpdu};
 
 static void turn(void)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "proto/wire/mac.h"
 #include "tests/unit/switch_ports.h"
 
 #define N_PORTS 3u
@@ -128,7 +129,7 @@ static void the_trap_is_asked_first(void **state)
     switch_set_trap(w->sw, &w->trap);
     switch_set_port_state(&w->ports[0].sw, SWPORT_DISCARDING);
     send_one(w, 0, bridges, mac_a);
-    send_one(w, 0, SWITCH_PROBE_MAC, mac_a);
+    send_one(w, 0, mac_loop_probe, mac_a);
     assert_int_equal(w->taken, 2);
     send_one(w, 0, slow, mac_a);
     assert_int_equal(w->ports[0].sw.counters.rx_drops[SWPORT_DROP_RESERVED], 1);
@@ -140,7 +141,7 @@ static void the_trap_is_asked_first(void **state)
     assert_int_equal(w->ports[1].sw.counters.rx_drops[SWPORT_DROP_RESERVED], 1);
     /* Without a trap a probe is a frame like any other. */
     switch_set_trap(w->sw, NULL);
-    send_one(w, 2, SWITCH_PROBE_MAC, mac_a);
+    send_one(w, 2, mac_loop_probe, mac_a);
     assert_int_equal(w->taken, 2);
     assert_int_equal(w->ports[1].n, 1);
 }

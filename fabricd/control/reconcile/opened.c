@@ -120,6 +120,7 @@ static void remember_door(struct reconcile *rc, const struct opened *o,
                               .id = reply->body.reply.port,
                               .net = asked->net,
                               .vlan = asked->vlan,
+                              .stp = asked->stp,
                               .rate = asked->rate};
 
     memcpy(door.name, asked->name, sizeof(door.name));

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ports of the switch as ports of the engine, and the engine's effects on the switch. */
+#include "fabricd/tree/tree.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/tree/tree_internal.h"
+#include "proto/wire/mac.h"
+
+/* --- the engine's effects -------------------------------------------------------------------- */
+
+static struct tree_port *by_number(const struct tree *t, unsigned number)
+{
+    return number >= 1 && number <= t->room ? t->ports[number - 1] : NULL;
+}
+
+struct tree_port *tree_port_find(const struct tree *t, const struct swport *sw)
+{
+    return by_number(t, sw->tree_port);
+}
+
+struct swport *tree_port_of(const struct tree *t, unsigned number)
+{
+    const struct tree_port *p = by_number(t, number);
+
+    return p ? p->sw : NULL;
+}
+
+void tree_apply_state(struct tree *t, const struct tree_port *p)
+{
+    static const enum swport_state states[] = {
+        [RSTP_DISCARDING] = SWPORT_DISCARDING,
+        [RSTP_LEARNING] = SWPORT_LEARNING,
+        [RSTP_FORWARDING] = SWPORT_FORWARDING,
+    };
+
+    (void)t;
+    switch_set_port_state(p->sw, p->blocked ? SWPORT_DISCARDING : states[p->state]);
+}
+
+static void on_tx(void *aux, unsigned number, const void *data, size_t size)
+{
+    struct tree *t = aux;
+    const struct tree_port *p = by_number(t, number);
+    uint8_t room[FRAME_HEADROOM + BPDU_FRAME_SIZE];
+    struct frame f = {.data = room + FRAME_HEADROOM, .size = BPDU_FRAME_SIZE};
+
+    if (p->is_link) {
+        t->ops->send_link(t->aux, p->sw, data, size);
+        return;
+    }
+    bpdu_frame_write(t->config.mac, data, size, f.data);
+    switch_send(p->sw, &f);
+}
+
+static void on_state(void *aux, unsigned number, enum rstp_state state)
+{
+    struct tree *t = aux;
+    struct tree_port *p = by_number(t, number);
+
+    p->state = state;
+    tree_apply_state(t, p);
+}
+
+static void on_flush(void *aux, unsigned number)
+{
+    const struct tree *t = aux;
+
+    switch_flush_port(by_number(t, number)->sw);
+}
+
+static void on_event(void *aux, unsigned number, enum rstp_event event)
+{
+    static const enum tree_event events[] = {
+        [RSTP_EVENT_ROOT] = TREE_EVENT_ROOT,
+        [RSTP_EVENT_TOPOLOGY] = TREE_EVENT_TOPOLOGY,
+        [RSTP_EVENT_BPDU_GUARD] = TREE_EVENT_BPDU_GUARD,
+        [RSTP_EVENT_ROOT_GUARD] = TREE_EVENT_ROOT_GUARD,
+        [RSTP_EVENT_LOOPED] = TREE_EVENT_LOOPED,
+    };
+    const struct tree *t = aux;
+    const struct tree_port *p = by_number(t, number);
+
+    if (event != RSTP_EVENT_ROLE)
+        t->ops->event(t->aux, p ? p->sw : NULL, events[event], 0);
+}
+
+static const struct rstp_ops rstp_ops = {
+    .tx_bpdu = on_tx,
+    .set_state = on_state,
+    .flush = on_flush,
+    .event = on_event,
+};
+
+/* --- ports in and out of the engine ---------------------------------------------------------- */
+
+static bool in_engine(const struct tree *t, const struct tree_port *p)
+{
+    return t->rstp && (!p->is_link || t->config.links);
+}
+
+static void tell_deadline(struct tree *t)
+{
+    mtime_t due = tree_deadline(t);
+
+    if (due == t->told)
+        return;
+    t->told = due;
+    t->ops->wake(t->aux, due);
+}
+
+static struct rstp_port_config engine_config(const struct tree_port *p)
+{
+    struct rstp_port_config c = p->config.rstp;
+
+    c.admin_edge = c.admin_edge && !p->heard && !p->is_link;
+    return c;
+}
+
+static struct rstp_link link_of(const struct tree_port *p)
+{
+    return (struct rstp_link){.up = !p->is_link || p->alive,
+                              .p2p = true,
+                              .speed_mbps = p->config.speed_mbps,
+                              .answer = p->answer};
+}
+
+/* Out of the engine: as a port of a network without a tree. */
+static void set_free(struct tree *t, struct tree_port *p)
+{
+    if (p->is_link)
+        p->sw->horizon = TREE_HORIZON;
+    p->state = RSTP_FORWARDING;
+    p->blocked = false;
+    tree_apply_state(t, p);
+}
+
+/* False if there is no memory or the settings are not valid; then it discards. */
+static bool enter(struct tree *t, struct tree_port *p, mtime_t now)
+{
+    unsigned number = p->sw->tree_port;
+    struct rstp_port_config config = engine_config(p);
+    struct rstp_link link = link_of(p);
+
+    p->state = RSTP_DISCARDING;
+    tree_apply_state(t, p);
+    if (p->is_link)
+        p->sw->horizon = 0;
+    if (rstp_port_add(t->rstp, number, &config, now) < 0)
+        return false;
+    (void)rstp_port_link(t->rstp, number, &link, now);
+    if (!p->is_link)
+        probe_send(t, p, number);
+    return true;
+}
+
+static void leave(struct tree *t, struct tree_port *p, mtime_t now)
+{
+    (void)rstp_port_remove(t->rstp, p->sw->tree_port, now);
+    set_free(t, p);
+}
+
+/* --- the bridge ------------------------------------------------------------------------------ */
+
+static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t now)
+{
+    struct tree *t = aux;
+    struct tree_port *p = tree_port_find(t, in);
+    struct loop_probe probe;
+    const uint8_t *bpdu;
+    size_t size;
+
+    if (!p || p->is_link || !t->rstp)
+        return false;
+    if (mac_is_loop_probe(f->data)) {
+        if (!loop_probe_read(f->data, f->size, &probe) ||
+            probe.network != t->config.network)
+            return false;
+        probe_input(t, p, in->tree_port, &probe, now);
+        return true;
+    }
+    bpdu = bpdu_frame_find(f->data, f->size, &size);
+    if (!bpdu)
+        return false;
+    if (rstp_input(t->rstp, in->tree_port, bpdu, size, now) == 0 && !p->heard &&
+        !p->config.rstp.bpdu_filter) {
+        p->heard = true;
+        t->ops->heard(t->aux, in);
+    }
+    tell_deadline(t);
+    return true;
+}
+
+/* All ports that belong into it enter it. False if one could not: it discards. */
+static bool start(struct tree *t, mtime_t now)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < t->room; i++) {
+        struct tree_port *p = t->ports[i];
+
+        if (p && in_engine(t, p))
+            all &= enter(t, p, now);
+    }
+    return all;
+}
+
+static void stop(struct tree *t)
+{
+    rstp_free(t->rstp);
+    t->rstp = NULL;
+    for (unsigned i = 0; i < t->room; i++) {
+        if (t->ports[i])
+            set_free(t, t->ports[i]);
+    }
+}
+
+/* The links become ports of the running tree, or cease to be. */
+static bool move_links(struct tree *t, bool in, mtime_t now)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < t->room; i++) {
+        struct tree_port *p = t->ports[i];
+
+        if (!p || !p->is_link)
+            continue;
+        if (in)
+            all &= enter(t, p, now);
+        else
+            leave(t, p, now);
+    }
+    return all;
+}
+
+bool tree_configure(struct tree *t, const struct tree_config *c, mtime_t now)
+{
+    bool anew = !t->rstp || memcmp(t->config.mac, c->mac, sizeof c->mac) != 0;
+    bool moved = c->links != t->config.links, done = true;
+    struct rstp *rstp = NULL;
+
+    if (c->on && anew)
+        rstp = rstp_new(c->mac, &c->bridge, &rstp_ops, t, now);
+    if (c->on && (anew ? !rstp : rstp_set_bridge(t->rstp, &c->bridge, now) < 0))
+        return false;
+    if (t->rstp && (!c->on || anew))
+        stop(t);
+    t->config = *c;
+    if (rstp) {
+        t->rstp = rstp;
+        done = start(t, now);
+    } else if (t->rstp && moved) {
+        done = move_links(t, c->links, now);
+    }
+    probe_arm(t, now);
+    tell_deadline(t);
+    return done;
+}
+
+struct tree *tree_new(struct switch_ *sw, const struct tree_config *c,
+                      const struct tree_ops *ops, void *aux, mtime_t now)
+{
+    struct tree *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->sw = sw;
+    t->ops = ops;
+    t->aux = aux;
+    t->probe_at = t->told = MTIME_NEVER;
+    if (!tree_configure(t, c, now)) {
+        tree_free(t);
+        return NULL;
+    }
+    t->trap = (struct switch_trap){.take = take, .aux = t};
+    switch_set_trap(sw, &t->trap);
+    return t;
+}
+
+void tree_free(struct tree *t)
+{
+    if (!t)
+        return;
+    assert(t->n_own + t->n_links == 0);
+    switch_set_trap(t->sw, NULL);
+    rstp_free(t->rstp);
+    free(t->ports);
+    free(t);
+}
+
+/* --- ports ----------------------------------------------------------------------------------- */
+
+/* The lowest number that is free; 0 if there is none. */
+static unsigned take_number(struct tree *t)
+{
+    unsigned n = 0, room = t->room ? 2 * t->room : 8;
+    struct tree_port **ports;
+
+    while (n < t->room && t->ports[n])
+        n++;
+    if (n == RSTP_PORTS_MAX)
+        return 0;
+    if (n == t->room) {
+        room = room < RSTP_PORTS_MAX ? room : RSTP_PORTS_MAX;
+        ports = realloc(t->ports, room * sizeof(struct tree_port *));
+        if (!ports)
+            return 0;
+        memset(ports + t->room, 0, (room - t->room) * sizeof(struct tree_port *));
+        t->ports = ports;
+        t->room = room;
+    }
+    return n + 1;
+}
+
+static bool add(struct tree *t, struct swport *sw, const struct tree_port *how, mtime_t now)
+{
+    unsigned number = take_number(t);
+    struct tree_port *p = number ? malloc(sizeof *p) : NULL;
+    bool done = p != NULL;
+
+    sw->tree_port = 0;
+    if (!p) {
+        switch_set_port_state(sw, SWPORT_DISCARDING);
+        return false;
+    }
+    *p = *how;
+    p->sw = sw;
+    p->answered = now - MTIME_SEC;
+    t->ports[number - 1] = p;
+    sw->tree_port = (uint16_t)number;
+    *(p->is_link ? &t->n_links : &t->n_own) += 1;
+    if (in_engine(t, p))
+        done = enter(t, p, now);
+    else
+        set_free(t, p);
+    probe_arm(t, now);
+    tell_deadline(t);
+    return done;
+}
+
+bool tree_add_port(struct tree *t, struct swport *sw, const struct tree_port_config *c,
+                   mtime_t now)
+{
+    struct tree_port p = {.config = *c, .heard = c->heard};
+
+    return add(t, sw, &p, now);
+}
+
+/* What the port is set to goes to the engine. False if a value is out of range. */
+static bool update(struct tree *t, const struct tree_port *p, mtime_t now)
+{
+    struct rstp_port_config config = engine_config(p);
+    struct rstp_link link = link_of(p);
+
+    if (!in_engine(t, p))
+        return true;
+    if (rstp_port_set(t->rstp, p->sw->tree_port, &config, now) < 0)
+        return false;
+    (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
+    tell_deadline(t);
+    return true;
+}
+
+bool tree_set_port(struct tree *t, struct swport *sw, const struct tree_port_config *c,
+                   mtime_t now)
+{
+    struct tree_port *p = tree_port_find(t, sw);
+    struct tree_port_config before;
+
+    if (!p)
+        return false;
+    before = p->config;
+    p->config = *c;
+    p->config.since = before.since;
+    if (update(t, p, now))
+        return true;
+    p->config = before;
+    return false;
+}
+
+bool tree_add_link(struct tree *t, struct swport *sw, uint16_t host, uint32_t cost,
+                   mtime_t now)
+{
+    struct tree_port p = {.is_link = true, .alive = true, .host = host};
+
+    p.config.rstp = rstp_port_defaults;
+    p.config.rstp.auto_edge = false;
+    p.config.rstp.path_cost = cost;
+    return add(t, sw, &p, now);
+}
+
+bool tree_set_link(struct tree *t, struct swport *sw, bool alive, mtime_t answer,
+                   uint32_t cost, mtime_t now)
+{
+    struct tree_port *p = tree_port_find(t, sw);
+
+    if (!p)
+        return false;
+    if (p->alive == alive && p->answer == answer && p->config.rstp.path_cost == cost)
+        return true;
+    p->alive = alive;
+    p->answer = answer;
+    p->config.rstp.path_cost = cost;
+    return update(t, p, now);
+}
+
+void tree_remove(struct tree *t, struct swport *sw, mtime_t now)
+{
+    struct tree_port *p = tree_port_find(t, sw);
+
+    if (!p)
+        return;
+    if (in_engine(t, p))
+        (void)rstp_port_remove(t->rstp, sw->tree_port, now);
+    t->ports[sw->tree_port - 1] = NULL;
+    *(p->is_link ? &t->n_links : &t->n_own) -= 1;
+    sw->tree_port = 0;
+    free(p);
+    probe_arm(t, now);
+    tell_deadline(t);
+}
+
+void tree_rearm(struct tree *t, struct swport *sw, mtime_t now)
+{
+    const struct tree_port *p = tree_port_find(t, sw);
+
+    if (!p || !in_engine(t, p))
+        return;
+    (void)rstp_port_rearm(t->rstp, sw->tree_port, now);
+    tell_deadline(t);
+}
+
+/* --- input, time, looking -------------------------------------------------------------------- */
+
+void tree_input_link(struct tree *t, struct swport *sw, const void *bpdu, size_t size,
+                     mtime_t now)
+{
+    const struct tree_port *p = tree_port_find(t, sw);
+
+    if (!p || !p->is_link || !in_engine(t, p))
+        return;
+    (void)rstp_input(t->rstp, sw->tree_port, bpdu, size, now); /* Bad ones are counted. */
+    tell_deadline(t);
+}
+
+mtime_t tree_deadline(const struct tree *t)
+{
+    mtime_t due = t->rstp ? rstp_deadline(t->rstp) : MTIME_NEVER;
+
+    return mtime_min(due, probe_deadline(t));
+}
+
+void tree_run(struct tree *t, mtime_t now)
+{
+    t->told = MTIME_NEVER; /* Whoever calls was woken, and has no other deadline now. */
+    if (t->rstp && now >= rstp_deadline(t->rstp))
+        rstp_run(t->rstp, now);
+    probe_run(t, now);
+    tell_deadline(t);
+}
+
+bool tree_get(const struct tree *t, struct rstp_status *out)
+{
+    if (t->rstp)
+        rstp_get(t->rstp, out);
+    return t->rstp != NULL;
+}
+
+void tree_get_port(const struct tree *t, const struct swport *sw,
+                   struct tree_port_status *out)
+{
+    const struct tree_port *p = tree_port_find(t, sw);
+
+    *out = (struct tree_port_status){.blocked = p && p->blocked,
+                                     .blocked_by = p && p->blocked ? p->blocked_by : 0};
+    if (p && in_engine(t, p))
+        (void)rstp_port_get(t->rstp, sw->tree_port, &out->rstp);
+}

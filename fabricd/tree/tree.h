@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The spanning tree of one network on one host: what stands between the switch and the engine of
+ * proto/rstp. It takes BPDUs out of the switch and puts them in, and gives ports their states.
+ * Pure: time is handed in, effects outside of the switch go out through tree_ops.
+ *
+ * A network that forwards `direct` has a bridge of its own on each host, whose ports are the host's
+ * own; links are in a horizon group and no part of the tree. In one that forwards by `tree`, links are
+ * ports of it like the others. Changing from one to the other opens no loop: a link becomes a port of
+ * the tree discarding before it leaves the horizon group, and returns to the group before it
+ * forwards; and a host that forwards direct is nobody's way through.
+ *
+ * Pinned ports are end stations by construction, for nothing but their own MAC comes in by them: they
+ * are in no tree, and no hello wakes their programs up.
+ *
+ * Loop probes (proto/rstp/loop_probe.h) find what BPDUs cannot: of two ports of this network that hear
+ * one another over a foreign LAN, and both forward, the younger one is blocked for as long as it
+ * hears the other, if the other is on this host or on one that a link leads to.
+ */
+#ifndef FABRICD_TREE_TREE_H
+#define FABRICD_TREE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fabricd/switch/switch.h"
+#include "proto/rstp/loop_probe.h"
+#include "proto/rstp/rstp.h"
+
+#define TREE_PROBE_EVERY (2 * MTIME_SEC)
+#define TREE_PROBE_LOST                                                                    \
+    (3 * TREE_PROBE_EVERY) /* So long a port stays blocked by one probe. */
+#define TREE_HORIZON 1u    /* The group of links that forward direct. */
+
+struct tree;
+
+enum tree_event {
+    TREE_EVENT_ROOT = 1,   /* The root bridge or the root port is another (no port). */
+    TREE_EVENT_TOPOLOGY,   /* A topology change: see rstp_status.tc_* (its port, if any). */
+    TREE_EVENT_BPDU_GUARD, /* The port is shut because it received a BPDU. */
+    TREE_EVENT_ROOT_GUARD, /* The port received better news than its guard lets in. */
+    TREE_EVENT_LOOPED,     /* The port receives its own BPDUs. */
+    TREE_EVENT_PROBE_BLOCKED, /* The port hears a probe of an older one: it is blocked. */
+    TREE_EVENT_PROBE_FREED,   /* It heard none for a while: it forwards again. */
+};
+
+/* Leaf calls: they may look at the tree, and not call it otherwise. All are required. */
+struct tree_ops {
+    /* tree_deadline() is this now. */
+    void (*wake)(void *aux, mtime_t due);
+
+    /* Sends a BPDU to the other end of a link. */
+    void (*send_link)(void *aux, struct swport *, const void *bpdu, size_t size);
+
+    /* A BPDU came in by an own port for the first time: whoever adds the port again, after a
+     * restart, says so. */
+    void (*heard)(void *aux, struct swport *);
+
+    /* `port` is NULL where the event is the bridge's; `host` the other end of a probe, else 0. */
+    void (*event)(void *aux, const struct swport *port, enum tree_event, uint16_t host);
+};
+
+struct tree_config {
+    bool on;    /* False: no spanning tree; every port forwards. */
+    bool links; /* Forwarding `tree`; without `on` it has no effect. */
+    uint16_t host;
+    uint8_t mac[6];   /* Of the bridge: no other host or network has it. */
+    uint64_t network; /* As loop_probe.network. */
+    struct rstp_bridge_config bridge;
+};
+
+struct tree_port_config {
+    struct rstp_port_config rstp;
+    uint32_t speed_mbps; /* 0 = not known. */
+    bool heard;    /* A bridge was heard there before: it does not begin as an edge port. */
+    int64_t since; /* When it came up: wall clock, microseconds. */
+};
+
+struct tree_port_status {
+    struct rstp_port_status rstp; /* Zero where it is in no tree. */
+    bool blocked;                 /* By a loop probe, */
+    uint16_t blocked_by;          /* of that host. */
+};
+
+/* `sw` outlives the tree. Ops are borrowed. NULL if there is no memory. */
+struct tree *tree_new(struct switch_ *sw, const struct tree_config *,
+                      const struct tree_ops *ops, void *aux, mtime_t now);
+
+/* Takes its trap off the switch. Ports must have been removed. Accepts NULL. */
+void tree_free(struct tree *);
+
+/* False if there is no memory or a value is out of range: then all is as before. */
+bool tree_configure(struct tree *, const struct tree_config *, mtime_t now)
+    __attribute__((warn_unused_result));
+
+/* An own port that is in the switch already. Its state is set before this returns: an edge port
+ * forwards at once. False if there is no memory or no number left: then it discards. */
+bool tree_add_port(struct tree *, struct swport *, const struct tree_port_config *,
+                   mtime_t now) __attribute__((warn_unused_result));
+
+/* False if a value is out of range. */
+bool tree_set_port(struct tree *, struct swport *, const struct tree_port_config *,
+                   mtime_t now) __attribute__((warn_unused_result));
+
+/* The port towards a host, in the switch already. `cost` 0 = from the speed. */
+bool tree_add_link(struct tree *, struct swport *, uint16_t host, uint32_t cost,
+                   mtime_t now) __attribute__((warn_unused_result));
+
+/* What is known of the way to the other end: whether it answers, and how long that takes at most (0 =
+ * not known). A link that does not is left at once. False if there is no such link, or the cost is out
+ * of range. */
+bool tree_set_link(struct tree *, struct swport *, bool alive, mtime_t answer,
+                   uint32_t cost, mtime_t now) __attribute__((warn_unused_result));
+
+/* Before the port leaves the switch. Harmless if it was not added. */
+void tree_remove(struct tree *, struct swport *, mtime_t now);
+
+/* A BPDU came in over a link. */
+void tree_input_link(struct tree *, struct swport *, const void *bpdu, size_t size,
+                     mtime_t now);
+
+/* Enables a port that the BPDU guard has shut. */
+void tree_rearm(struct tree *, struct swport *, mtime_t now);
+
+mtime_t tree_deadline(const struct tree *); /* MTIME_NEVER if idle. */
+void tree_run(struct tree *, mtime_t now);
+
+/* False if there is no spanning tree. */
+bool tree_get(const struct tree *, struct rstp_status *);
+void tree_get_port(const struct tree *, const struct swport *, struct tree_port_status *);
+
+/* The port of a number, NULL if there is none. */
+struct swport *tree_port_of(const struct tree *, unsigned number);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* For the files of the tree only. */
+#ifndef FABRICD_TREE_TREE_INTERNAL_H
+#define FABRICD_TREE_TREE_INTERNAL_H
+
+#include "fabricd/tree/tree.h"
+
+struct tree_port {
+    struct swport *sw;
+    bool is_link;
+    bool alive;   /* Link: its other end answers. */
+    bool heard;   /* A BPDU, ever. */
+    bool blocked; /* By a probe. */
+    uint16_t host;
+    uint16_t blocked_by;
+    mtime_t blocked_until;
+    mtime_t answered;      /* When a probe was answered last. */
+    enum rstp_state state; /* What the engine says. */
+    struct tree_port_config config;
+    mtime_t answer;
+};
+
+struct tree {
+    struct switch_ *sw;
+    const struct tree_ops *ops;
+    void *aux;
+    struct tree_config config;
+    struct switch_trap trap;
+    struct rstp *rstp;        /* NULL = there is no spanning tree. */
+    struct tree_port **ports; /* By number - 1; NULL = not used. */
+    unsigned room;
+    unsigned n_links, n_own;
+    mtime_t probe_at; /* MTIME_NEVER: none are sent. */
+    mtime_t told;     /* The deadline that `wake` was told. */
+};
+
+/* --- tree.c --- */
+struct tree_port *tree_port_find(const struct tree *, const struct swport *);
+void tree_apply_state(struct tree *, const struct tree_port *);
+
+/* --- tree_probe.c --- */
+
+/* Probes begin or end, as there is somebody to hear them. */
+void probe_arm(struct tree *, mtime_t now);
+/* Sends one out of the port, if it forwards. */
+void probe_send(struct tree *, const struct tree_port *, unsigned number);
+void probe_input(struct tree *, struct tree_port *, unsigned number,
+                 const struct loop_probe *, mtime_t now);
+mtime_t probe_deadline(const struct tree *);
+void probe_run(struct tree *, mtime_t now);
+
+#endif
