@@ -8,6 +8,7 @@
 #include "ctl/commands.h"
 #include "ctl/object.h"
 #include "ctl/output.h"
+#include "ctl/print_yaml.h"
 
 int cmd_fabric_show(struct ctl *ctl, const struct args *args)
 {
@@ -26,6 +27,8 @@ int cmd_fabric_show(struct ctl *ctl, const struct args *args)
 
 int cmd_fabric_rename(struct ctl *ctl, const struct args *args)
 {
+    if (print_yaml_asked(ctl, args))
+        return print_yaml_fabric(ctl, args->words[0]);
     struct node *body = node_map(), *fabric = NULL;
     node_set_text(body, "name", args->words[0]);
     int r = api_call(ctl, "POST", "/v1/fabric/rename", body, 0, &fabric);

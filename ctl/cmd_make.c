@@ -8,12 +8,13 @@
 #include "ctl/commands.h"
 #include "ctl/object.h"
 #include "ctl/output.h"
+#include "ctl/print_yaml.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
 
 /* PUTs a new object and shows what it became: with -o the object, else `said` of it. */
-static int create(struct ctl *ctl, const char *noun, const char *name, struct node *body,
-                  void (*said)(const struct node *))
+static int create(struct ctl *ctl, const struct args *args, const char *noun,
+                  const char *name, struct node *body, void (*said)(const struct node *))
 {
     struct node *object = NULL;
     char *path;
@@ -23,6 +24,8 @@ static int create(struct ctl *ctl, const char *noun, const char *name, struct no
         return ctl_fail(ctl, CTL_USAGE,
                         "\"%s\" is no name (1 to 63 of a-z 0-9 -, beginning with a letter)",
                         base ? base + 1 : name);
+    if (print_yaml_asked(ctl, args))
+        return print_yaml_object(ctl, object_kind(noun), name, body);
     int r = object_path(ctl, noun, name, &path);
     if (r)
         return r;
@@ -140,7 +143,7 @@ int cmd_net_create(struct ctl *ctl, const struct args *args)
     struct node *body = node_map();
     int r = net_body(ctl, args, body);
     if (!r)
-        r = create(ctl, "net", args->words[0], body, say_net);
+        r = create(ctl, args, "net", args->words[0], body, say_net);
     node_free(body);
     return r;
 }
@@ -233,6 +236,7 @@ int cmd_port_add(struct ctl *ctl, const struct args *args)
     const char *network = args->words[0], *tap = args_value(args, "tap");
     struct node *body = node_map();
     char *name = NULL;
+    (void)print_yaml_asked(ctl, args); /* Finding a name asks the daemon. */
     int r = port_body(ctl, args, body);
     if (!r && args->n_words > 1)
         name = xstrdup(args->words[1]);
@@ -242,8 +246,8 @@ int cmd_port_add(struct ctl *ctl, const struct args *args)
         r = free_vde_name(ctl, network, &name);
     if (!r) {
         char *full = xasprintf("%s/%s", network, name);
-        r = create(ctl, "port", full, body, say_port);
-        if (!r)
+        r = create(ctl, args, "port", full, body, say_port);
+        if (!r && !args_has(args, "print-yaml"))
             r = note_problem(ctl, full);
         free(full);
     }
@@ -263,6 +267,7 @@ int cmd_link_add(struct ctl *ctl, const struct args *args)
     const char *host = args->words[0];
     struct node *found;
     char *path;
+    (void)print_yaml_asked(ctl, args); /* The ends of a link are the daemon's to tell. */
     int r = object_path(ctl, "host", host, &path);
     if (r)
         return r;
@@ -281,7 +286,7 @@ int cmd_link_add(struct ctl *ctl, const struct args *args)
     node_append(between, node_text(host));
     node_set(body, "between", between);
     node_set_text(body, "address", args->words[1]);
-    r = create(ctl, "link", name, body, say_link);
+    r = create(ctl, args, "link", name, body, say_link);
     node_free(body);
     free(name);
     free(self);

@@ -8,6 +8,7 @@
 #include "ctl/commands.h"
 #include "ctl/object.h"
 #include "ctl/output.h"
+#include "ctl/print_yaml.h"
 
 #define RM_PATIENCE_MS 1000
 #define RM_PAUSE_MS    50
@@ -236,11 +237,24 @@ int cmd_show(struct ctl *ctl, const struct args *args)
     return CTL_DONE;
 }
 
+static int print_set(struct ctl *ctl, const char *noun, const char *path,
+                     const struct node *patch)
+{
+    struct node *object;
+    int r = api_get(ctl, path, &object);
+    if (r)
+        return r;
+    r = print_yaml_patched(ctl, object_kind(noun), object, patch);
+    node_free(object);
+    return r;
+}
+
 int cmd_set(struct ctl *ctl, const struct args *args)
 {
     const char *noun = args->command->noun;
     struct node *patch = node_map(), *object = NULL;
     char *path = NULL;
+    bool print = print_yaml_asked(ctl, args);
     int r = 0;
     for (unsigned i = 1; i < args->n_words && !r; i++)
         r = object_assign(ctl, patch, args->words[i]);
@@ -248,7 +262,9 @@ int cmd_set(struct ctl *ctl, const struct args *args)
         r = ctl_fail(ctl, CTL_USAGE, "nothing to set (KEY=VALUE)");
     if (!r)
         r = path_of(ctl, noun, args->words[0], &path);
-    if (!r)
+    if (!r && print)
+        r = print_set(ctl, noun, path, patch);
+    else if (!r)
         r = api_call(ctl, "PATCH", path, patch, 0, &object);
     if (!r && object)
         output_object(ctl, object_kind(noun), object);
@@ -271,10 +287,33 @@ static int remove_object(struct ctl *ctl, const char *path)
     return r;
 }
 
+/* The names as the objects have them: a link may go by the host at its other end. */
+static int print_rm(struct ctl *ctl, const struct args *args)
+{
+    const char *noun = args->command->noun;
+    char *paths[ARGS_MAX];
+    const char *names[ARGS_MAX];
+    unsigned n = 0;
+    int r = 0;
+    while (n < args->n_words && !r) {
+        r = path_of(ctl, noun, args->words[n], &paths[n]);
+        names[n] =
+            !r && strcmp(noun, "link") == 0 ? strrchr(paths[n], '/') + 1 : args->words[n];
+        n += !r;
+    }
+    if (!r)
+        r = print_yaml_without(ctl, object_kind(noun), names, n);
+    while (n > 0)
+        free(paths[--n]);
+    return r;
+}
+
 int cmd_rm(struct ctl *ctl, const struct args *args)
 {
     const char *noun = args->command->noun;
     int code = 0;
+    if (print_yaml_asked(ctl, args))
+        return print_rm(ctl, args);
     for (unsigned i = 0; i < args->n_words; i++) {
         char *path;
         ctl_report(ctl);

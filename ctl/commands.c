@@ -11,6 +11,10 @@
 /* clang-format off */
 
 #define END {0}
+/* Of every command that changes objects. */
+#define OPTION_PRINT_YAML \
+    {.name = "print-yaml", .help = "Print the fabric file that would do the same, and do nothing"}
+
 #define IMPAIRMENTS "link impairments are not built yet"
 #define TRUNKS      "trunks are not built yet; --access puts the port into one VLAN"
 
@@ -39,6 +43,7 @@ static const struct option_row net_create_options[] = {
     {.name = "local", .help = "The network never leaves this host"},
     {.name = "allow", .flags = OPTION_REPEATED, .value = "WHO", .help = "Let others in: uid:N, gid:N, user:U or group:G"},
     {.name = "on", .value = "HOST,…|all", .help = "The hosts that may enter it (all)"},
+    OPTION_PRINT_YAML,
     END
 };
 
@@ -52,6 +57,7 @@ static const struct option_row port_add_options[] = {
     {.name = "native", .value = "ID", .help = "The trunk's untagged VLAN", .later = TRUNKS},
     {.name = "transparent", .help = "Tags pass untouched", .later = "the transparent setting is not built yet; a network without VLANs is transparent"},
     {.name = "rate", .value = "BITS", .help = "Bits per second towards the port (10M, 1.5G)"},
+    OPTION_PRINT_YAML,
     END
 };
 
@@ -63,6 +69,12 @@ static const struct option_row link_set_options[] = {
     {.name = "rate", .value = "BITS", .help = "Limit of the rate", .later = IMPAIRMENTS},
     {.name = "duplicate", .value = "P", .help = "Part that comes twice", .later = IMPAIRMENTS},
     {.name = "reorder", .value = "P", .help = "Part that is overtaken", .later = IMPAIRMENTS},
+    OPTION_PRINT_YAML,
+    END
+};
+
+static const struct option_row change_options[] = {
+    OPTION_PRINT_YAML,
     END
 };
 
@@ -147,21 +159,21 @@ const struct command commands[] = {
     {"net", "create", 0, 1, 1, "NAME", net_create_options, cmd_net_create, "Make a network", NULL},
     {"net", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the networks", NULL},
     {"net", "show", 0, 1, 1, "NAME", NULL, cmd_show, "Show a network", NULL},
-    {"net", "set", 0, 2, ANY, "NAME KEY=VALUE…", NULL, cmd_set, "Change a network; KEY= takes the key away", NULL},
-    {"net", "rm", 0, 1, ANY, "NAME…", NULL, cmd_rm, "Remove networks", NULL},
+    {"net", "set", 0, 2, ANY, "NAME KEY=VALUE…", change_options, cmd_set, "Change a network; KEY= takes the key away", NULL},
+    {"net", "rm", 0, 1, ANY, "NAME…", change_options, cmd_rm, "Remove networks", NULL},
 
     {"port", "ls", 0, 0, 1, "[NET]", NULL, cmd_ls, "List the ports", NULL},
     {"port", "show", 0, 1, 1, "NET/PORT", NULL, cmd_show, "Show a port and its counters", NULL},
     {"port", "add", 0, 1, 2, "NET [NAME]", port_add_options, cmd_port_add, "Add a port on this host", NULL},
-    {"port", "set", 0, 2, ANY, "NET/PORT KEY=VALUE…", NULL, cmd_set, "Change a port", NULL},
-    {"port", "rm", 0, 1, ANY, "NET/PORT…", NULL, cmd_rm, "Remove ports", NULL},
+    {"port", "set", 0, 2, ANY, "NET/PORT KEY=VALUE…", change_options, cmd_set, "Change a port", NULL},
+    {"port", "rm", 0, 1, ANY, "NET/PORT…", change_options, cmd_rm, "Remove ports", NULL},
 
     {"endpoint", "ls", 0, 0, 1, "[NET]", NULL, cmd_ls, "List the endpoints with their addresses", NULL},
     {"endpoint", "show", 0, 1, 1, "NET/NAME", NULL, cmd_show, "Show an endpoint", NULL},
-    {"endpoint", "rm", 0, 1, ANY, "NET/NAME…", NULL, cmd_rm, "Forget endpoints and free their addresses", NULL},
+    {"endpoint", "rm", 0, 1, ANY, "NET/NAME…", change_options, cmd_rm, "Forget endpoints and free their addresses", NULL},
 
     {"fabric", "show", 0, 0, 0, "", NULL, cmd_fabric_show, "Show this host's fabric", NULL},
-    {"fabric", "rename", 0, 1, 1, "NAME", NULL, cmd_fabric_rename, "Give the fabric a name", NULL},
+    {"fabric", "rename", 0, 1, 1, "NAME", change_options, cmd_fabric_rename, "Give the fabric a name", NULL},
     {"fabric", "key", COMMAND_HERE, 2, 2, "export|import FILE", NULL, cmd_fabric_key, "Take the root key out of this machine, or bring it back", NULL},
 
     {"host", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the hosts", NULL},
@@ -173,9 +185,9 @@ const struct command commands[] = {
 
     {"link", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the links with their state", NULL},
     {"link", "show", 0, 1, 1, "LINK", NULL, cmd_show, "Show a link and its counters", NULL},
-    {"link", "add", 0, 2, 2, "HOST ADDR:PORT", NULL, cmd_link_add, "Dial a host at an address", NULL},
+    {"link", "add", 0, 2, 2, "HOST ADDR:PORT", change_options, cmd_link_add, "Dial a host at an address", NULL},
     {"link", "set", 0, 1, ANY, "HOST [KEY=VALUE…]", link_set_options, cmd_set, "Change a link", NULL},
-    {"link", "rm", 0, 1, ANY, "HOST…", NULL, cmd_rm, "Remove links that were added", NULL},
+    {"link", "rm", 0, 1, ANY, "HOST…", change_options, cmd_rm, "Remove links that were added", NULL},
 
     {"run", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},
     {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},

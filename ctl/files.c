@@ -335,6 +335,12 @@ bool files_print_errors(const struct files *files, const struct node *problem)
     for (size_t i = 0; i < errors->n; i++)
         add_error(files, &ours, errors->child[i], &all);
     print_diags(&all);
+    const char *hint = node_get_text(problem, "hint", "");
+    if (*hint) {
+        fputs("hint: ", stderr);
+        print_clean(stderr, hint);
+        fputc('\n', stderr);
+    }
     objects_done(&objects);
     diags_done(&ours);
     diags_done(&all);

@@ -205,8 +205,8 @@ static void read_printed(struct reading *r, const struct node *x)
     size_t before = r->check.size;
     struct node *bare;
 
-    if (!kind) {
-        return;
+    if (!kind || !node_get_int(x, "revision", 1)) {
+        return; /* Revision 0: it is there by itself, as a link's port is; nobody declared it. */
     }
     if (!name || (kind->in_network && !network)) {
         check_bad(&r->check, x, "%s is missing", name ? "network" : "name");

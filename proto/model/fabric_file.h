@@ -31,7 +31,7 @@ struct object *objects_find(const struct objects *, const struct kind *,
 /* Checks a whole file, cross-references included (unknown hosts, VLANs not declared, names
  * used twice). True if it is valid; otherwise `out` is empty and diags has all mistakes. Also
  * takes a single object as printed by `-o yaml` (with `kind`), or a list of such, alone or under
- * the key `items`. */
+ * the key `items`; those with revision 0 are there by themselves and say nothing. */
 bool fabric_file_read(const struct node *root, const char *file, struct objects *out,
                       struct diags *);
 

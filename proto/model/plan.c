@@ -19,6 +19,25 @@ static const struct field *find_field(const struct field *fields, const char *na
     return NULL;
 }
 
+/* An address without a length has that of its plan: the one that it has already. */
+static void keep_lengths(const struct node *before, struct node *after)
+{
+    for (size_t i = 0; after->kind == NODE_LIST && i < after->n; i++) {
+        const char *text = after->child[i]->text;
+        size_t size = text ? strlen(text) : 0;
+
+        for (size_t j = 0; text && !strchr(text, '/') && j < before->n; j++) {
+            const char *old = before->child[j]->text;
+
+            if (old && !strncmp(old, text, size) && old[size] == '/') {
+                node_free(after->child[i]);
+                after->child[i] = node_text(old);
+                break;
+            }
+        }
+    }
+}
+
 /* What an update does not name but keeps: what the daemon resolved, what is the daemon's own. */
 static void keep(const struct field *fields, const struct node *before, struct node *after)
 {
@@ -28,6 +47,9 @@ static void keep(const struct field *fields, const struct node *before, struct n
 
         if (!now && (!f || f->flags & (FIELD_READONLY | FIELD_RESOLVED))) {
             node_set(after, before->key[i], node_copy(before->child[i]));
+        }
+        if (now && f && f->type == FIELD_CIDR) {
+            keep_lengths(before->child[i], now);
         }
         for (size_t j = 0; now && f && f->type == FIELD_MAP_OF && j < now->n; j++) {
             const struct node *same = node_get(before->child[i], now->key[j]);

@@ -285,12 +285,37 @@ static void near_words(void **state)
     assert_false(words_in("a|bc", NULL));
 }
 
+/* Every command that changes what a fabric file can say prints that file when asked to. */
+static void changes_print_files(void **state)
+{
+    static const char *const verbs = "create|add|set|rm|rename";
+    static const char *const not_objects = "token|store|router";
+    unsigned n = 0;
+    (void)state;
+    for (const struct command *c = commands; c->noun; c++) {
+        if (c->later || !c->verb || !words_in(verbs, c->verb) ||
+            words_in(not_objects, c->noun))
+            continue;
+        const struct option_row *o = c->options;
+        while (o && o->name && strcmp(o->name, "print-yaml") != 0)
+            o++;
+        if (!o || !o->name)
+            fail_msg("%s %s has no --print-yaml", c->noun, c->verb);
+        n++;
+    }
+    assert_true(n >= 11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts),    cmocka_unit_test(refuses),
-        cmocka_unit_test(values),     cmocka_unit_test(bounded),
-        cmocka_unit_test(real_table), cmocka_unit_test(near_words),
+        cmocka_unit_test(accepts),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(values),
+        cmocka_unit_test(bounded),
+        cmocka_unit_test(real_table),
+        cmocka_unit_test(near_words),
+        cmocka_unit_test(changes_print_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,6 +218,9 @@ static void objects_as_printed(void **state)
     o = objects_of("items:\n- {kind: host, name: alpha, number: 1, address: 192.0.2.1}\n");
     assert_int_equal(o.n, 1);
     objects_done(&o);
+    o = objects_of("- {kind: port, network: lab, name: link-beta, revision: 0}\n");
+    assert_int_equal(o.n, 0);
+    objects_done(&o);
     expect("{kind: netwrok, name: a}",
            "f:1:8: kind \"netwrok\" is not known, did you mean network (network, port, "
            "endpoint, host, link)\n");
@@ -323,6 +326,20 @@ static void plans(void **state)
                 "update network a: local: true -> false (destroy)\n");
 }
 
+/* What is written in another form than it is kept in is no change. */
+static void the_same_in_other_words(void **state)
+{
+    (void)state;
+    expect_plan(
+        "- {kind: endpoint, network: a, name: e, addresses: [10.64.0.2/24, fd00::2/64]}",
+        "- {kind: endpoint, network: a, name: e, addresses: [10.64.0.2, \"fd00:0::2\"]}",
+        false, "");
+    expect_plan(
+        "- {kind: endpoint, network: a, name: e, addresses: [10.64.0.20/24]}",
+        "- {kind: endpoint, network: a, name: e, addresses: [10.64.0.2]}", false,
+        "update endpoint a/e: addresses: [10.64.0.20/24] -> [10.64.0.2] (restart)\n");
+}
+
 static void pruning(void **state)
 {
     static const char now[] =
@@ -379,11 +396,12 @@ static void resolved_values_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_smallest_file), cmocka_unit_test(a_file_ahead_of_us),
-        cmocka_unit_test(heads_and_keys),    cmocka_unit_test(cross_references),
-        cmocka_unit_test(complete_sets),     cmocka_unit_test(objects_as_printed),
-        cmocka_unit_test(written_as_read),   cmocka_unit_test(plans),
-        cmocka_unit_test(pruning),           cmocka_unit_test(resolved_values_stay),
+        cmocka_unit_test(the_smallest_file),       cmocka_unit_test(a_file_ahead_of_us),
+        cmocka_unit_test(heads_and_keys),          cmocka_unit_test(cross_references),
+        cmocka_unit_test(complete_sets),           cmocka_unit_test(objects_as_printed),
+        cmocka_unit_test(written_as_read),         cmocka_unit_test(plans),
+        cmocka_unit_test(the_same_in_other_words), cmocka_unit_test(pruning),
+        cmocka_unit_test(resolved_values_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

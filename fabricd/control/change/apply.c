@@ -7,6 +7,7 @@
 
 #include "fabricd/control/change/apply.h"
 #include "fabricd/control/change/work.h"
+#include "proto/base/xalloc.h"
 #include "proto/model/fabric_file.h"
 
 static int gather(void *aux, const struct store_object *object)
@@ -133,8 +134,32 @@ static enum apply_scopes scopes_of(const struct work *work)
     return work_foreign(work) ? APPLY_FABRIC : APPLY_BOTH;
 }
 
+/* What was wrong with a step is wrong with its object's place in the file: `first` is the first
+ * of the step's mistakes; a refusal that has none becomes one. */
+static void place_mistakes(struct work *work, const struct step *step, size_t first)
+{
+    struct diags *diags = &work->result->diags;
+    bool inside = step->network != NULL;
+    char *place =
+        xasprintf("%s%s%s%s.%s", inside ? "networks." : "", inside ? step->network : "",
+                  inside ? "." : "", step->kind->plural, step->name);
+
+    for (size_t i = first; i < diags->n; i++) {
+        struct diag *diag = &diags->list[i];
+        char *path =
+            diag->path[0] != '\0' ? xasprintf("%s.%s", place, diag->path) : xstrdup(place);
+
+        free(diag->path);
+        diag->path = path;
+    }
+    if (diags->n == first)
+        diags_add(diags, NULL, 0, 0, place, "%s", work->result->err.why);
+    free(place);
+}
+
 static int execute_steps(struct work *work, const struct plan *plan)
 {
+    size_t first;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < plan->n; i++) {
@@ -149,7 +174,10 @@ static int execute_steps(struct work *work, const struct plan *plan)
 
         snprintf(kind, sizeof(kind), "%s", step->kind->name);
         item.kind = kind;
+        first = work->result->diags.n;
         r = execute_item(work, &item);
+        if (r != 0)
+            place_mistakes(work, step, first);
     }
     return r;
 }

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The fabric as files: what -o yaml and --print-yaml print is input for apply, for every kind and
+# every command; several files and their includes; mistakes at their places, whoever finds them.
+#
+#      alpha 192.0.2.1 ───── beta 192.0.2.2
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+e2e_hosts alpha beta
+e2e_start alpha
+e2e_start beta
+
+# The fabric as it is, but for revisions, ids and what is observed.
+picture() {
+    ctl alpha export
+}
+# same COMMAND…: the file that COMMAND prints does nothing by being printed, and by being applied
+# what the command itself does. $UNDO takes the command back (else the file of before does), $PRUNE
+# is how the printed file is applied.
+same() {
+    local before after
+    before=$(picture)
+    printf '%s\n' "$before" >"$T/before.yaml"
+    status 0 ctl alpha "$@" --print-yaml
+    printf '%s\n' "$OUT" >"$T/printed.yaml"
+    is "$*: printing does nothing" "$before" "$(picture)"
+    status 0 ctl alpha "$@"
+    after=$(picture)
+    [ "$before" != "$after" ] || fail "$* does nothing"
+    # shellcheck disable=SC2086 # words
+    status 0 ctl alpha ${UNDO:-apply -f $T/before.yaml --prune}
+    is "$*: and back" "$before" "$(picture)"
+    status 0 ctl alpha apply -f "$T/printed.yaml" ${PRUNE:+--prune}
+    is "$*: by a file" "$after" "$(picture)"
+}
+
+# --- a fabric with a name ---------------------------------------------------------------------
+status 0 ctl alpha fabric rename campus --print-yaml
+is "the file of a name" "$(printf 'version: 1\nfabric: campus')" "$OUT"
+is "it has none yet" "" "$(ctl alpha fabric show -o json | jq -r '.name // ""')"
+printf '%s\n' "$OUT" >"$T/name.yaml"
+status 0 ctl alpha apply -f "$T/name.yaml"
+is "now it has" campus "$(ctl alpha fabric show -o json | jq -r .name)"
+status 1 ctl alpha fabric rename other --print-yaml
+has "said so" 'has a name' "$ERR"
+token=$(ctl alpha host invite)
+status 0 ctl beta host join "$token"
+linked() { [ "$(ctl alpha host ls -o json | jq -r '.[] | select(.name == "beta").status.state')" = up ]; }
+wait_for 15 linked
+
+# --- every changing command -------------------------------------------------------------------
+status 0 ctl alpha net create base --ipv4 10.80.0.0/24 --ipv6 fd42:80::/64
+same net create lan1 --ipv4 10.81.0.0/24 --ipv6 none --mtu 9000 --allow uid:12345 --on alpha,beta
+same net create office --vlan 10=staff --vlan 20 --on all --ipv4 auto
+UNDO="port rm lan1/vde1" same port add lan1 --vde
+UNDO="port rm office/desk" same port add office desk --tap e2efile --access 10 --rate 10M
+same net set lan1 mtu=1400 on=all
+same net set office vlans.20.name=guests
+same port set office/desk rate= access=20
+UNDO="link rm beta" same link add beta 192.0.2.2:4655
+PRUNE=1 same link rm beta
+PRUNE=1 same port rm office/desk lan1/vde1
+status 0 ctl alpha net create passing --ipv4 10.90.0.0/24 --ipv6 none
+PRUNE=1 same net rm passing
+status 2 ctl alpha net create lan2 --ipv4 10.0.0.1/24 --print-yaml
+has "checked all the same" 'ipv4: .*bits set' "$ERR"
+status 3 ctl alpha net rm lan7 --print-yaml
+status 0 ctl alpha net create here --local
+status 1 ctl alpha net rm here --print-yaml
+has "no file can" 'local' "$ERR"
+status 1 ctl alpha endpoint rm lan1/x --print-yaml
+has "nor that" 'endpoints' "$ERR"
+status 4 env IOTH_RUN_DIR="$T/nobody" "$IOTHCTL" net rm lan1 --print-yaml
+is "no daemon was started for it" 0 "$(find "$T/nobody" -name api.sock 2>/dev/null | wc -l)"
+status 0 env IOTH_RUN_DIR="$T/nobody" "$IOTHCTL" net create lan1 --print-yaml
+is "some need none" "$(printf 'version: 1\nnetworks:\n  lan1: {}')" "$OUT"
+
+# --- every kind: what is printed is input -----------------------------------------------------
+status 0 ctl alpha port add office --tap e2efile --access 10
+status 0 ctl alpha link add beta 192.0.2.2:4655
+printf '{kind: endpoint, network: base, name: web, addresses: 10.80.0.77}\n' >"$T/web.yaml"
+status 0 ctl alpha apply -f "$T/web.yaml"
+for noun in net port endpoint host link; do
+    ctl alpha "$noun" ls -o yaml >"$T/$noun.yaml"
+    is "there is a $noun" 0 "$(grep -q name: "$T/$noun.yaml"; echo $?)"
+    status 0 ctl alpha validate -f "$T/$noun.yaml"
+    status 0 ctl alpha diff -f "$T/$noun.yaml"
+    is "a list of $noun changes nothing" "" "$OUT"
+    ctl alpha "$noun" ls -o json | jq -r '.[] | (if .network then .network + "/" else "" end) + .name' |
+        while read -r name; do
+            ctl alpha "$noun" show "$name" -o yaml >"$T/one.yaml"
+            status 0 ctl alpha diff -f "$T/one.yaml"
+            is "$noun $name changes nothing" "" "$OUT"
+        done
+done
+status 0 ctl alpha diff -f "$T/net.yaml" -f "$T/port.yaml" -f "$T/link.yaml" -f "$T/web.yaml"
+is "all of them change nothing" "" "$OUT"
+picture >"$T/all.yaml"
+status 0 ctl alpha diff -f "$T/all.yaml"
+status 0 ctl alpha diff -f "$T/all.yaml" --prune
+
+# --- several files ----------------------------------------------------------------------------
+mkdir "$T/d"
+printf 'version: 1\nfabric: campus\ninclude: [d/nets.yaml, d/ports.yaml]\n' >"$T/main.yaml"
+printf 'networks:\n  inc: {ipv4: 10.95.0.0/24, ipv6: none}\n' >"$T/d/nets.yaml"
+printf 'networks:\n  inc:\n    ports:\n      p: {vde: true}\n' >"$T/d/ports.yaml"
+status 0 ctl alpha apply -f "$T/main.yaml"
+status 0 ctl alpha port show inc/p
+status 0 ctl alpha diff -f "$T/d" -f "$T/name.yaml"
+# What only the daemon can know has its place too, in the file that says it.
+printf 'networks:\n  inc:\n    ports:\n      p: {tap: e2efile}\n' >"$T/d/ports.yaml"
+status 1 ctl alpha apply -f "$T/main.yaml"
+has "in the included file" "^$T/d/ports.yaml:4:10: networks.inc.ports.p: .*e2efile is in use" "$ERR"
+has "with the remedy" "^hint: iothctl port show office/e2efile" "$ERR"
+printf 'networks:\n  here: {local: false}\n' >"$T/d/ports.yaml"
+status 2 ctl alpha apply -f "$T/main.yaml"
+has "a key that is fixed" "^$T/d/ports.yaml:2:17: networks.here.local: cannot be changed" "$ERR"
+status 2 ctl alpha apply -f "$T/main.yaml" -f "$T/nosuch.yaml"
+has "and none of it done" 'nosuch.yaml: No such file' "$ERR"
+# The daemon itself opens no file.
+is "include is the client's" 400 "$(on alpha curl -s -o "$T/answer" -w '%{http_code}' \
+    --unix-socket "$T/alpha/run/api.sock" -H 'Content-Type: application/yaml' \
+    --data-binary $'version: 1\ninclude: /etc/passwd\n' http://x/v1/apply)"
+has "says so" 'included by who reads' "$(cat "$T/answer")"
+finish
