@@ -190,6 +190,29 @@ static void port_stop(struct dp_port *port)
     list_remove(&port->gone_link);
 }
 
+/* True if all that is new is what a switch port is set to: that is changed while it forwards. */
+static bool is_live(const struct dp_port *port, const struct ipc_message *msg)
+{
+    struct ipc_port same = msg->body.port;
+
+    memcpy(&same.set, &port->config.set, sizeof same.set);
+    return port->driver && !msg->n_fds && !same.pinned &&
+           memcmp(&port->config, &same, sizeof same) == 0;
+}
+
+static void put_live(struct dp_port *port, struct ipc_message *msg, bool tell)
+{
+    int code;
+
+    port->config = msg->body.port;
+    switch_set_port(&port->driver->sw, &port->config.set);
+    code = vault_put(port->dp->vault, msg, tell);
+    if (code < 0)
+        log_limited(&port->dp->ports_said, LOG_LEVEL_ERROR,
+                    "the settings of port %s are not kept: %s", port->config.name,
+                    err_text(code));
+}
+
 static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
 {
     struct ipc_port config = msg->body.port;
@@ -199,6 +222,10 @@ static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
 
     if (port && !msg->n_fds && memcmp(&port->config, &config, sizeof config) == 0)
         return;
+    if (port && is_live(port, msg)) {
+        put_live(port, msg, tell);
+        return;
+    }
     if (port) {
         if (port->driver)
             counters = port->driver->sw.counters;

@@ -45,7 +45,7 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
         .id = port->config.id,
         .net = port->config.net,
         .kind = port->config.kind,
-        .vlan = port->config.vlan,
+        .vlan = port->config.set.vlan,
         .owner_uid = port->config.owner_uid,
         .owner_pid = port->config.owner_pid,
         .node_pid = port->config.node_pid,

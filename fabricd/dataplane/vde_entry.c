@@ -88,7 +88,8 @@ static bool is_open_to(struct dataplane *dp, const struct ipc_listen *entry,
 {
     const struct dp_net *net = dp_net_find(dp, entry->net);
 
-    return net && is_allowed(net, peer) && (net->config.vlan_aware == (entry->vlan != 0));
+    return net && is_allowed(net, peer) &&
+           (net->config.vlan_aware == (entry->set.vlan || entry->set.tagged));
 }
 
 /* --- names of ports ----------------------------------------------------------------------- */
@@ -218,8 +219,8 @@ static void make_port(struct client *c, struct ipc_message *reply, const char *p
     msg->head.size = sizeof *port;
     port->id = dp_new_vde_id(dp);
     port->kind = IPC_PORT_VDE;
-    port->vlan = c->entry.vlan;
     port->stp = c->entry.stp;
+    port->set = c->entry.set;
     port->net = c->entry.net;
     port->owner_uid = c->peer.uid;
     port->owner_pid = (uint32_t)c->peer.pid;
@@ -380,7 +381,8 @@ static void follow_entry(struct dataplane *dp, const struct ipc_listen *config)
     struct ipc_message *msg;
 
     if (!config->name[0] || !port || port->config.kind != IPC_PORT_VDE ||
-        (port->config.vlan == config->vlan && port->config.rate == config->rate &&
+        (memcmp(&port->config.set, &config->set, sizeof config->set) == 0 &&
+         port->config.rate == config->rate &&
          memcmp(&port->config.stp, &config->stp, sizeof config->stp) == 0))
         return;
     msg = xcalloc(1, sizeof *msg);
@@ -388,8 +390,8 @@ static void follow_entry(struct dataplane *dp, const struct ipc_listen *config)
     msg->head.version = IPC_VERSION;
     msg->head.size = sizeof msg->body.port;
     msg->body.port = port->config;
-    msg->body.port.vlan = config->vlan;
     msg->body.port.stp = config->stp;
+    msg->body.port.set = config->set;
     msg->body.port.rate = config->rate;
     outbox_send(&dp->control, IPC_PORT_NEW, 0, &msg->body.port, NULL, 0);
     dp_port_put_own(dp, msg);

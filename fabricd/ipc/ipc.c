@@ -52,10 +52,28 @@ static bool stp_port_ok(const struct ipc_stp_port *s)
            s->p2p <= IPC_NO;
 }
 
+/* Flags are read as they came, and a bool holds no other value. */
+static bool flag_ok(const bool *flag)
+{
+    uint8_t byte;
+
+    memcpy(&byte, flag, 1);
+    return byte <= 1;
+}
+
+static bool settings_ok(const struct swport_settings *set)
+{
+    for (unsigned i = 0; i < SWPORT_FLOOD_N; i++) {
+        if (!flag_ok(&set->storm[i].in_bits) || set->storm[i].rate > SWPORT_RATE_MAX)
+            return false;
+    }
+    return set->vlan < 4095 && flag_ok(&set->tagged) && flag_ok(&set->isolated);
+}
+
 static bool listen_ok(const union ipc_body *b)
 {
     return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_PLUG &&
-           b->listen.vlan < 4095 && stp_port_ok(&b->listen.stp) &&
+           settings_ok(&b->listen.set) && stp_port_ok(&b->listen.stp) &&
            TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && addr_ok(&b->listen.addr);
 }
 
@@ -83,7 +101,7 @@ static bool peer_ok(const union ipc_body *b)
 
 static bool port_fields_ok(const struct ipc_port *p)
 {
-    if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_CAPTURE || p->vlan >= 4095)
+    if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_CAPTURE || !settings_ok(&p->set))
         return false;
     if (!TEXT_OK(p->name) || !TEXT_OK(p->watch) || !TEXT_OK(p->path) ||
         !stp_port_ok(&p->stp) || p->n_pins > N_OF(p->pins))
@@ -137,7 +155,7 @@ static bool open_vde_ok(const union ipc_body *b)
 static bool open_door_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->open_door.network) && TEXT_OK(b->open_door.name) &&
-           b->open_door.vlan < 4095 && stp_port_ok(&b->open_door.stp) &&
+           settings_ok(&b->open_door.set) && stp_port_ok(&b->open_door.stp) &&
            (b->open_door.mode & ~0777) == 0;
 }
 

@@ -28,6 +28,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fabricd/switch/settings.h"
+
 #define IPC_VERSION   2
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
@@ -37,8 +39,6 @@
  * under way when a limit is reached may still go through. */
 #define IPC_PORTS_MAX      4096u
 #define IPC_PORTS_PER_USER 256u
-
-#define IPC_DROPS 24u /* Room for the causes of drops of a port: enum swport_drop. */
 
 enum ipc_type {
     /* State, in the order of a replay. Each is followed by its body's struct. */
@@ -166,13 +166,13 @@ struct ipc_listen {
     uint32_t id;
     uint8_t kind;
     uint8_t reserved;
-    uint16_t vlan;            /* VDE: of the port group; 0 = the folder's ctl. */
-    struct ipc_stp_port stp;  /* VDE: of the declared port. */
-    uint64_t net;             /* VDE */
-    uint64_t rate;            /* VDE: of the declared port, towards its client. */
-    char name[IPC_NAME_SIZE]; /* VDE: the declared port; "" = any client, any number. */
-    char path[108];           /* VDE: the folder, so that data sockets can be made in it. */
-    struct ipc_addr addr;     /* UDP: as bound. */
+    struct ipc_stp_port stp;    /* VDE: of the declared port. */
+    uint64_t net;               /* VDE */
+    uint64_t rate;              /* VDE: of the declared port, towards its client. */
+    struct swport_settings set; /* VDE: of the declared port, or the port group's VLAN. */
+    char name[IPC_NAME_SIZE];   /* VDE: the declared port; "" = any client, any number. */
+    char path[108];       /* VDE: the folder, so that data sockets can be made in it. */
+    struct ipc_addr addr; /* UDP: as bound. */
 };
 
 struct ipc_allow {
@@ -245,10 +245,10 @@ struct ipc_port {
     uint32_t id; /* Control makes even ones, the switch odd ones. */
     uint8_t kind;
     uint8_t pinned;
-    uint16_t vlan;
     uint64_t net;
     char name[IPC_NAME_SIZE]; /* Unique in its network. */
     struct ipc_stp_port stp;
+    struct swport_settings set;
     uint64_t rate; /* Bits per second towards the endpoint; 0 = none. */
     uint32_t caps; /* FRAME_CAP_* the client takes (TAP, RING). */
     uint32_t owner_uid;
@@ -316,8 +316,8 @@ struct ipc_open_door {
     uint64_t rate;
     char network[IPC_NAME_SIZE];
     char name[IPC_NAME_SIZE];
-    uint16_t vlan;
     struct ipc_stp_port stp;
+    struct swport_settings set;
     uint16_t mode; /* As of ipc_open_vde. */
 };
 
@@ -468,8 +468,8 @@ struct ipc_stats_port {
     uint32_t owner_pid;
     uint32_t node_pid;
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
-    uint64_t rx_drops[IPC_DROPS], tx_drops[IPC_DROPS]; /* By enum swport_drop. */
     struct ipc_stats_stp_port stp;
+    uint64_t rx_drops[SWPORT_DROP_N], tx_drops[SWPORT_DROP_N];
 };
 
 struct ipc_mac {

@@ -49,6 +49,8 @@ static void metadata(const struct hub_frame *in, struct frame *f)
     } else if (in->inner.flags & INNER_CSUM_VALID) {
         f->flags = FRAME_CSUM_VALID;
     }
+    if (in->inner.flags & INNER_ISOLATED)
+        f->flags |= FRAME_ISOLATED;
     if (f->gso_size == 0)
         return;
     /* Several segments, merged by the sender's switch: frame_check() looks closer. */

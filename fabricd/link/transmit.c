@@ -124,11 +124,11 @@ static void send_plain(struct link *l, struct inner *in, const struct frame *f, 
     uint8_t *p;
 
     if (f->flags & FRAME_NEEDS_CSUM) {
-        in->flags = INNER_OPEN_CSUM;
+        in->flags |= INNER_OPEN_CSUM;
         in->csum_start = f->csum_start;
         in->csum_ofs = f->csum_ofs;
-    } else {
-        in->flags = f->flags & FRAME_CSUM_VALID ? INNER_CSUM_VALID : 0;
+    } else if (f->flags & FRAME_CSUM_VALID) {
+        in->flags |= INNER_CSUM_VALID;
     }
     if (f->size > max) {
         send_fragments(l, in, f->data, f->size, max);
@@ -146,7 +146,7 @@ static void send_segments(struct link *l, struct inner *in, struct segmenter *se
 {
     struct segment s;
 
-    in->flags = INNER_OPEN_CSUM;
+    in->flags |= INNER_OPEN_CSUM;
     while (segment_next(seg, &s)) {
         size_t size = s.hdr_size + s.payload_size;
         uint8_t *p;
@@ -249,6 +249,9 @@ static void port_send(struct swport *sw, struct frame *const *frames, unsigned n
     for (unsigned i = 0; i < n; i++) {
         struct inner in = {
             .channel = channel, .source = hub_host(l->hub), .tci = frames[i]->tci};
+
+        if (frames[i]->flags & FRAME_ISOLATED)
+            in.flags = INNER_ISOLATED;
 
         send_frame(l, &in, frames[i], max);
         sw->counters.tx_frames++;

@@ -110,7 +110,7 @@ static bool has_bit(const uint8_t *bits, unsigned i)
 static bool is_wanted(const struct vde_entry *v, const struct ipc_listen *l)
 {
     return v->wanted && !strcmp(l->path, v->folder) &&
-           (l->name[0] || !l->vlan || has_bit(v->wanted->vlan_groups, l->vlan));
+           (l->name[0] || !l->set.vlan || has_bit(v->wanted->vlan_groups, l->set.vlan));
 }
 
 static bool keep_or_close(void *aux, const struct vault_entry *e)
@@ -123,7 +123,7 @@ static bool keep_or_close(void *aux, const struct vault_entry *e)
         return true;
     if (is_wanted(v, l)) {
         if (!l->name[0])
-            v->have[l->vlan / 8] |= (uint8_t)(1 << l->vlan % 8);
+            v->have[l->set.vlan / 8] |= (uint8_t)(1 << l->set.vlan % 8);
         return true;
     }
     memcpy(folder, l->path, sizeof folder);
@@ -139,7 +139,7 @@ static int listen_missing(struct vde_entry *v, struct err *err)
 {
     for (unsigned vlan = 0; vlan < 4095; vlan++) {
         struct ipc_listen l = {
-            .kind = IPC_LISTEN_VDE, .vlan = (uint16_t)vlan, .net = v->net};
+            .kind = IPC_LISTEN_VDE, .net = v->net, .set = {.vlan = (uint16_t)vlan}};
         bool wanted = !vlan || has_bit(v->wanted->vlan_groups, vlan);
         char door[IPC_NAME_SIZE];
         int fd;
@@ -209,8 +209,8 @@ static int open_door(struct parent *p, const struct ipc_open_door *wanted, uint3
     struct door_search have = {.net = wanted->net, .name = wanted->name};
     struct ipc_listen l = {.kind = IPC_LISTEN_VDE,
                            .net = wanted->net,
-                           .vlan = wanted->vlan,
                            .stp = wanted->stp,
+                           .set = wanted->set,
                            .rate = wanted->rate};
     int fd = -1;
     int r;

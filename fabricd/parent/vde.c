@@ -74,8 +74,8 @@ void vde_door(const struct ipc_listen *l, char door[IPC_NAME_SIZE])
 {
     if (l->name[0])
         memcpy(door, l->name, sizeof l->name);
-    else if (l->vlan)
-        snprintf(door, IPC_NAME_SIZE, "v%u", l->vlan);
+    else if (l->set.vlan)
+        snprintf(door, IPC_NAME_SIZE, "v%u", l->set.vlan);
     else
         snprintf(door, IPC_NAME_SIZE, "ctl");
 }

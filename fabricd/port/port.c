@@ -27,7 +27,7 @@ void port_init(struct port *p, struct port_env *env, const struct ipc_port *conf
     p->env = env;
     p->sw.ops = sw_ops;
     p->sw.id = config->id;
-    p->sw.vlan = config->vlan;
+    p->sw.set = config->set;
     p->sw.max_frame = FRAME_SIZE_MAX;
     p->sw.pinned = config->pinned;
     memcpy(p->sw.pin_mac, config->pin_mac, sizeof p->sw.pin_mac);

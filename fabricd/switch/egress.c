@@ -6,7 +6,9 @@
  * scratch, as many segments at a time as make a vector.
  */
 #include "fabricd/switch/switch_internal.h"
+#include "proto/wire/bytes.h"
 #include "proto/wire/checksum.h"
+#include "proto/wire/packet.h"
 #include "proto/wire/segment.h"
 
 static unsigned cap_for(const struct frame *f)
@@ -30,11 +32,52 @@ static bool must_be_cut(const struct swport *port, const struct frame *f)
            (!(port->caps & cap_for(f)) || !(port->caps & FRAME_CAP_CSUM));
 }
 
+/* A tag inside would be taken for the VLAN's by who gets the frame untagged. */
+static bool is_nested(const struct frame *f)
+{
+    return load_be16(f->data + 12) == PACKET_TYPE_VLAN;
+}
+
+/* On a trunk it keeps its own in front; an access port does not get it. */
+static bool would_hop(const struct switch_ *sw, const struct swport *port,
+                      const struct frame *f)
+{
+    return sw->nested && sw->config.vlan_aware && !port->all_vlans && !port->set.tagged &&
+           is_nested(f);
+}
+
 static bool fits(const struct swport *port, const struct frame *f)
 {
     uint32_t size = f->gso ? (uint32_t)f->hdr_size + f->gso_size : f->size;
 
     return size <= port->max_frame;
+}
+
+/* The tag goes into the bytes for one call of the port, since they are shared with others. */
+static void send_tagged(struct swport *port, struct frame *const *frames, unsigned n)
+{
+    bool tagged[FRAME_BURST];
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct frame *f = frames[i];
+
+        tagged[i] = vlan_leaves_tagged(port, f->tci & FRAME_TCI_VID) || is_nested(f);
+        if (tagged[i])
+            vlan_tag(frames[i]);
+    }
+    port->ops->send(port, frames, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (tagged[i])
+            vlan_untag(frames[i]);
+    }
+}
+
+static void send(struct swport *port, struct frame *const *frames, unsigned n)
+{
+    if (port->set.tagged)
+        send_tagged(port, frames, n);
+    else
+        port->ops->send(port, frames, n);
 }
 
 static void send_cut(struct switch_ *sw, struct swport *port, const struct frame *f)
@@ -51,7 +94,7 @@ static void send_cut(struct switch_ *sw, struct swport *port, const struct frame
     for (unsigned i = 0; i < FRAME_BURST; i++)
         vector[i] = &sw->cut[i];
     while ((n = segment_fill(&s, sw->scratch, EGRESS_SCRATCH, sw->cut, FRAME_BURST, NULL)))
-        port->ops->send(port, vector, n);
+        send(port, vector, n);
 }
 
 void egress_flush(struct switch_ *sw, struct swport *port)
@@ -68,10 +111,14 @@ void egress_flush(struct switch_ *sw, struct swport *port)
             port->counters.tx_drops[SWPORT_DROP_TOO_BIG]++;
             continue;
         }
+        if (would_hop(sw, port, f)) {
+            port->counters.tx_drops[SWPORT_DROP_VLAN]++;
+            continue;
+        }
         if (must_be_cut(port, f)) {
             /* What came before it leaves before it. */
             if (n_ready)
-                port->ops->send(port, ready, n_ready);
+                send(port, ready, n_ready);
             n_ready = 0;
             send_cut(sw, port, f);
             continue;
@@ -81,5 +128,5 @@ void egress_flush(struct switch_ *sw, struct swport *port)
         ready[n_ready++] = f;
     }
     if (n_ready)
-        port->ops->send(port, ready, n_ready);
+        send(port, ready, n_ready);
 }

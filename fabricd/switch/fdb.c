@@ -1,47 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Entries live in one array and are chained from hash heads by index; index 0 is "none". Each
- * port keeps its learnt entries in a list ordered by when they were heard, which makes ageing,
- * eviction and flushing cost no more than what they remove.
+ * port keeps its learnt entries in a list ordered by when they were heard, which makes ageing
+ * and eviction cost no more than what they remove. An entry knows its port by a slot and the
+ * slot's generation. When that rises the whole list is hung onto that of the dead, in one step.
  */
 #include "fabricd/switch/fdb.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/xalloc.h"
+
 #define N_VLANS    4096u
 #define TOUCH_TIME MTIME_SEC /* An entry's time of hearing is this coarse. */
+#define N_HEADS    16u
 
 struct entry {
     uint64_t key;
-    struct fdb_port *port; /* NULL = free. */
     mtime_t seen;
+    uint32_t slot; /* Of its port; 0 = the entry is free. */
+    uint32_t generation, vlan_generation;
     uint32_t chain;        /* Next of the same hash, or of the free list. */
-    uint32_t older, newer; /* In its port's list. */
-    uint16_t vlan_epoch;
+    uint32_t older, newer; /* In its port's list, or in that of the dead. */
+    uint32_t moves_since;  /* In seconds. */
+    uint8_t moves;         /* Over FDB_MOVES_MAX: damped since then. */
     bool fixed;
+};
+
+struct slot {
+    struct fdb_port *port; /* NULL = free. */
+    uint32_t generation;
 };
 
 struct fdb {
     struct entry *entries; /* [room + 1]; 0 is not used. */
     uint32_t *heads;       /* [mask + 1] */
+    struct slot *slots;    /* [n_slots]; 0 is not used. */
+    uint32_t n_slots;
     uint32_t mask;
     uint32_t room;
     uint32_t used; /* entries[1..used] have been taken at least once. */
     uint32_t free; /* First of the free list. */
-    uint32_t n;
+    uint32_t n;    /* The dead too. */
     uint32_t version;
     uint64_t seed[2];
     mtime_t ageing;
     mtime_t deadline;
     struct list ports;
-    uint16_t vlan_epoch[N_VLANS];
+    struct fdb_list dead; /* Of flushed and removed ports. */
+    uint32_t vlan_generation[N_VLANS];
 };
 
 struct fdb *fdb_new(uint32_t room, uint64_t seed)
 {
     struct fdb *fdb = calloc(1, sizeof *fdb);
-    uint32_t n_heads = 16;
+    uint32_t n_heads = N_HEADS;
 
     if (!fdb)
         return NULL;
@@ -69,6 +83,7 @@ void fdb_free(struct fdb *fdb)
         return;
     free(fdb->entries);
     free(fdb->heads);
+    free(fdb->slots);
     free(fdb);
 }
 
@@ -90,41 +105,64 @@ static uint32_t find(const struct fdb *fdb, uint64_t key)
     return i;
 }
 
-/* Flushing a VLAN only raises its epoch; its entries are dead from then on. */
-static bool is_dead(const struct fdb *fdb, const struct entry *e)
+static bool is_of_flushed(const struct fdb *fdb, const struct entry *e)
 {
-    return !e->fixed && e->vlan_epoch != fdb->vlan_epoch[e->key % N_VLANS];
+    return e->generation != fdb->slots[e->slot].generation;
 }
 
-static void list_put_newest(struct fdb *fdb, uint32_t i)
+static bool is_dead(const struct fdb *fdb, const struct entry *e)
+{
+    return !e->fixed && (is_of_flushed(fdb, e) ||
+                         e->vlan_generation != fdb->vlan_generation[e->key % N_VLANS]);
+}
+
+static void list_put_newest(struct fdb *fdb, struct fdb_list *list, uint32_t i)
 {
     struct entry *e = &fdb->entries[i];
-    struct fdb_port *port = e->port;
 
     e->newer = 0;
-    e->older = port->newest;
-    if (port->newest)
-        fdb->entries[port->newest].newer = i;
+    e->older = list->newest;
+    if (list->newest)
+        fdb->entries[list->newest].newer = i;
     else
-        port->oldest = i;
-    port->newest = i;
-    port->n++;
+        list->oldest = i;
+    list->newest = i;
+    list->n++;
 }
 
 static void list_take(struct fdb *fdb, uint32_t i)
 {
     struct entry *e = &fdb->entries[i];
-    struct fdb_port *port = e->port;
+    struct fdb_list *list =
+        is_of_flushed(fdb, e) ? &fdb->dead : &fdb->slots[e->slot].port->learnt;
 
     if (e->older)
         fdb->entries[e->older].newer = e->newer;
     else
-        port->oldest = e->newer;
+        list->oldest = e->newer;
     if (e->newer)
         fdb->entries[e->newer].older = e->older;
     else
-        port->newest = e->older;
-    port->n--;
+        list->newest = e->older;
+    list->n--;
+}
+
+/* All of the list, behind what is dead already. */
+static void list_bury(struct fdb *fdb, struct fdb_list *list)
+{
+    struct fdb_list *dead = &fdb->dead;
+
+    if (!list->n)
+        return;
+    if (dead->newest) {
+        fdb->entries[dead->newest].newer = list->oldest;
+        fdb->entries[list->oldest].older = dead->newest;
+    } else {
+        dead->oldest = list->oldest;
+    }
+    dead->newest = list->newest;
+    dead->n += list->n;
+    *list = (struct fdb_list){.n = 0};
 }
 
 static void fixed_take(struct fdb *fdb, uint32_t i)
@@ -134,7 +172,7 @@ static void fixed_take(struct fdb *fdb, uint32_t i)
     if (e->older)
         fdb->entries[e->older].newer = e->newer;
     else
-        e->port->fixed = e->newer;
+        fdb->slots[e->slot].port->fixed = e->newer;
     if (e->newer)
         fdb->entries[e->newer].older = e->older;
 }
@@ -165,12 +203,12 @@ static bool evict(struct fdb *fdb)
     list_for_each (it, &fdb->ports) {
         struct fdb_port *port = list_entry(it, struct fdb_port, link);
 
-        if (!most || port->n > most->n)
+        if (!most || port->learnt.n > most->learnt.n)
             most = port;
     }
-    if (!most || !most->oldest)
+    if (!most || !most->learnt.oldest)
         return false;
-    forget(fdb, most->oldest);
+    forget(fdb, most->learnt.oldest);
     return true;
 }
 
@@ -180,7 +218,9 @@ static uint32_t take(struct fdb *fdb, uint64_t key)
     uint32_t i;
     uint32_t *head;
 
-    if (fdb->n == fdb->room && !evict(fdb))
+    if (fdb->dead.oldest)
+        forget(fdb, fdb->dead.oldest);
+    else if (fdb->n == fdb->room && !evict(fdb))
         return 0;
     i = fdb->free;
     if (i)
@@ -196,37 +236,89 @@ static uint32_t take(struct fdb *fdb, uint64_t key)
     return i;
 }
 
-static void heard(struct fdb *fdb, uint32_t i, mtime_t now)
+static void set_port(struct fdb *fdb, struct entry *e, const struct fdb_port *port)
+{
+    e->slot = port->slot;
+    e->generation = fdb->slots[port->slot].generation;
+    e->vlan_generation = fdb->vlan_generation[e->key % N_VLANS];
+}
+
+static void heard(struct fdb *fdb, uint32_t i, struct fdb_port *port, mtime_t now)
 {
     fdb->entries[i].seen = now;
-    fdb->entries[i].vlan_epoch = fdb->vlan_epoch[fdb->entries[i].key % N_VLANS];
-    list_put_newest(fdb, i);
+    set_port(fdb, &fdb->entries[i], port);
+    list_put_newest(fdb, &port->learnt, i);
     fdb->deadline = mtime_min(fdb->deadline, now + fdb->ageing);
 }
 
-void fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
+/* Counts a move of a live entry; FDB_HEARD if it may be made. */
+static enum fdb_heard judge_move(struct entry *e, mtime_t now)
+{
+    uint32_t second = (uint32_t)(now / MTIME_SEC);
+
+    if (!e->moves || second - e->moves_since >= FDB_MOVES_TIME / MTIME_SEC) {
+        e->moves = 0;
+        e->moves_since = second;
+    }
+    if (e->moves > FDB_MOVES_MAX)
+        return FDB_DAMPED;
+    if (++e->moves <= FDB_MOVES_MAX)
+        return FDB_HEARD;
+    e->moves_since = second;
+    return FDB_FLAPPED;
+}
+
+static bool is_full(const struct fdb_port *port)
+{
+    return port->limit && port->learnt.n >= port->limit;
+}
+
+static enum fdb_heard learn_new(struct fdb *fdb, uint64_t key, struct fdb_port *port,
+                                mtime_t now)
+{
+    uint32_t i;
+
+    if (is_full(port))
+        return FDB_LIMIT;
+    i = take(fdb, key);
+    if (i)
+        heard(fdb, i, port, now);
+    return FDB_HEARD;
+}
+
+enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
 {
     uint32_t i = find(fdb, key);
-    struct entry *e;
+    struct entry *e = &fdb->entries[i];
+    enum fdb_heard verdict;
+    bool here;
 
-    if (!i) {
-        i = take(fdb, key);
-        if (!i)
-            return;
-        fdb->entries[i].port = port;
-        heard(fdb, i, now);
-        return;
-    }
-    e = &fdb->entries[i];
+    if (!i)
+        return learn_new(fdb, key, port, now);
     if (e->fixed)
-        return;
-    if (e->port == port && now - e->seen < TOUCH_TIME && !is_dead(fdb, e))
-        return;
-    if (e->port != port || is_dead(fdb, e))
+        return FDB_HEARD;
+    here = e->slot == port->slot && !is_of_flushed(fdb, e);
+    if (is_dead(fdb, e)) {
+        if (!here && is_full(port))
+            return FDB_LIMIT;
+        e->moves = 0;
         fdb->version++;
+    } else if (!here) {
+        verdict = is_full(port) ? FDB_LIMIT : judge_move(e, now);
+        if (verdict != FDB_HEARD)
+            return verdict;
+        fdb->version++;
+    } else if (now - e->seen < TOUCH_TIME) {
+        return FDB_HEARD;
+    }
     list_take(fdb, i);
-    e->port = port;
-    heard(fdb, i, now);
+    heard(fdb, i, port, now);
+    return FDB_HEARD;
+}
+
+void fdb_expect_move(struct fdb *fdb, uint64_t key)
+{
+    fdb->entries[find(fdb, key)].moves = 0; /* Of none: entry 0, which is not used. */
 }
 
 bool fdb_fix(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
@@ -240,7 +332,7 @@ bool fdb_fix(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
     if (!i)
         return false;
     e = &fdb->entries[i];
-    e->port = port;
+    set_port(fdb, e, port);
     e->seen = now;
     e->fixed = true;
     e->older = 0;
@@ -256,7 +348,7 @@ struct fdb_port *fdb_lookup(const struct fdb *fdb, uint64_t key)
     uint32_t i = find(fdb, key);
     const struct entry *e = &fdb->entries[i];
 
-    return i && !is_dead(fdb, e) ? e->port : NULL;
+    return i && !is_dead(fdb, e) ? fdb->slots[e->slot].port : NULL;
 }
 
 void fdb_set_ageing(struct fdb *fdb, mtime_t ageing)
@@ -265,29 +357,60 @@ void fdb_set_ageing(struct fdb *fdb, mtime_t ageing)
     fdb->deadline = fdb->n ? 0 : MTIME_NEVER;
 }
 
+/* A slot keeps its generation when it changes hands, so nobody inherits entries. */
+static uint32_t free_slot(struct fdb *fdb)
+{
+    uint32_t i = 1, n = fdb->n_slots;
+
+    while (i < n && fdb->slots[i].port)
+        i++;
+    if (i < n)
+        return i;
+    fdb->n_slots = n ? 2 * n : 8;
+    fdb->slots = xrealloc(fdb->slots, fdb->n_slots * sizeof *fdb->slots);
+    memset(fdb->slots + n, 0, (fdb->n_slots - n) * sizeof *fdb->slots);
+    return n ? n : 1;
+}
+
 void fdb_add_port(struct fdb *fdb, struct fdb_port *port)
 {
-    *port = (struct fdb_port){.n = 0};
+    *port = (struct fdb_port){.limit = port->limit, .slot = free_slot(fdb)};
+    fdb->slots[port->slot].port = port;
     list_append(&fdb->ports, &port->link);
 }
 
 void fdb_flush_port(struct fdb *fdb, struct fdb_port *port)
 {
-    while (port->oldest)
-        forget(fdb, port->oldest);
+    fdb->slots[port->slot].generation++;
+    list_bury(fdb, &port->learnt);
+    fdb->version++;
 }
 
 void fdb_remove_port(struct fdb *fdb, struct fdb_port *port)
 {
-    fdb_flush_port(fdb, port);
     while (port->fixed)
         forget(fdb, port->fixed);
+    fdb_flush_port(fdb, port);
+    fdb->slots[port->slot].port = NULL;
     list_remove(&port->link);
+}
+
+void fdb_keep_vlans(struct fdb *fdb, struct fdb_port *port, const uint8_t vlans[4096 / 8])
+{
+    uint32_t next;
+
+    for (uint32_t i = port->learnt.oldest; i; i = next) {
+        uint64_t vlan = fdb->entries[i].key % N_VLANS;
+
+        next = fdb->entries[i].newer;
+        if (!(vlans[vlan / 8] >> (vlan % 8) & 1))
+            forget(fdb, i);
+    }
 }
 
 void fdb_flush_vlan(struct fdb *fdb, uint16_t vlan)
 {
-    fdb->vlan_epoch[vlan % N_VLANS]++;
+    fdb->vlan_generation[vlan % N_VLANS]++;
     fdb->version++;
 }
 
@@ -298,7 +421,7 @@ uint32_t fdb_version(const struct fdb *fdb)
 
 uint32_t fdb_count(const struct fdb *fdb)
 {
-    return fdb->n;
+    return fdb->n - fdb->dead.n;
 }
 
 mtime_t fdb_deadline(const struct fdb *fdb)
@@ -313,10 +436,11 @@ void fdb_run(struct fdb *fdb, mtime_t now)
     list_for_each (it, &fdb->ports) {
         struct fdb_port *port = list_entry(it, struct fdb_port, link);
 
-        while (port->oldest && fdb->entries[port->oldest].seen + fdb->ageing <= now)
-            forget(fdb, port->oldest);
-        if (port->oldest)
-            next = mtime_min(next, fdb->entries[port->oldest].seen + fdb->ageing);
+        while (port->learnt.oldest &&
+               fdb->entries[port->learnt.oldest].seen + fdb->ageing <= now)
+            forget(fdb, port->learnt.oldest);
+        if (port->learnt.oldest)
+            next = mtime_min(next, fdb->entries[port->learnt.oldest].seen + fdb->ageing);
     }
     fdb->deadline = next;
 }
@@ -330,12 +454,13 @@ unsigned fdb_list(const struct fdb *fdb, struct fdb_mac *out, unsigned room,
     while (n < room && i < fdb->used) {
         const struct entry *e = &fdb->entries[++i];
 
-        if (!e->port || is_dead(fdb, e))
+        if (!e->slot || is_dead(fdb, e))
             continue;
         for (unsigned k = 0; k < 6; k++)
             out[n].mac[k] = (uint8_t)(e->key >> (56 - 8 * k));
         out[n].vlan = (uint16_t)(e->key % N_VLANS);
-        out[n].port = e->port;
+        out[n].fixed = e->fixed;
+        out[n].port = fdb->slots[e->slot].port;
         out[n++].seen = e->seen;
     }
     *cursor = i < fdb->used ? i : 0;

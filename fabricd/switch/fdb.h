@@ -7,6 +7,13 @@
  * Slots are found by a keyed hash, so that nobody can choose MACs that collide. An entry that is
  * heard again is written at most once a second.
  *
+ * Forgetting what is behind a port, or what is in a VLAN, costs the same however much there is:
+ * each has a generation, entries of an older one are dead and are used again first.
+ *
+ * A MAC that moves between ports more than FDB_MOVES_MAX times within FDB_MOVES_TIME is damped: it
+ * stays where it is for FDB_MOVES_TIME. Moves that are expected are not counted: those of
+ * entries that were flushed or fixed in between, and after fdb_expect_move().
+ *
  * `version` changes whenever an answer of fdb_lookup() may change, so callers can cache one.
  */
 #ifndef FABRICD_SWITCH_FDB_H
@@ -18,19 +25,30 @@
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
 
+#define FDB_MOVES_MAX  5u
+#define FDB_MOVES_TIME (180 * MTIME_SEC)
+
 struct fdb;
 
-/* A port's share of the table. Embedded in the port; the fdb's own inside. */
+/* Learnt entries in the order in which they were heard. */
+struct fdb_list {
+    uint32_t oldest, newest;
+    uint32_t n;
+};
+
+/* A port's share of the table. Embedded in the port; the fdb's own inside, but for `limit`. */
 struct fdb_port {
     struct list link;
-    uint32_t oldest, newest; /* Learnt entries in the order in which they were heard. */
-    uint32_t fixed;          /* Static entries. */
-    uint32_t n;              /* Learnt entries. */
+    struct fdb_list learnt;
+    uint32_t fixed; /* Static entries. */
+    uint32_t slot;  /* Its number in the table. */
+    uint32_t limit; /* Most learnt entries; 0 = no limit. Kept by fdb_add_port(). */
 };
 
 struct fdb_mac {
     uint8_t mac[6];
     uint16_t vlan;
+    bool fixed;
     struct fdb_port *port;
     mtime_t seen;
 };
@@ -44,10 +62,13 @@ void fdb_set_ageing(struct fdb *, mtime_t ageing);
 void fdb_add_port(struct fdb *, struct fdb_port *);
 void fdb_remove_port(struct fdb *, struct fdb_port *); /* Forgets all its entries. */
 
-/* Forgets what was learnt: behind a port (static entries stay), or in a VLAN. The first walks
- * the port's entries, the second is one increment. */
+/* Forgets what was learnt: behind a port (static entries stay), or in a VLAN. One increment. */
 void fdb_flush_port(struct fdb *, struct fdb_port *);
 void fdb_flush_vlan(struct fdb *, uint16_t vlan);
+
+/* Forgets what was learnt behind the port in VLANs that are not in the bitmap. Walks the port's
+ * entries. */
+void fdb_keep_vlans(struct fdb *, struct fdb_port *, const uint8_t vlans[4096 / 8]);
 
 /* The key of a MAC in a VLAN (0 = none). */
 static inline uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
@@ -56,8 +77,18 @@ static inline uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
            (uint64_t)mac[3] << 32 | (uint64_t)mac[4] << 24 | (uint64_t)mac[5] << 16 | vlan;
 }
 
+enum fdb_heard {
+    FDB_HEARD,   /* It is known, or as good: static, or there was no room. */
+    FDB_LIMIT,   /* Not learnt: the port has as many as it may. */
+    FDB_FLAPPED, /* Just damped: it stays where it was. */
+    FDB_DAMPED,  /* The same, as said before. */
+};
+
 /* `key` was heard behind `port`. A static entry is not moved. */
-void fdb_learn(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
+enum fdb_heard fdb_learn(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
+
+/* The next move of the MAC is no flap, and it is not damped any more. */
+void fdb_expect_move(struct fdb *, uint64_t key);
 
 /* Fixes `key` to `port` until the port goes: it neither ages, nor moves, nor is evicted. False
  * if the table is full of static entries. */
@@ -67,7 +98,7 @@ bool fdb_fix(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
 struct fdb_port *fdb_lookup(const struct fdb *, uint64_t key);
 
 uint32_t fdb_version(const struct fdb *);
-uint32_t fdb_count(const struct fdb *);
+uint32_t fdb_count(const struct fdb *); /* Without those of flushed and removed ports. */
 
 /* Not later than the moment at which the next entry ages; MTIME_NEVER if there is none. */
 mtime_t fdb_deadline(const struct fdb *);

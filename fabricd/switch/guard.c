@@ -150,8 +150,10 @@ static bool csum_is_harmless(const struct frame *f, const struct packet *pk)
     return at >= pk->l3_ofs + headers + L4_LOOKED_AT;
 }
 
-static bool plays_server(const struct frame *f)
+/* Which of SWPORT_GUARD_* the frame runs into; all of them where it cannot be told. */
+static unsigned plays(const struct frame *f)
 {
+    const unsigned any = SWPORT_GUARD_DHCP | SWPORT_GUARD_RA;
     struct packet pk;
     struct cur c;
     uint8_t protocol;
@@ -159,22 +161,29 @@ static bool plays_server(const struct frame *f)
     bool whole;
 
     if (packet_parse(f->data, f->size, &pk) < 0)
-        return true;
+        return any;
     if (f->flags & FRAME_NEEDS_CSUM && !csum_is_harmless(f, &pk))
-        return true;
+        return any;
     if (!find_transport(f, &pk, &c, &protocol, &whole))
-        return !whole;
+        return whole ? 0 : any;
     if (protocol == PACKET_PROTO_UDP) {
         unsigned server = pk.l3 == PACKET_L3_IP4 ? PORT_DHCP4_SERVER : PORT_DHCP6_SERVER;
 
-        return cur_u16(&c) == server || c.bad;
+        return cur_u16(&c) == server || c.bad ? SWPORT_GUARD_DHCP : 0;
     }
     if (protocol != PACKET_PROTO_ICMP6 || pk.l3 != PACKET_L3_IP6)
-        return false;
+        return 0;
     type = cur_u8(&c);
     /* Nobody fragments neighbour discovery [RFC 6980]; it would only hide something. */
     return type == ICMP6_ROUTER_ADVERT || type == ICMP6_REDIRECT || c.bad ||
-           (pk.fragment && type >= ICMP6_ND_FIRST && type <= ICMP6_ND_LAST);
+                   (pk.fragment && type >= ICMP6_ND_FIRST && type <= ICMP6_ND_LAST)
+               ? SWPORT_GUARD_RA
+               : 0;
+}
+
+bool guard_lets_in(unsigned guards, const struct frame *f)
+{
+    return (guards & plays(f)) == 0;
 }
 
 bool guard_allows(const struct swport *port, const struct frame *f)
@@ -189,5 +198,5 @@ bool guard_allows(const struct swport *port, const struct frame *f)
         if (!claim_allowed(port, &claims[i]))
             return false;
     }
-    return n >= 0 && !plays_server(f);
+    return n >= 0 && plays(f) == 0;
 }

@@ -8,9 +8,14 @@
  * egress port once with its vector. Towards a port that lacks an offload it completes checksums
  * and cuts superframes first (fabricd/switch/egress.c).
  *
- * VLANs: a port is transparent (only in a network that declares no VLANs) or an access port of
- * one VLAN. Links carry every VLAN, in frame.tci. Learning is per VLAN.
+ * VLANs [IEEE 802.1Q]: a port is an access port of one VLAN, a trunk (tagged in its VLANs, untagged
+ * in its native one), or transparent, in a network that declares no VLANs. Inside the VLAN and
+ * the priority are in frame.tci and the tag is not in the bytes; links carry every VLAN in tci.
+ * Learning is per VLAN. For each VLAN the switch keeps the set of ports that are in it and
+ * forward, so that neither VLANs nor the states of ports cost anything per frame.
+ *
  * Horizon groups: a frame never leaves by a port of the group (other than 0) by which it came.
+ *
  * Port states: a port that is discarding or learning neither takes nor gives frames but those of
  * the bridge protocols, which a trap takes out and switch_send() puts in.
  */
@@ -22,6 +27,7 @@
 #include <stdint.h>
 
 #include "fabricd/switch/fdb.h"
+#include "fabricd/switch/settings.h"
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
 #include "proto/wire/frame.h"
@@ -29,26 +35,29 @@
 struct switch_;
 struct swport;
 
-/* Why a frame was not delivered. Each port counts them; names in swport_drop_name(). */
-enum swport_drop {
-    SWPORT_DROP_MALFORMED, /* Shorter than a header, or metadata that does not fit it. */
-    SWPORT_DROP_TOO_BIG,   /* Over what the egress port or the network's MTU takes. */
-    SWPORT_DROP_VLAN,      /* Tagged into a VLAN where it may not be. */
-    SWPORT_DROP_SOURCE,    /* Source MAC or address not the port's own (pinned ports). */
-    SWPORT_DROP_RESERVED,  /* To 01-80-C2-00-00-00..0F. */
-    SWPORT_DROP_BLOCKED,   /* The port does not forward. */
-    SWPORT_DROP_NOWHERE,   /* No port to go to, or back where it came from. */
-    SWPORT_DROP_FULL,      /* The egress queue or ring was full. */
-    SWPORT_DROP_IO,        /* The kernel refused it. */
-    SWPORT_DROP_N
-};
-
 struct swport_counters {
     /* From the endpoint into the switch, those dropped there too. A superframe is one. */
     uint64_t rx_frames, rx_bytes;
     uint64_t tx_frames, tx_bytes; /* What the endpoint was given. */
     uint64_t rx_drops[SWPORT_DROP_N];
     uint64_t tx_drops[SWPORT_DROP_N];
+};
+
+/* What a switch has to tell of a port, at most every SWPORT_NOTICE_TIME for each sort. */
+enum swport_notice {
+    SWPORT_NOTICE_STORM, /* Storm control drops. */
+    SWPORT_NOTICE_MACS,  /* The port has as many MACs as it may. */
+    SWPORT_NOTICE_FLAP,  /* A MAC moved too often; it stays where it was. */
+    SWPORT_NOTICE_GUARD, /* It sent what its guards do not let in. */
+    SWPORT_NOTICES
+};
+
+#define SWPORT_NOTICE_TIME (10 * MTIME_SEC)
+
+/* A token bucket. It may go below zero by one frame. */
+struct storm {
+    int64_t credit;
+    mtime_t refilled;
 };
 
 struct swport_ops {
@@ -79,7 +88,6 @@ struct swport {
     const struct swport_ops *ops;
     uint32_t id;        /* Unique in the daemon; for messages and captures. */
     const char *name;   /* For captures; lives as long as the port. NULL = none. */
-    uint16_t vlan;      /* Access VLAN; 0 = transparent. */
     bool all_vlans;     /* A link: takes and gives frames of every VLAN, in tci. */
     uint8_t horizon;    /* Horizon group; 0 = none. */
     uint8_t caps;       /* FRAME_CAP_* of what it takes. */
@@ -90,7 +98,8 @@ struct swport {
         uint8_t family; /* 4 or 6 */
         uint8_t addr[16];
     } pin_addrs[8];
-    uint8_t n_pin_addrs; /* The IPv6 link-local of pin_mac is always allowed. */
+    uint8_t n_pin_addrs;        /* The IPv6 link-local of pin_mac is always allowed. */
+    struct swport_settings set; /* Afterwards by switch_set_port(). */
 
     struct swport_counters counters;
     enum swport_state state; /* Set by switch_set_port_state() once the port is added. */
@@ -99,6 +108,9 @@ struct swport {
     /* The switch's own. */
     struct switch_ *sw;
     struct list ports_link, dirty_link;
+    unsigned index; /* In the sets of ports. */
+    struct storm storm[SWPORT_FLOOD_N];
+    mtime_t noticed[SWPORT_NOTICES];
     struct fdb_port fdb;
     unsigned n_pending;
     size_t room_left;      /* Of ops->room(), in the burst at hand. */
@@ -112,10 +124,10 @@ struct swport {
 };
 
 struct switch_config {
-    uint32_t mtu;            /* IP MTU of the network, 1280..9216; frames up to mtu + 18. */
-    bool vlan_aware;         /* The network declares VLANs. */
-    uint8_t vlans[4096 / 8]; /* Bit set = declared. */
-    mtime_t ageing;          /* 300 s unless set. */
+    uint32_t mtu;    /* IP MTU of the network, 1280..9216; frames up to mtu + 18. */
+    bool vlan_aware; /* The network declares VLANs. */
+    uint8_t vlans[SWPORT_VLANS / 8]; /* Bit set = declared. */
+    mtime_t ageing;                  /* 300 s unless set. */
     uint32_t fdb_room; /* Most MACs, 65,536 unless set; at the limit the port that holds the
                         * most loses its oldest. Fixed at switch_new(). */
     uint64_t seed;     /* Random: keys the MAC table. Fixed at switch_new(). */
@@ -129,11 +141,21 @@ void switch_configure(struct switch_ *, const struct switch_config *);
 void switch_add_port(struct switch_ *, struct swport *);
 void switch_remove_port(struct swport *); /* Forgets its MACs too. Harmless if not added. */
 
+/*
+ * New settings for a port that forwards. What was learnt in VLANs that the port leaves is
+ * forgotten; in those that it keeps nothing is lost. When it returns, no frame of a VLAN that the
+ * port left goes to it any more (frames that its driver queues have left the switch).
+ */
+void switch_set_port(struct swport *, const struct swport_settings *);
+
+/* Where the port sends untagged frames of the VLAN, tagged ones, or none; states do not count. */
+bool switch_is_member(const struct swport *, uint16_t vid);
+
 /* Takes effect before it returns: what is pending for a port that no longer forwards is not
  * delivered. Learnt MACs stay: see switch_flush_port(). */
 void switch_set_port_state(struct swport *, enum swport_state);
 
-/* Forgets what was learnt behind the port. */
+/* Forgets what was learnt behind the port, at the same cost however much that is. */
 void switch_flush_port(struct swport *);
 
 /*
@@ -152,6 +174,19 @@ void switch_set_trap(struct switch_ *, const struct switch_trap *);
 
 /* Gives the port a plain frame of the bridge's own, whatever its state. */
 void switch_send(struct swport *, struct frame *);
+
+/* Told of what is noticed at ports; a leaf call, from inside switch_input(). */
+struct switch_notices {
+    void (*noticed)(void *aux, const struct swport *, enum swport_notice,
+                    const uint8_t mac[6], uint16_t vlan);
+    void *aux;
+};
+
+void switch_set_notices(struct switch_ *, const struct switch_notices *); /* Borrowed. */
+const char *swport_notice_name(enum swport_notice);
+
+/* The MAC is about to be heard elsewhere, by migration: that is no flap. */
+void switch_expect_move(struct switch_ *, const uint8_t mac[6], uint16_t vlan);
 
 /*
  * The burst came in by `in`. n <= FRAME_BURST. Frames may be altered (checksums, egress). Each
@@ -176,9 +211,17 @@ void switch_run(struct switch_ *, mtime_t now); /* Ageing. */
 struct switch_mac {
     uint8_t mac[6];
     uint16_t vlan;
+    bool fixed;
     uint32_t port_id;
     mtime_t seen;
 };
+
+struct switch_vlan {
+    uint64_t rx_frames, rx_bytes; /* Came in and were let in. */
+};
+
+/* What came into the switch in a VLAN (0 = in a network without them). */
+struct switch_vlan switch_vlan_counters(const struct switch_ *, uint16_t vlan);
 
 /* Forgets what was learnt in a VLAN. */
 void switch_flush_vlan(struct switch_ *, uint16_t vlan);

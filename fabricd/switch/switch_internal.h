@@ -4,24 +4,88 @@
 #define FABRICD_SWITCH_SWITCH_INTERNAL_H
 
 #include "fabricd/switch/switch.h"
+#include "proto/wire/frame.h"
 
 struct switch_ {
     struct switch_config config;
     struct fdb *fdb;
     struct list ports;
     const struct switch_capture *capture; /* NULL = nobody looks. */
-    const struct switch_trap *trap;       /* NULL = no bridge protocol runs. */
-    struct frame *cut;                    /* [FRAME_BURST], for segments of a superframe. */
+    const struct switch_trap *trap;
+    const struct switch_notices *notices;
+    /* By index; n_words * 64 of them. The set of a VLAN has a bit for each port that is in it and
+     * forwards; NULL = nobody ever was. */
+    struct swport **port_at;
+    unsigned n_words;
+    uint64_t *sets[SWPORT_VLANS];
+    struct switch_vlan *vlans; /* [SWPORT_VLANS] */
+    bool nested;               /* In the burst at hand is a frame with a tag inside. */
+    struct frame *cut;         /* [FRAME_BURST], for segments of a superframe. */
     uint8_t *scratch; /* Their bytes; pages are only touched where something is cut. */
 };
 
 #define EGRESS_SCRATCH ((FRAME_BURST + 1u) * (FRAME_SIZE_MAX + 2u * FRAME_HEADROOM))
+#define FORWARD        SWPORT_DROP_N /* Verdict: no reason to drop. */
+#define TAKEN          ((enum swport_drop)(SWPORT_DROP_N + 1)) /* It went elsewhere. */
+
+/* One burst on its way through. */
+struct burst {
+    struct switch_ *sw;
+    struct swport *in;
+    mtime_t now;
+    bool held; /* Stop before a unicast destination without room. */
+    struct swport *blocked;
+    struct list dirty;           /* Ports with pending frames. */
+    uint64_t n_vlan, vlan_bytes; /* Of VLAN `vid`, not counted there yet. */
+    const uint64_t *set;         /* Of VLAN `vid`. */
+    uint16_t vid;
+};
+
+/* --- vlan.c ------------------------------------------------------------------------------- */
+
+/* The port's place in the sets of all VLANs, after anything that decides it has changed. */
+void vlan_add_port(struct switch_ *, struct swport *);
+void vlan_remove_port(struct switch_ *, struct swport *);
+void vlan_update_port(struct switch_ *, const struct swport *);
+void vlan_free(struct switch_ *);
+
+static inline bool set_has(const uint64_t *set, unsigned index)
+{
+    return set && set[index / 64] >> (index % 64) & 1;
+}
+
+/* Puts the frame into its VLAN: takes its tag out of the bytes, into tci. Membership is the
+ * caller's to check. */
+enum swport_drop vlan_classify(struct switch_ *, const struct swport *in, struct frame *);
+
+/* Whether the frame leaves by the port with a tag. */
+static inline bool vlan_leaves_tagged(const struct swport *port, uint16_t vid)
+{
+    return port->set.tagged && vid != port->set.vlan;
+}
+
+/* Puts the tag of tci into the bytes, and takes it out again. */
+void vlan_tag(struct frame *);
+void vlan_untag(struct frame *);
+
+/* --- egress.c ----------------------------------------------------------------------------- */
 
 /* Gives the port its pending frames, in a form that it takes. */
 void egress_flush(struct switch_ *, struct swport *);
 
+/* --- guard.c, storm.c ----------------------------------------------------------------------- */
+
 /* True if the pinned port may send this frame: its MAC, ARP sender, IPv4 and IPv6 source are
  * its own, and it does not play DHCP server or router. */
 bool guard_allows(const struct swport *, const struct frame *);
+
+/* True if the frame is none of those that SWPORT_GUARD_* keep out. */
+bool guard_lets_in(unsigned guards, const struct frame *);
+
+/* True if storm control lets one more frame of this sort in. */
+bool storm_allows(struct burst *, enum swport_flood, const struct frame *);
+
+/* Tells of it, if that was not done lately. */
+void notice(struct burst *, enum swport_notice, const uint8_t mac[6], uint16_t vlan);
 
 #endif

@@ -60,6 +60,7 @@ enum inner_type {
 enum {
     INNER_OPEN_CSUM = 1,  /* Complete the checksum, at start + offset, from start to end. */
     INNER_CSUM_VALID = 2, /* The sending host has verified it. */
+    INNER_ISOLATED = 4,   /* Not for isolated ports. */
 };
 
 struct inner {

@@ -28,7 +28,8 @@ enum field_type {
     FIELD_CIDR6,
     FIELD_CIDR, /* Address with optional prefix length, either family. */
     FIELD_ADDR_PORT,
-    FIELD_BITS,      /* Bits per second: 10M, 1.5G, 64k. Stored as an integer. */
+    FIELD_BITS, /* Bits per second: 10M, 1.5G, 64k. Stored as an integer. */
+    FIELD_RATE, /* Frames or bits per second: 1000pps, 10M. Stored as text in canonical form. */
     FIELD_TIME,      /* 1h, 30s, 250ms. Stored as text in canonical form. */
     FIELD_PRINCIPAL, /* uid:N gid:N user:U group:G */
     FIELD_SECRET,    /* {file: PATH}; a secret itself is refused. */
@@ -110,7 +111,10 @@ bool schema_name_ok(const char *name);
 bool schema_parse_bits(const char *text, int64_t *bits);
 bool schema_parse_time(const char *text, int64_t *ms);
 
-/* The canonical text of either, in buffer[24]. */
+/* The form of FIELD_RATE; *frames tells which of the two it is. */
+bool schema_parse_rate(const char *text, int64_t *rate, bool *frames);
+
+/* The canonical text of bits or time, in buffer[24]. */
 void schema_print_bits(int64_t bits, char buffer[24]);
 void schema_print_time(int64_t ms, char buffer[24]);
 

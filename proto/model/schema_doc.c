@@ -125,6 +125,8 @@ static struct node *value_schema(const struct field *f)
         return ranged(f);
     case FIELD_BITS:
         return either(ranged(f), with_pattern("^[0-9]+(\\.[0-9]+)?[kMGT]?$"));
+    case FIELD_RATE:
+        return with_pattern("^[0-9]+(\\.[0-9]+)?([kMGT]|pps|[kMGT]pps)?$");
     case FIELD_NAME:
         return with_pattern(NAME_PATTERN);
     case FIELD_ENUM:

@@ -56,6 +56,35 @@ static bool interface_name_ok(const char *name)
     return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+static void port_bad(struct check *c, const struct node *in, const char *key,
+                     const char *what)
+{
+    size_t before = check_down(c, key);
+
+    check_bad(c, place(in, key), "%s", what);
+    check_up(c, before);
+}
+
+/* access, or trunk with native, or transparent. */
+static void port_vlan_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    const struct node *trunk = node_get(out, "trunk");
+    int64_t native = node_get_int(out, "native", 0);
+    bool access = node_get(out, "access") != NULL;
+
+    if (access && trunk) {
+        port_bad(c, in, "trunk",
+                 "a port is an access port or a trunk (one of access and trunk)");
+    }
+    if (native && !trunk) {
+        port_bad(c, in, "native", "only a trunk has a native VLAN (trunk: [IDS])");
+    }
+    if ((access || trunk) && node_get_bool(out, "transparent", false)) {
+        port_bad(c, in, "transparent",
+                 "a transparent port is in no VLAN (one of access, trunk and transparent)");
+    }
+}
+
 static void port_rules(struct check *c, const struct node *in, const struct node *out)
 {
     const char *tap = node_get_text(out, "tap", NULL);
@@ -67,6 +96,7 @@ static void port_rules(struct check *c, const struct node *in, const struct node
                   tap ? "has tap and vde (one of them)"
                       : "says nothing of what it is (tap: INTERFACE, or vde: true)");
     }
+    port_vlan_rules(c, in, out);
     if (tap && !interface_name_ok(tap)) {
         before = check_down(c, "tap");
         check_bad(c, place(in, "tap"),

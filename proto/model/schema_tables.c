@@ -65,6 +65,16 @@ static const struct field network_fields[] = {
     NONE
 };
 
+static const struct field storm_fields[] = {
+    {.name = "broadcast", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
+     .help = "Most broadcast that is let in from the port, per second"},
+    {.name = "multicast", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
+     .help = "Most multicast"},
+    {.name = "unknown", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
+     .help = "Most unicast to MACs that are not known, which goes to all ports"},
+    NONE
+};
+
 static const struct field port_fields[] = {
     {.name = "host", .type = FIELD_NAME, .flags = FIELD_LINK | FIELD_RESOLVED, .words = "host",
      .impact = IMPACT_FLAP, .help = "Where the port is; this host if not given"},
@@ -72,18 +82,27 @@ static const struct field port_fields[] = {
      .help = "A TAP interface of that name"},
     {.name = "vde", .type = FIELD_BOOL, .otherwise = "false", .impact = IMPACT_FLAP,
      .help = "A place for a VDE client"},
-    {.name = "access", .type = FIELD_INT, .min = 1, .max = 4094, .impact = IMPACT_FLAP,
+    {.name = "access", .type = FIELD_INT, .min = 1, .max = 4094,
      .help = "The one VLAN that the port is in, untagged"},
+    {.name = "trunk", .type = FIELD_INT, .flags = FIELD_LIST, .min = 1, .max = 4094, .most = 4094,
+     .help = "VLANs that the port carries tagged"},
+    {.name = "native", .type = FIELD_INT, .min = 1, .max = 4094,
+     .help = "The trunk's VLAN of frames without a tag"},
+    {.name = "transparent", .type = FIELD_BOOL, .otherwise = "false",
+     .help = "Frames pass with their tags; all ports of a network without VLANs are transparent"},
     {.name = "rate", .type = FIELD_BITS, .min = 1000, .max = 1000000000000,
      .help = "Bits per second towards the port"},
     LATER("stream", FIELD_TEXT, "A Unix stream socket of QEMU", "stream ports are not built yet"),
     LATER("raw", FIELD_TEXT, "A physical interface", "raw ports are not built yet"),
-    LATER("trunk", FIELD_INT, "VLANs that the port carries tagged", "trunks are not built yet"),
-    LATER("native", FIELD_INT, "The trunk's untagged VLAN", "trunks are not built yet"),
-    LATER("transparent", FIELD_BOOL, "Frames pass with their tags",
-          "the transparent setting is not built yet; a network without VLANs is transparent"),
-    LATER("guard", FIELD_ENUM, "What the port may not send", "guards are not built yet"),
-    LATER("storm", FIELD_MAP, "Storm control", "storm control is not built yet"),
+    {.name = "guard", .type = FIELD_ENUM, .flags = FIELD_LIST, .words = "dhcp|ra",
+     .words_later = "bpdu|root|spoof",
+     .help = "What the port may not send: messages of DHCP servers, of routers"},
+    {.name = "storm", .type = FIELD_MAP, .fields = storm_fields,
+     .help = "How much the port may send to all others"},
+    {.name = "mac_limit", .type = FIELD_INT, .min = 1, .max = 65536,
+     .help = "Most MACs behind the port; frames of others are dropped"},
+    {.name = "isolated", .type = FIELD_BOOL, .otherwise = "false",
+     .help = "The port exchanges nothing with other isolated ports of its network"},
     READ_ONLY("network", "The network of the port"),
     COMMON_FIELDS,
     NONE

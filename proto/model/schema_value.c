@@ -131,6 +131,18 @@ static void print_unit(int64_t value, const struct unit *units, char buffer[24])
     snprintf(buffer, 24, "%lld%s", (long long)(value / units[i].size), units[i].name);
 }
 
+bool schema_parse_rate(const char *text, int64_t *rate, bool *frames)
+{
+    const char *p = text;
+
+    if (schema_parse_bits(text, rate)) {
+        *frames = false;
+        return true;
+    }
+    *frames = true;
+    return parse_with_unit(&p, bit_units, rate) ? !strcmp(p, "pps") : false;
+}
+
 void schema_print_bits(int64_t bits, char buffer[24])
 {
     print_unit(bits, bit_units, buffer);
@@ -399,6 +411,28 @@ static struct node *value_bits(const struct field *f, const struct node *x, char
     return node_int(bits);
 }
 
+/* The limits are of bits; frames are at least 1 and at most of a thousandth of them. */
+static struct node *value_rate(const struct field *f, const char *text, char *why,
+                               size_t size)
+{
+    char canonical[24];
+    int64_t rate;
+    bool frames;
+
+    if (!schema_parse_rate(text, &rate, &frames)) {
+        return refuse(f, text, why, size);
+    }
+    if (rate < (frames ? 1 : f->min) || rate > (frames ? f->max / 1000 : f->max)) {
+        REFUSE("\"%s\" is out of range", text);
+    }
+    if (frames) {
+        snprintf(canonical, sizeof(canonical), "%lldpps", (long long)rate);
+    } else {
+        schema_print_bits(rate, canonical);
+    }
+    return node_text(canonical);
+}
+
 static struct node *value_time(const struct field *f, const char *text, char *why,
                                size_t size)
 {
@@ -477,6 +511,7 @@ void schema_allowed(const struct field *f, char *buffer, size_t size)
         [FIELD_CIDR] = "an address as 10.64.0.2/24 or fd42::2/64",
         [FIELD_ADDR_PORT] = "ADDRESS:PORT as 192.0.2.1:4655 or [2001:db8::1]:4655",
         [FIELD_BITS] = "bits per second, as 64k, 10M or 1.5G",
+        [FIELD_RATE] = "frames or bits per second, as 1000pps or 10M",
         [FIELD_TIME] = "a time as 250ms, 30s or 1h",
         [FIELD_PRINCIPAL] = "uid:N, gid:N, user:NAME or group:NAME",
         [FIELD_SECRET] = "{file: PATH}",
@@ -539,6 +574,7 @@ static struct node *value_of_text(const struct field *f, const char *text, char 
     case FIELD_INT:
     case FIELD_BITS:
     case FIELD_SECRET:
+    case FIELD_RATE:
     case FIELD_MAP:
     case FIELD_MAP_OF:
         break;
@@ -566,6 +602,13 @@ struct node *schema_value(const struct field *f, const struct node *x, char *why
             REFUSE("not a truth value (%s)", allowed);
         }
         return node_bool(x->boolean);
+    case FIELD_RATE: /* A plain number is of bits. */
+        if (x->kind == NODE_INT) {
+            snprintf(allowed, sizeof(allowed), "%lld", (long long)x->integer);
+            return value_rate(f, allowed, why, size);
+        }
+        return x->kind == NODE_TEXT ? value_rate(f, x->text, why, size)
+                                    : refuse(f, "this", why, size);
     default:
         if (x->kind != NODE_TEXT) {
             REFUSE("not a text (%s)", allowed);

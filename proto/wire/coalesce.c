@@ -99,8 +99,9 @@ static bool same_flow(const struct piece *a, const struct piece *b)
 {
     return a->pk.l3 == b->pk.l3 && a->pk.l3_ofs == b->pk.l3_ofs &&
            a->pk.l4_ofs == b->pk.l4_ofs && a->pk.payload_ofs == b->pk.payload_ofs &&
-           a->f->tci == b->f->tci && memcmp(a->f->data, b->f->data, a->pk.l3_ofs) == 0 &&
-           same_ip(a, b) && same_tcp(a, b);
+           a->f->tci == b->f->tci && !((a->f->flags ^ b->f->flags) & FRAME_ISOLATED) &&
+           memcmp(a->f->data, b->f->data, a->pk.l3_ofs) == 0 && same_ip(a, b) &&
+           same_tcp(a, b);
 }
 
 static bool follows(const struct run *r, const struct piece *p)
@@ -170,7 +171,7 @@ static void run_end(struct run *r)
     f->hdr_size = pk->payload_ofs;
     f->csum_start = pk->l4_ofs;
     f->csum_ofs = TCP_CSUM;
-    f->flags = FRAME_NEEDS_CSUM;
+    f->flags = (uint8_t)(FRAME_NEEDS_CSUM | (f->flags & FRAME_ISOLATED));
 }
 
 unsigned coalesce(struct frame *frames, unsigned n)

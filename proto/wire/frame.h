@@ -40,6 +40,7 @@ enum {
     FRAME_NEEDS_CSUM = 1, /* Complete the checksum from csum_start to the end. */
     FRAME_CSUM_VALID = 2, /* Somebody trusted has verified it. */
     FRAME_GSO_ECN = 4,    /* TCP CWR is set: only the first segment keeps it. */
+    FRAME_ISOLATED = 8,   /* Came from an isolated port, of this host or another. */
 };
 
 /* What a port takes beyond plain, complete frames of at most its max_frame. */

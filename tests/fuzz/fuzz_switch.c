@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The forwarding path with whatever frames and metadata. The input is a byte of options and then
- * frames: ingress port, tag control information (for the link), size, a virtio header, bytes.
+ * frames: ingress port, tag control information (for the link), size, a virtio header, bytes. An
+ * ingress of OPERATION or more sets a state, flushes, or changes a trunk instead.
  *
  * Invariants: a port gets only what it takes (size, offloads), never by the port that the frame
  * came by, never across VLANs or within the horizon group, and all bytes that it is given are
@@ -16,7 +17,9 @@
 #include "proto/base/cur.h"
 #include "proto/wire/vnet.h"
 
-#define N_PORTS 5u
+#define N_PORTS   7u
+#define OPERATION 240u
+#define TRUNK     5u /* And those behind it. */
 
 struct fuzz_port {
     struct swport sw; /* First. */
@@ -36,6 +39,25 @@ static void must(bool holds)
         abort();
 }
 
+static unsigned tag_of(const struct frame *f)
+{
+    return (unsigned)f->data[12] << 8 | f->data[13];
+}
+
+/* Untagged of the native VLAN, or tagged of one that the trunk carries. */
+static void check_trunk(const struct fuzz_port *p, const struct frame *f)
+{
+    uint16_t vid;
+
+    if (tag_of(f) != 0x8100) {
+        must(p->sw.set.vlan && (f->tci & FRAME_TCI_VID) == p->sw.set.vlan);
+        return;
+    }
+    must(f->size >= 18 && f->tci == 0);
+    vid = (uint16_t)((unsigned)(f->data[14] & 15) << 8 | f->data[15]);
+    must(swport_vlan_has(p->sw.set.trunk, vid) || vid == p->sw.set.vlan);
+}
+
 static void check_frame(const struct fuzz_port *p, const struct frame *f)
 {
     uint8_t sum = 0;
@@ -45,8 +67,11 @@ static void check_frame(const struct fuzz_port *p, const struct frame *f)
         must(f->gso == FRAME_GSO_NONE && !(f->flags & FRAME_NEEDS_CSUM));
     if (f->gso == FRAME_GSO_NONE)
         must(f->size <= p->sw.max_frame);
-    if (aware)
-        must(p->sw.all_vlans || (f->tci & FRAME_TCI_VID) == p->sw.vlan);
+    if (p->sw.set.tagged)
+        check_trunk(p, f);
+    else if (aware && !p->sw.all_vlans)
+        must((f->tci & FRAME_TCI_VID) == p->sw.set.vlan && tag_of(f) != 0x8100);
+    must(p->sw.state == SWPORT_FORWARDING);
     for (uint32_t i = 0; i < f->size; i++)
         sum = (uint8_t)(sum + f->data[i]);
     /* Drivers write their headers in front. */
@@ -71,8 +96,24 @@ static size_t little_room(struct swport *sw)
     return 4096;
 }
 
+/* 10 and 20 with 10 native, or 20 and 30 without. */
+static void set_trunk(struct swport_settings *set, unsigned sort)
+{
+    *set = (struct swport_settings){.tagged = aware, .isolated = sort & 1};
+    if (!aware)
+        return;
+    set->vlan = sort & 1 ? 10 : 0;
+    swport_vlan_add(set->trunk, 20);
+    swport_vlan_add(set->trunk, sort & 1 ? 10 : 30);
+    set->guards = sort & 2 ? SWPORT_GUARD_DHCP | SWPORT_GUARD_RA : 0;
+    set->macs_max = sort & 4 ? 2 : 0;
+    set->storm[SWPORT_BROADCAST].rate = sort & 8 ? 10 : 0;
+    set->storm[SWPORT_UNKNOWN].rate = sort & 8 ? 1000 : 0;
+    set->storm[SWPORT_UNKNOWN].in_bits = sort & 8;
+}
+
 /* 0 takes everything; 1 takes plain frames only; 2 is pinned and has little room; 3 and 4 are
- * links. */
+ * links, 5 and 6 trunks. */
 static void add_ports(struct switch_ *sw)
 {
     static const struct swport_ops ops = {.send = take};
@@ -84,9 +125,11 @@ static void add_ports(struct switch_ *sw)
         ports[i].sw.ops = i == 2 ? &held_ops : &ops;
         ports[i].sw.caps = i == 1 ? 0 : FRAME_CAP_ALL;
         ports[i].sw.max_frame = i == 1 ? 1514 : FRAME_SIZE_MAX;
-        ports[i].sw.vlan = aware ? 10 : 0;
-        if (i >= 3) {
-            ports[i].sw.vlan = 0;
+        ports[i].sw.set.vlan = aware ? 10 : 0;
+        if (i >= TRUNK) {
+            set_trunk(&ports[i].sw.set, i);
+        } else if (i >= 3) {
+            ports[i].sw.set.vlan = 0;
             ports[i].sw.all_vlans = true;
             ports[i].sw.horizon = 1;
         }
@@ -100,6 +143,24 @@ static void add_ports(struct switch_ *sw)
         switch_add_port(sw, &ports[i].sw);
 }
 
+/* What a control process or a spanning tree does meanwhile. False at the end. */
+static bool operate(struct cur *c)
+{
+    uint8_t what = cur_u8(c), how = cur_u8(c);
+    struct swport *port = &ports[what % N_PORTS].sw;
+    struct swport_settings set;
+
+    if (what < 64) {
+        switch_set_port_state(port, (enum swport_state)(how % 3));
+    } else if (what < 128) {
+        switch_flush_port(port);
+    } else if (port->set.tagged) {
+        set_trunk(&set, how);
+        switch_set_port(port, &set);
+    }
+    return !c->bad;
+}
+
 /* Reads one frame into memory of its own, so that a step outside is seen. False at the end. */
 static bool read_frame(struct cur *c, struct frame *f, uint8_t **memory)
 {
@@ -107,7 +168,10 @@ static bool read_frame(struct cur *c, struct frame *f, uint8_t **memory)
     uint32_t size;
     uint16_t tci;
 
-    ingress = cur_u8(c) % N_PORTS;
+    ingress = cur_u8(c);
+    if (ingress >= OPERATION)
+        return operate(c);
+    ingress %= N_PORTS;
     tci = cur_u16(c);
     size = cur_u16(c);
     cur_copy(c, header, sizeof header);
@@ -122,7 +186,7 @@ static bool read_frame(struct cur *c, struct frame *f, uint8_t **memory)
     cur_copy(c, f->data, size);
     if (vnet_decode(header, f) < 0)
         f->size = 0;
-    f->tci = ingress >= 3 ? tci : 0;
+    f->tci = ingress == 3 || ingress == 4 ? tci : 0;
     return true;
 }
 
@@ -132,8 +196,8 @@ static void feed(struct cur *c)
     uint8_t *memory;
     mtime_t now = 0;
 
-    while (read_frame(c, &f, &memory)) {
-        struct swport *in = &ports[ingress].sw;
+    while (memory = NULL, f.size = 0, read_frame(c, &f, &memory)) {
+        struct swport *in = &ports[ingress % N_PORTS].sw;
         struct swport *blocked;
 
         now += MTIME_MS;
@@ -155,7 +219,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     aware = options & 1;
     config.mtu = options & 2 ? 9216 : 1500;
     config.vlan_aware = aware;
-    config.vlans[10 / 8] = 1u << (10 % 8);
+    for (uint16_t vid = 10; vid <= 30; vid = (uint16_t)(vid + 10))
+        swport_vlan_add(config.vlans, vid);
     sw = switch_new(&config);
     if (!sw)
         return 0;

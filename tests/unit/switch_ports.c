@@ -35,7 +35,7 @@ void fake_port_init(struct fake_port *p, uint32_t id, uint16_t vlan, bool limite
     memset(p, 0, sizeof *p);
     p->sw.ops = limited ? &limited_ops : &open_ops;
     p->sw.id = id;
-    p->sw.vlan = vlan;
+    p->sw.set.vlan = vlan;
     p->sw.caps = FRAME_CAP_ALL;
     p->sw.max_frame = FRAME_SIZE_MAX;
 }

@@ -308,7 +308,8 @@ static void connect_to(int fd, const char *path)
 
 static void open_door(struct world *w, uint16_t vlan)
 {
-    struct ipc_listen listen_ = {.id = 9, .kind = IPC_LISTEN_VDE, .net = NET, .vlan = vlan};
+    struct ipc_listen listen_ = {
+        .id = 9, .kind = IPC_LISTEN_VDE, .net = NET, .set = {.vlan = vlan}};
     char path[108];
     int fd;
 

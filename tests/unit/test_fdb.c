@@ -21,6 +21,8 @@ struct naive_entry {
     unsigned port;
     mtime_t seen;
     uint64_t heard; /* Order of hearing. */
+    unsigned moves;
+    mtime_t moves_since;
 };
 
 struct naive {
@@ -81,6 +83,20 @@ static struct naive_entry *naive_take(struct naive *m, uint64_t key)
     return e;
 }
 
+/* More than five moves in three minutes, and it stays for three minutes. */
+static bool naive_may_move(struct naive_entry *e, mtime_t now)
+{
+    if (!e->moves || now / MTIME_SEC - e->moves_since >= 180) {
+        e->moves = 0;
+        e->moves_since = now / MTIME_SEC;
+    }
+    if (e->moves > 5)
+        return false;
+    if (++e->moves > 5)
+        e->moves_since = now / MTIME_SEC;
+    return e->moves <= 5;
+}
+
 static void naive_learn(struct naive *m, uint64_t key, unsigned port, mtime_t now)
 {
     struct naive_entry *e = naive_find(m, key);
@@ -88,6 +104,10 @@ static void naive_learn(struct naive *m, uint64_t key, unsigned port, mtime_t no
     if (e && e->fixed)
         return;
     if (e && e->port == port && !e->dead && now - e->seen < MTIME_SEC)
+        return;
+    if (e && e->dead)
+        e->moves = 0;
+    else if (e && e->port != port && !naive_may_move(e, now))
         return;
     if (!e)
         e = naive_take(m, key);
@@ -225,7 +245,7 @@ static void random_operations(void **state)
 static void full_table_is_fair(void **state)
 {
     struct fdb *fdb = fdb_new(16, 1);
-    struct fdb_port quiet, loud;
+    struct fdb_port quiet = {.limit = 0}, loud = {.limit = 0};
 
     (void)state;
     fdb_add_port(fdb, &quiet);
@@ -245,7 +265,7 @@ static void full_table_is_fair(void **state)
 static void list_shows_everything_once(void **state)
 {
     struct fdb *fdb = fdb_new(64, 1);
-    struct fdb_port port;
+    struct fdb_port port = {.limit = 0};
     struct fdb_mac found[7];
     uint32_t cursor = 0;
     unsigned total = 0;
@@ -275,7 +295,7 @@ static void list_shows_everything_once(void **state)
 static void heard_entries_stay(void **state)
 {
     struct fdb *fdb = fdb_new(16, 1);
-    struct fdb_port port;
+    struct fdb_port port = {.limit = 0};
     uint32_t version;
 
     (void)state;
@@ -298,6 +318,97 @@ static void heard_entries_stay(void **state)
     fdb_free(fdb);
 }
 
+/* What is flushed is forgotten whole, whatever it was, and its room is used again first. */
+static void flush_forgets(void **state)
+{
+    struct fdb *fdb = fdb_new(16, 1);
+    struct fdb_port a = {.limit = 0}, b = {.limit = 0};
+    uint8_t kept[4096 / 8] = {0};
+
+    (void)state;
+    fdb_add_port(fdb, &a);
+    fdb_add_port(fdb, &b);
+    for (uint32_t i = 0; i < 12; i++)
+        fdb_learn(fdb, key_of(i), &a, 0);
+    assert_true(fdb_fix(fdb, key_of(20), &a, 0));
+    fdb_flush_port(fdb, &a);
+    assert_int_equal(fdb_count(fdb), 1);
+    assert_ptr_equal(fdb_lookup(fdb, key_of(20)), &a);
+    fdb_learn(fdb, key_of(3), &b, 0); /* One of the dead, elsewhere. */
+    for (uint32_t i = 30; i < 44; i++)
+        fdb_learn(fdb, key_of(i), &b, 0);
+    assert_int_equal(fdb_count(fdb), 16); /* Nothing was evicted. */
+    fdb_remove_port(fdb, &a);
+    assert_int_equal(fdb_count(fdb), 15);
+    fdb_add_port(fdb, &a); /* In the same slot: nothing is inherited. */
+    assert_null(fdb_lookup(fdb, key_of(4)));
+    kept[0] = 1; /* VLAN 0 */
+    fdb_keep_vlans(fdb, &b, kept);
+    assert_ptr_equal(fdb_lookup(fdb, key_of(3)), &b);
+    assert_ptr_equal(fdb_lookup(fdb, key_of(30)), &b);
+    assert_null(fdb_lookup(fdb, key_of(31)));
+    fdb_remove_port(fdb, &a);
+    fdb_remove_port(fdb, &b);
+    fdb_free(fdb);
+}
+
+static void flapping_is_damped(void **state)
+{
+    struct fdb *fdb = fdb_new(16, 1);
+    struct fdb_port port[2] = {{.limit = 0}};
+    uint64_t key = key_of(0);
+    mtime_t now = 7 * MTIME_SEC;
+
+    (void)state;
+    fdb_add_port(fdb, &port[0]);
+    fdb_add_port(fdb, &port[1]);
+    for (unsigned i = 0; i <= FDB_MOVES_MAX; i++)
+        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
+    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_FLAPPED);
+    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_DAMPED);
+    assert_int_equal(fdb_learn(fdb, key, &port[1], now), FDB_HEARD);
+    assert_ptr_equal(fdb_lookup(fdb, key), &port[1]);
+    /* Not for ever, */
+    assert_int_equal(fdb_learn(fdb, key, &port[0], now + FDB_MOVES_TIME), FDB_HEARD);
+    assert_ptr_equal(fdb_lookup(fdb, key), &port[0]);
+    /* and expected moves are none. */
+    for (unsigned i = 1; i < 20; i++) {
+        fdb_expect_move(fdb, key);
+        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
+    }
+    for (unsigned i = 0; i < 20; i++) { /* Nor are those after a flush. */
+        fdb_flush_port(fdb, &port[0]);
+        fdb_flush_port(fdb, &port[1]);
+        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
+    }
+    fdb_expect_move(fdb, key_of(9)); /* Of nobody. */
+    fdb_remove_port(fdb, &port[0]);
+    fdb_remove_port(fdb, &port[1]);
+    fdb_free(fdb);
+}
+
+static void limit_holds(void **state)
+{
+    struct fdb *fdb = fdb_new(16, 1);
+    struct fdb_port a = {.limit = 2}, b = {.limit = 0};
+
+    (void)state;
+    fdb_add_port(fdb, &a);
+    fdb_add_port(fdb, &b);
+    fdb_learn(fdb, key_of(0), &a, 0);
+    fdb_learn(fdb, key_of(1), &a, 0);
+    fdb_learn(fdb, key_of(2), &b, 0);
+    assert_int_equal(fdb_learn(fdb, key_of(3), &a, 0), FDB_LIMIT);
+    assert_int_equal(fdb_learn(fdb, key_of(2), &a, 0), FDB_LIMIT);
+    assert_int_equal(fdb_learn(fdb, key_of(1), &a, 0), FDB_HEARD);
+    assert_ptr_equal(fdb_lookup(fdb, key_of(2)), &b);
+    fdb_flush_port(fdb, &a);
+    assert_int_equal(fdb_learn(fdb, key_of(3), &a, 0), FDB_HEARD);
+    fdb_remove_port(fdb, &a);
+    fdb_remove_port(fdb, &b);
+    fdb_free(fdb);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +416,9 @@ int main(void)
         cmocka_unit_test(full_table_is_fair),
         cmocka_unit_test(list_shows_everything_once),
         cmocka_unit_test(heard_entries_stay),
+        cmocka_unit_test(flush_forgets),
+        cmocka_unit_test(flapping_is_damped),
+        cmocka_unit_test(limit_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,8 @@ static int count_fds(void)
 
 static struct ipc_port a_port(void)
 {
-    struct ipc_port p = {.id = 6, .kind = IPC_PORT_TAP, .vlan = 10, .net = 77, .n_pins = 1};
+    struct ipc_port p = {
+        .id = 6, .kind = IPC_PORT_TAP, .set = {.vlan = 10}, .net = 77, .n_pins = 1};
 
     memcpy(p.name, "web", 4);
     p.pins[0].family = 4;

@@ -137,12 +137,9 @@ static void what_is_not_built_yet(void **state)
     expect("network", "{stp: {mode: rstp, priority: {alpha: 4096}}}",
            "x.stp.mode: rstp mode is not built yet (off)\n"
            "x.stp.priority: spanning tree settings are not built yet\n");
-    expect("port", "{stream: a.sock, trunk: [10], native: 10, guard: [root], storm: {}}",
+    expect("port", "{stream: a.sock, guard: [root]}",
            "x.stream: stream ports are not built yet\n"
-           "x.trunk: trunks are not built yet\n"
-           "x.native: trunks are not built yet\n"
-           "x.guard: guards are not built yet\n"
-           "x.storm: storm control is not built yet\n");
+           "x.guard: root guard is not built yet (dhcp, ra)\n");
     expect("link", "{between: [a, b], cost: 10, delay: 1ms}",
            "x.cost: costs of links are not built yet; they come with tree forwarding\n"
            "x.delay: link impairments are not built yet\n");
@@ -169,8 +166,29 @@ static void ports(void **state)
     (void)state;
     expect("port", "{host: alpha, tap: office0, access: 10, rate: 1.5G}",
            "{\"host\":\"alpha\",\"tap\":\"office0\",\"vde\":false,\"access\":10,"
-           "\"rate\":1500000000}");
-    expect("port", "{vde: true}", "{\"vde\":true}");
+           "\"transparent\":false,\"rate\":1500000000,\"isolated\":false}");
+    expect("port",
+           "{tap: a, trunk: [10, 20], native: 10, guard: ra, isolated: true, "
+           "mac_limit: 9, storm: {broadcast: 1kpps, unknown: 1500000}}",
+           "{\"tap\":\"a\",\"vde\":false,\"trunk\":[10,20],\"native\":10,"
+           "\"transparent\":false,\"guard\":[\"ra\"],"
+           "\"storm\":{\"broadcast\":\"1000pps\",\"unknown\":\"1500k\"},\"mac_limit\":9,"
+           "\"isolated\":true}");
+    expect("port", "{tap: a, access: 10, trunk: 20}",
+           "x.trunk: a port is an access port or a trunk (one of access and trunk)\n");
+    expect("port", "{tap: a, native: 10}",
+           "x.native: only a trunk has a native VLAN (trunk: [IDS])\n");
+    expect("port", "{tap: a, access: 10, transparent: true}",
+           "x.transparent: a transparent port is in no VLAN (one of access, trunk and "
+           "transparent)\n");
+    expect(
+        "port", "{tap: a, storm: {broadcast: 0pps, multicast: 10, unknown: fast}}",
+        "x.storm.broadcast: \"0pps\" is out of range\n"
+        "x.storm.multicast: \"10\" is out of range\n"
+        "x.storm.unknown: \"fast\" is not valid (frames or bits per second, as 1000pps or "
+        "10M)\n");
+    expect("port", "{vde: true}",
+           "{\"vde\":true,\"transparent\":false,\"isolated\":false}");
     expect("port", "{}", "x: says nothing of what it is (tap: INTERFACE, or vde: true)\n");
     expect("port", "{tap: a, vde: true}", "x: has tap and vde (one of them)\n");
     expect("port", "{tap: abcdefghijklmnop}",

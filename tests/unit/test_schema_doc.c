@@ -60,7 +60,7 @@ static void json_schema_has_what_is_built(void **state)
     assert_non_null(node_get(network, "ports"));
     assert_null(node_get(node_get(doc, "properties"), "routers"));
     assert_null(node_get(node_get(node_get(node_get(doc, "$defs"), "port"), "properties"),
-                         "trunk"));
+                         "stream"));
     node_free(doc);
 }
 

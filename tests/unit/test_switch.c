@@ -180,6 +180,10 @@ static void random_traffic(void **state)
     memset(m.behind, 0xff, sizeof m.behind);
     for (unsigned i = 0; i < 3000; i++) {
         memset(m.n_want, 0, sizeof m.n_want);
+        for (unsigned k = 0; k < N_MACS; k++) { /* They move too often. */
+            switch_expect_move(w->sw, mac(k), 10);
+            switch_expect_move(w->sw, mac(k), 20);
+        }
         one_burst(w, &m, &seed);
         check_against(w, &m);
         assert_int_equal(count_nowhere(w), m.nowhere);

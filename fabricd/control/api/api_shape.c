@@ -218,7 +218,7 @@ static bool add_live_port(void *aux, const struct ipc_port *port)
         !is_wanted(shape, net->name, port->name) ||
         view_port(control->view, net->name, port->name) != NULL)
         return true;
-    add_shown(shape, bare_port(net->name, port->name, port->vlan),
+    add_shown(shape, bare_port(net->name, port->name, port->set.vlan),
               live_status(shape, port));
     return true;
 }

@@ -45,11 +45,32 @@ static int check_vde_name(struct work *work, const struct change_item *item)
     return -EINVAL;
 }
 
+/* Whether the network has the VLANs that the port is to be in. */
+static int check_vlans(struct work *work, const struct view_network *net,
+                       const struct node *body)
+{
+    const struct node *trunk = node_get(body, "trunk");
+    int64_t native = node_get_int(body, "native", 0);
+    int r = 0;
+
+    if (net != NULL && net->vlan_aware && node_get_bool(body, "transparent", false)) {
+        change_fail(work->result, 400,
+                    "network %s has VLANs: none of its ports is transparent", net->name);
+        err_hint(&work->result->err, "iothctl net show %s", net->name);
+        return -EINVAL;
+    }
+    if (trunk == NULL)
+        return check_vlan(work, net, node_get_int(body, "access", 0));
+    for (size_t i = 0; r == 0 && i < trunk->n; i++)
+        r = check_vlan(work, net, trunk->child[i]->integer);
+    return r == 0 && native != 0 ? check_vlan(work, net, native) : r;
+}
+
 int finish_port(struct work *work, const struct change_item *item, const struct node *now,
                 struct node *body)
 {
     const struct view_network *net = work_network(work, item->network);
-    int r = check_vlan(work, net, node_get_int(body, "access", 0));
+    int r = check_vlans(work, net, body);
 
     if (r < 0)
         return r;

@@ -77,7 +77,7 @@ static struct ipc_port new_port(const struct plug_conn *conn,
         .kind = request->kind == PLUG_TAP    ? IPC_PORT_TAP
                 : request->kind == PLUG_RING ? IPC_PORT_RING
                                              : IPC_PORT_CAPTURE,
-        .vlan = request->vlan,
+        .set = {.vlan = request->vlan},
         .net = net->id,
         .rate = request->rate,
         .caps = request->caps,

@@ -119,8 +119,8 @@ static void remember_door(struct reconcile *rc, const struct opened *o,
     struct ipc_listen door = {.kind = IPC_LISTEN_VDE,
                               .id = reply->body.reply.port,
                               .net = asked->net,
-                              .vlan = asked->vlan,
                               .stp = asked->stp,
+                              .set = asked->set,
                               .rate = asked->rate};
 
     memcpy(door.name, asked->name, sizeof(door.name));

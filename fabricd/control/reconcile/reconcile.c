@@ -229,7 +229,6 @@ static void run_door(struct reconcile *rc, const struct view_network *net,
 {
     struct ipc_open_door door = {
         .net = net->id,
-        .vlan = (uint16_t)node_get_int(port->body, "access", 0),
         .rate = (uint64_t)node_get_int(port->body, "rate", 0),
     };
     struct ipc_open_vde vde;
@@ -238,6 +237,7 @@ static void run_door(struct reconcile *rc, const struct view_network *net,
     if (!wanted_vde(rc->control, net, &vde))
         return;
     door.mode = vde.mode;
+    wanted_settings(port->body, &door.set);
     snprintf(door.network, sizeof(door.network), "%s", net->name);
     snprintf(door.name, sizeof(door.name), "%s", port->name);
     snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
@@ -257,25 +257,25 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
         run_door(rc, net, port);
         return;
     }
-    open =
-        (struct ipc_open_tap){.port = {
-                                  .kind = IPC_PORT_TAP,
-                                  .net = net->id,
-                                  .vlan = (uint16_t)node_get_int(port->body, "access", 0),
-                                  .rate = (uint64_t)node_get_int(port->body, "rate", 0),
-                                  .owner_uid = (uint32_t)geteuid(),
-                              }};
+    open = (struct ipc_open_tap){.port = {
+                                     .kind = IPC_PORT_TAP,
+                                     .net = net->id,
+                                     .rate = (uint64_t)node_get_int(port->body, "rate", 0),
+                                     .owner_uid = (uint32_t)geteuid(),
+                                 }};
     snprintf(open.ifname, sizeof(open.ifname), "%s", node_get_text(port->body, "tap", ""));
     snprintf(open.port.name, sizeof(open.port.name), "%s", port->name);
     if (open.ifname[0] == '\0')
         return;
+    wanted_settings(port->body, &open.port.set);
     snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
     have = reconcile_port(rc, net->id, port->name);
     if (have != NULL &&
         have->kind != IPC_PORT_TAP) /* What it was before, on its way out. */
         have = NULL;
     /* The parent writes the interface's name into its port. */
-    if (have != NULL && have->vlan == open.port.vlan && have->rate == open.port.rate &&
+    if (have != NULL && memcmp(&have->set, &open.port.set, sizeof(have->set)) == 0 &&
+        have->rate == open.port.rate &&
         (have->path[0] == '\0' || strcmp(have->path, open.ifname) == 0)) {
         struct opened *o = opened_find(rc, what);
         if (o != NULL)

@@ -79,6 +79,9 @@ bool wanted_peer(const struct control *, const struct view_host *, struct ipc_pe
 bool wanted_vde(const struct control *, const struct view_network *,
                 struct ipc_open_vde *out);
 
+/* What a declared port is set to. */
+void wanted_settings(const struct node *port, struct swport_settings *out);
+
 /* uid:N, gid:N, user:U, group:G; names are this machine's. False for one it does not know. */
 bool principal_parse(const char *text, struct ipc_allow *out);
 

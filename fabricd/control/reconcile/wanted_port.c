@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A declared port into what its port of the switch is set to. */
+#include <string.h>
+
+#include "fabricd/control/reconcile/reconcile.h"
+#include "proto/model/schema.h"
+
+static void set_trunk(const struct node *port, struct swport_settings *out)
+{
+    const struct node *trunk = node_get(port, "trunk");
+
+    if (trunk == NULL || trunk->kind != NODE_LIST)
+        return;
+    out->tagged = true;
+    out->vlan = (uint16_t)node_get_int(port, "native", 0);
+    for (size_t i = 0; i < trunk->n; i++) {
+        int64_t vid = trunk->child[i]->integer;
+
+        if (vid > 0 && vid < 4095)
+            swport_vlan_add(out->trunk, (uint16_t)vid);
+    }
+}
+
+static uint8_t guards_of(const struct node *port)
+{
+    const struct node *list = node_get(port, "guard");
+    uint8_t guards = 0;
+
+    for (size_t i = 0; list != NULL && list->kind == NODE_LIST && i < list->n; i++) {
+        const char *word = list->child[i]->text != NULL ? list->child[i]->text : "";
+
+        if (strcmp(word, "dhcp") == 0)
+            guards |= SWPORT_GUARD_DHCP;
+        else if (strcmp(word, "ra") == 0)
+            guards |= SWPORT_GUARD_RA;
+    }
+    return guards;
+}
+
+static struct swport_limit limit_of(const struct node *map, const char *key)
+{
+    struct swport_limit limit = {.rate = 0};
+    int64_t rate;
+    bool frames;
+
+    if (schema_parse_rate(node_get_text(map, key, ""), &rate, &frames) && rate > 0) {
+        limit.rate = (uint64_t)rate;
+        limit.in_bits = !frames;
+    }
+    return limit;
+}
+
+void wanted_settings(const struct node *port, struct swport_settings *out)
+{
+    const struct node *storm = node_get(port, "storm");
+
+    /* Compared byte by byte, padding too. */
+    memset(out, 0, sizeof(*out));
+    out->vlan = (uint16_t)node_get_int(port, "access", 0);
+    set_trunk(port, out);
+    out->isolated = node_get_bool(port, "isolated", false);
+    out->guards = guards_of(port);
+    out->macs_max = (uint32_t)node_get_int(port, "mac_limit", 0);
+    out->storm[SWPORT_BROADCAST] = limit_of(storm, "broadcast");
+    out->storm[SWPORT_MULTICAST] = limit_of(storm, "multicast");
+    out->storm[SWPORT_UNKNOWN] = limit_of(storm, "unknown");
+}

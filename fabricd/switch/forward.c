@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One pass over the burst decides for each frame and puts it on the pending list of every port
+ * that it leaves by; a second pass over the ports that got something hands each its vector. So a
+ * port is called once per burst, and per-port costs (system calls, ring indices, doorbells) are
+ * paid once.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "fabricd/switch/switch_internal.h"
+#include "proto/wire/mac.h"
+
+#define LEARN_AGAIN MTIME_SEC
+
+static struct swport *port_of(struct fdb_port *p)
+{
+    return p ? list_entry(p, struct swport, fdb) : NULL;
+}
+
+static bool is_too_big(const struct switch_ *sw, const struct frame *f)
+{
+    uint32_t most = sw->config.mtu + 18;
+
+    if (f->gso == FRAME_GSO_NONE)
+        return f->size > most;
+    return f->size > FRAME_SUPER_MAX || (uint32_t)f->hdr_size + f->gso_size > most;
+}
+
+/* The set of the frame's VLAN; counts what came in before it. */
+static void enter_vlan(struct burst *b, uint16_t vid)
+{
+    if (b->n_vlan) {
+        b->sw->vlans[b->vid].rx_frames += b->n_vlan;
+        b->sw->vlans[b->vid].rx_bytes += b->vlan_bytes;
+        b->n_vlan = b->vlan_bytes = 0;
+    }
+    b->vid = vid;
+    b->set = b->sw->sets[vid];
+}
+
+/* A frame to a group: the bridge protocols' own never go further. */
+static enum swport_drop admit_group(const struct burst *b, const struct frame *f)
+{
+    bool reserved = mac_is_reserved(f->data);
+    const struct switch_trap *trap = b->in->pinned ? NULL : b->sw->trap;
+
+    if (!reserved && (!trap || !mac_is_loop_probe(f->data)))
+        return FORWARD;
+    if (trap && trap->take(trap->aux, b->in, f, b->now))
+        return TAKEN;
+    return reserved ? SWPORT_DROP_RESERVED : FORWARD;
+}
+
+static enum swport_drop guard(struct burst *b, const struct frame *f)
+{
+    const struct swport *in = b->in;
+
+    if (in->pinned && !guard_allows(in, f))
+        return SWPORT_DROP_SOURCE;
+    if (in->set.guards && !guard_lets_in(in->set.guards, f)) {
+        notice(b, SWPORT_NOTICE_GUARD, f->data + MAC_SIZE, f->tci & FRAME_TCI_VID);
+        return SWPORT_DROP_GUARD;
+    }
+    return FORWARD;
+}
+
+/* The last answer is good until something changed, or the entry wants to be heard again. */
+static enum swport_drop learn(struct burst *b, const struct frame *f, uint16_t vid)
+{
+    struct swport *in = b->in;
+    uint64_t key = fdb_key(f->data + MAC_SIZE, vid);
+    enum fdb_heard heard;
+
+    if (key == in->last.src && in->last.src_version == fdb_version(b->sw->fdb) &&
+        b->now < in->last.src_until)
+        return FORWARD;
+    heard = fdb_learn(b->sw->fdb, key, &in->fdb, b->now);
+    if (heard == FDB_HEARD) {
+        in->last.src = key;
+        in->last.src_version = fdb_version(b->sw->fdb);
+        in->last.src_until = b->now + LEARN_AGAIN;
+        return FORWARD;
+    }
+    if (heard == FDB_FLAPPED)
+        in->noticed[SWPORT_NOTICE_FLAP] = 0; /* Each MAC is told of. */
+    if (heard != FDB_DAMPED)
+        notice(b, heard == FDB_LIMIT ? SWPORT_NOTICE_MACS : SWPORT_NOTICE_FLAP,
+               f->data + MAC_SIZE, vid);
+    return heard == FDB_LIMIT ? SWPORT_DROP_MACS : SWPORT_DROP_FLAP;
+}
+
+/* The port does not forward, or is not in the frame's VLAN. */
+static enum swport_drop refuse(struct burst *b, const struct frame *f)
+{
+    if (b->in->state == SWPORT_FORWARDING || !switch_is_member(b->in, b->vid))
+        return SWPORT_DROP_VLAN;
+    if (b->in->state == SWPORT_LEARNING)
+        (void)learn(b, f, b->vid);
+    return SWPORT_DROP_BLOCKED;
+}
+
+/* What the ingress has to say about the frame. */
+static enum swport_drop admit(struct burst *b, struct frame *f)
+{
+    enum swport_drop verdict = FORWARD;
+    uint16_t vid;
+
+    if (f->size < FRAME_SIZE_MIN || mac_is_group(f->data + MAC_SIZE))
+        return SWPORT_DROP_MALFORMED;
+    if (is_too_big(b->sw, f))
+        return SWPORT_DROP_TOO_BIG;
+    if (f->data[0] & 1)
+        verdict = admit_group(b, f);
+    if (verdict == FORWARD)
+        verdict = vlan_classify(b->sw, b->in, f);
+    if (verdict != FORWARD)
+        return verdict;
+    vid = f->tci & FRAME_TCI_VID;
+    if (vid != b->vid || !b->set)
+        enter_vlan(b, vid);
+    if (!set_has(b->set, b->in->index))
+        return refuse(b, f);
+    if (b->in->pinned || b->in->set.guards)
+        verdict = guard(b, f);
+    if (verdict == FORWARD)
+        verdict = learn(b, f, vid);
+    return verdict;
+}
+
+static struct swport *look_up(struct burst *b, const struct frame *f, uint16_t vid)
+{
+    struct swport *in = b->in;
+    uint64_t key = fdb_key(f->data, vid);
+
+    if (key == in->last.dst && in->last.dst_version == fdb_version(b->sw->fdb))
+        return in->last.dst_port;
+    in->last.dst = key;
+    in->last.dst_version = fdb_version(b->sw->fdb);
+    in->last.dst_port = port_of(fdb_lookup(b->sw->fdb, key));
+    return in->last.dst_port;
+}
+
+/* What the frame takes of a port's room, cut into segments where the port wants that. */
+static size_t room_of(const struct frame *f)
+{
+    uint32_t segments = f->gso ? f->size / f->gso_size + 1u : 1u;
+    size_t need = f->size + segments * (SWPORT_ROOM_FRAME + (size_t)f->hdr_size);
+
+    /* A port with room for this much is not full: whoever waited for more could wait forever. */
+    return need < FRAME_SUPER_MAX ? need : FRAME_SUPER_MAX;
+}
+
+static void touch(struct burst *b, struct swport *port)
+{
+    if (port->n_pending || !list_empty(&port->dirty_link))
+        return;
+    list_append(&b->dirty, &port->dirty_link);
+    if (b->held && port->ops->room)
+        port->room_left = port->ops->room(port);
+}
+
+static void enqueue(struct burst *b, struct swport *port, struct frame *f)
+{
+    touch(b, port);
+    port->pending[port->n_pending++] = f;
+    if (b->held && port->ops->room) {
+        size_t need = room_of(f);
+
+        port->room_left -= need < port->room_left ? need : port->room_left;
+    }
+}
+
+/* What is left to ask of a port that is in the VLAN and forwards. */
+static bool may_leave_by(const struct burst *b, const struct swport *port,
+                         const struct frame *f)
+{
+    return port != b->in && (!port->horizon || port->horizon != b->in->horizon) &&
+           !(port->set.isolated && f->flags & FRAME_ISOLATED);
+}
+
+static enum swport_flood flood_sort(const struct frame *f)
+{
+    static const uint8_t broadcast[MAC_SIZE] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+    if (!mac_is_group(f->data))
+        return SWPORT_UNKNOWN;
+    return mac_equal(f->data, broadcast) ? SWPORT_BROADCAST : SWPORT_MULTICAST;
+}
+
+static void flood(struct burst *b, struct frame *f)
+{
+    bool sent = false;
+
+    if (!storm_allows(b, flood_sort(f), f)) {
+        b->in->counters.rx_drops[SWPORT_DROP_STORM]++;
+        return;
+    }
+    for (unsigned w = 0; w < b->sw->n_words; w++) {
+        for (uint64_t bits = b->set[w]; bits; bits &= bits - 1) {
+            struct swport *port = b->sw->port_at[w * 64 + (unsigned)__builtin_ctzll(bits)];
+
+            if (may_leave_by(b, port, f)) {
+                enqueue(b, port, f);
+                sent = true;
+            }
+        }
+    }
+    if (!sent)
+        b->in->counters.rx_drops[SWPORT_DROP_NOWHERE]++;
+}
+
+/* False if the frame has to wait for its only destination. */
+static bool forward(struct burst *b, struct frame *f)
+{
+    struct swport *port = f->data[0] & 1 ? NULL : look_up(b, f, b->vid);
+
+    if (!port) {
+        flood(b, f);
+        return true;
+    }
+    if (!set_has(b->set, port->index) || !may_leave_by(b, port, f)) {
+        b->in->counters.rx_drops[SWPORT_DROP_NOWHERE]++;
+        return true;
+    }
+    if (b->held && port->ops->room) {
+        touch(b, port);
+        if (port->room_left < room_of(f)) {
+            b->blocked = port;
+            return false;
+        }
+    }
+    enqueue(b, port, f);
+    return true;
+}
+
+static void deliver(struct burst *b)
+{
+    while (!list_empty(&b->dirty)) {
+        struct swport *port = list_entry(b->dirty.next, struct swport, dirty_link);
+
+        list_remove(&port->dirty_link);
+        if (port->n_pending)
+            egress_flush(b->sw, port);
+        port->n_pending = 0;
+    }
+}
+
+/* False if the burst has to stop before the frame. */
+static bool take(struct burst *b, struct frame *f)
+{
+    uint32_t size = f->size;
+    enum swport_drop verdict;
+
+    if (b->in->set.isolated)
+        f->flags |= FRAME_ISOLATED;
+    verdict = admit(b, f);
+    if (verdict < FORWARD) {
+        b->in->counters.rx_drops[verdict]++;
+    } else if (verdict == FORWARD) {
+        if (!forward(b, f))
+            return false;
+        b->n_vlan++;
+        b->vlan_bytes += size;
+    }
+    b->in->counters.rx_bytes += size;
+    return true;
+}
+
+static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
+{
+    mtime_t deadline = fdb_deadline(b->sw->fdb);
+    unsigned i = 0;
+
+    assert(n <= FRAME_BURST);
+    list_init(&b->dirty);
+    b->sw->nested = false;
+    while (i < n && take(b, &frames[i]))
+        i++;
+    enter_vlan(b, 0);
+    b->in->counters.rx_frames += i;
+    if (b->sw->capture && i)
+        b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
+    deliver(b);
+    if (b->sw->config.sooner && fdb_deadline(b->sw->fdb) < deadline)
+        *b->sw->config.sooner = true;
+    return i;
+}
+
+void switch_input(struct swport *in, struct frame *frames, unsigned n, mtime_t now)
+{
+    struct burst b = {.sw = in->sw, .in = in, .now = now};
+
+    if (in->sw && n)
+        run_burst(&b, frames, n);
+}
+
+unsigned switch_input_held(struct swport *in, struct frame *frames, unsigned n, mtime_t now,
+                           struct swport **blocked)
+{
+    struct burst b = {.sw = in->sw, .in = in, .now = now, .held = true};
+
+    *blocked = NULL;
+    if (!in->sw || !n)
+        return n;
+    n = run_burst(&b, frames, n);
+    *blocked = b.blocked;
+    return n;
+}
+
+bool switch_wants_super(const struct swport *in)
+{
+    const struct swport *out = in->last.dst_port;
+
+    return in->sw && in->last.dst && in->last.dst_version == fdb_version(in->sw->fdb) &&
+           out && out->caps & FRAME_CAP_CSUM &&
+           out->caps & (FRAME_CAP_TSO4 | FRAME_CAP_TSO6);
+}

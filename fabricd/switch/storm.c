@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Storm control: how much of what goes to all ports one port may send, and notices of what is
+ * dropped. The buckets hold STORM_TIME of the rate, so that a start-up's handful of broadcasts passes.
+ * Time is that of the burst.
+ */
+#include "fabricd/switch/switch_internal.h"
+
+#define STORM_TIME (100 * MTIME_MS)
+#define LONGEST    MTIME_SEC /* No more than this is made up for after a pause. */
+
+static void refill(struct storm *s, const struct swport_limit *limit, mtime_t now)
+{
+    int64_t most = (int64_t)(limit->rate * (uint64_t)STORM_TIME / (uint64_t)MTIME_SEC) + 1;
+    mtime_t passed = now - s->refilled;
+    uint64_t grown;
+
+    if (!s->refilled) {
+        s->credit = most;
+        s->refilled = now ? now : 1;
+        return;
+    }
+    if (passed > LONGEST) {
+        passed = LONGEST;
+        s->refilled = now - LONGEST;
+    }
+    grown = limit->rate * (uint64_t)passed / (uint64_t)MTIME_SEC;
+    /* What is less than one unit stays to be made up for. */
+    s->refilled += (mtime_t)(grown * (uint64_t)MTIME_SEC / limit->rate);
+    s->credit += (int64_t)grown;
+    if (s->credit > most)
+        s->credit = most;
+}
+
+bool storm_allows(struct burst *b, enum swport_flood sort, const struct frame *f)
+{
+    const struct swport_limit *limit = &b->in->set.storm[sort];
+    struct storm *s = &b->in->storm[sort];
+
+    if (!limit->rate)
+        return true;
+    refill(s, limit, b->now);
+    if (s->credit <= 0) {
+        notice(b, SWPORT_NOTICE_STORM, f->data + 6, f->tci & FRAME_TCI_VID);
+        return false;
+    }
+    s->credit -= limit->in_bits ? (int64_t)f->size * 8 : 1;
+    return true;
+}
+
+void notice(struct burst *b, enum swport_notice sort, const uint8_t mac[6], uint16_t vlan)
+{
+    mtime_t *last = &b->in->noticed[sort];
+
+    if (!b->sw->notices || (*last && b->now - *last < SWPORT_NOTICE_TIME))
+        return;
+    *last = b->now ? b->now : 1;
+    b->sw->notices->noticed(b->sw->notices->aux, b->in, sort, mac, vlan);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * VLANs: the sets of ports of each, and the tags in frames [IEEE 802.1Q-2018 6.9, 8.6.2, 8.8.10,
+ * 9]. The tag is the C-tag, 0x8100; a frame with another in front counts as untagged. Priority and DEI
+ * stay in tci from ingress to egress, whatever becomes of the tag.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabricd/switch/switch_internal.h"
+#include "proto/base/xalloc.h"
+#include "proto/wire/bytes.h"
+#include "proto/wire/packet.h"
+
+#define TAG_SIZE 4u
+
+/* --- sets --------------------------------------------------------------------------------- */
+
+static bool is_member(const struct switch_ *sw, const struct swport *port, uint16_t vid)
+{
+    const struct swport_settings *set = &port->set;
+
+    if (!sw->config.vlan_aware)
+        return vid == 0 && !set->vlan && !set->tagged;
+    if (!vid || !swport_vlan_has(sw->config.vlans, vid))
+        return false;
+    return port->all_vlans || set->vlan == vid ||
+           (set->tagged && swport_vlan_has(set->trunk, vid));
+}
+
+bool switch_is_member(const struct swport *port, uint16_t vid)
+{
+    return port->sw && vid < SWPORT_VLANS && is_member(port->sw, port, vid);
+}
+
+static void set_bit(struct switch_ *sw, uint16_t vid, unsigned index, bool on)
+{
+    uint64_t bit = (uint64_t)1 << (index % 64);
+
+    if (on && !sw->sets[vid])
+        sw->sets[vid] = xcalloc(sw->n_words, sizeof *sw->sets[vid]);
+    if (on)
+        sw->sets[vid][index / 64] |= bit;
+    else if (sw->sets[vid])
+        sw->sets[vid][index / 64] &= ~bit;
+}
+
+void vlan_update_port(struct switch_ *sw, const struct swport *port)
+{
+    for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++)
+        set_bit(sw, vid, port->index,
+                port->state == SWPORT_FORWARDING && is_member(sw, port, vid));
+}
+
+static void grow(struct switch_ *sw)
+{
+    unsigned n = sw->n_words, more = n ? 2 * n : 1;
+
+    sw->port_at = xrealloc(sw->port_at, more * 64u * sizeof(struct swport *));
+    for (unsigned i = n * 64; i < more * 64; i++)
+        sw->port_at[i] = NULL;
+    for (unsigned vid = 0; vid < SWPORT_VLANS; vid++) {
+        if (!sw->sets[vid])
+            continue;
+        sw->sets[vid] = xrealloc(sw->sets[vid], more * sizeof *sw->sets[vid]);
+        memset(sw->sets[vid] + n, 0, (more - n) * sizeof *sw->sets[vid]);
+    }
+    sw->n_words = more;
+}
+
+void vlan_add_port(struct switch_ *sw, struct swport *port)
+{
+    unsigned i = 0;
+
+    while (i < sw->n_words * 64 && sw->port_at[i])
+        i++;
+    if (i == sw->n_words * 64)
+        grow(sw);
+    sw->port_at[i] = port;
+    port->index = i;
+    vlan_update_port(sw, port);
+}
+
+void vlan_remove_port(struct switch_ *sw, struct swport *port)
+{
+    for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++)
+        set_bit(sw, vid, port->index, false);
+    sw->port_at[port->index] = NULL;
+}
+
+void vlan_free(struct switch_ *sw)
+{
+    for (unsigned vid = 0; vid < SWPORT_VLANS; vid++)
+        free(sw->sets[vid]);
+    free(sw->port_at);
+}
+
+/* --- tags --------------------------------------------------------------------------------- */
+
+static void move_start(struct frame *f, int by)
+{
+    f->data -= by;
+    f->size = (uint32_t)((int64_t)f->size + by);
+    if (f->flags & FRAME_NEEDS_CSUM)
+        f->csum_start = (uint16_t)(f->csum_start + by);
+    if (f->hdr_size)
+        f->hdr_size = (uint16_t)(f->hdr_size + by);
+}
+
+void vlan_tag(struct frame *f)
+{
+    move_start(f, TAG_SIZE);
+    memmove(f->data, f->data + TAG_SIZE, 12);
+    store_be16(f->data + 12, PACKET_TYPE_VLAN);
+    store_be16(f->data + 14, f->tci);
+    f->tci = 0;
+}
+
+void vlan_untag(struct frame *f)
+{
+    f->tci = load_be16(f->data + 14);
+    memmove(f->data + TAG_SIZE, f->data, 12);
+    move_start(f, -(int)TAG_SIZE);
+}
+
+static bool is_tagged(const struct frame *f)
+{
+    return load_be16(f->data + 12) == PACKET_TYPE_VLAN;
+}
+
+/* An access port or a trunk: what has no VLAN of its own is of the port's. */
+static enum swport_drop classify_edge(struct switch_ *sw, const struct swport *in,
+                                      struct frame *f)
+{
+    uint16_t vid;
+
+    f->tci = in->set.vlan;
+    if (!is_tagged(f))
+        return in->set.vlan ? FORWARD : SWPORT_DROP_VLAN;
+    /* A checksum in the tag would come to lie in the MACs. */
+    if (f->size < FRAME_SIZE_MIN + TAG_SIZE ||
+        (f->flags & FRAME_NEEDS_CSUM && f->csum_start < FRAME_SIZE_MIN + TAG_SIZE))
+        return SWPORT_DROP_MALFORMED;
+    vid = load_be16(f->data + 14) & FRAME_TCI_VID;
+    /* An access port's station tags itself into no other VLAN, nor behind a priority tag. */
+    if (!in->set.tagged && (vid || load_be16(f->data + 16) == PACKET_TYPE_VLAN))
+        return SWPORT_DROP_VLAN;
+    vlan_untag(f);
+    if (!vid)
+        f->tci = (uint16_t)((f->tci & ~FRAME_TCI_VID) | in->set.vlan);
+    sw->nested |= is_tagged(f);
+    return f->tci & FRAME_TCI_VID ? FORWARD : SWPORT_DROP_VLAN;
+}
+
+enum swport_drop vlan_classify(struct switch_ *sw, const struct swport *in, struct frame *f)
+{
+    if (!sw->config.vlan_aware)
+        return f->tci ? SWPORT_DROP_VLAN : FORWARD;
+    if (!in->all_vlans)
+        return classify_edge(sw, in, f);
+    sw->nested |= is_tagged(f);
+    return f->tci & FRAME_TCI_VID ? FORWARD : SWPORT_DROP_VLAN;
+}
