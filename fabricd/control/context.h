@@ -22,6 +22,7 @@ struct observe;
 struct seen;
 struct events;
 struct reconcile;
+struct homes_teller;
 struct api;
 struct plugd;
 struct member;
@@ -79,6 +80,7 @@ struct control {
     struct seen *seen;
     struct events *events;
     struct reconcile *reconcile;
+    struct homes_teller *homes;
     struct api *api;
     struct plugd *plugd;
     struct blocks *blocks;

@@ -18,6 +18,7 @@
 #include "fabricd/control/context.h"
 #include "fabricd/control/events/events.h"
 #include "fabricd/control/fabric/fabric.h"
+#include "fabricd/control/homes/homes.h"
 #include "fabricd/control/identity/identity.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/plugd/plugd.h"
@@ -90,6 +91,7 @@ static void begin_if_ready(struct control *control)
         return;
     }
     reconcile_kick(control->reconcile);
+    homes_teller_again(control->homes);
     blocks_kick(control->blocks);
     if (control->api == NULL)
         open_doors(control);
@@ -246,6 +248,7 @@ static void use_switch(struct control *control, int sock)
     }
     observe_forget_peers(control->observe);
     observe_stats(control->observe, 0, IPC_STATS_LINKS, peers_told, control);
+    homes_teller_again(control->homes);
     if (again)
         compare_soon(control);
     if (again && control->member_ops != NULL)
@@ -300,6 +303,7 @@ static void start(struct control *control, struct ipc_message *msg)
     control->observe = observe_new(control);
     control->seen = seen_new();
     control->reconcile = reconcile_new(control);
+    control->homes = homes_teller_new(control);
     control->blocks = blocks_new(control);
     for (unsigned i = 0; i < START_N; i++)
         p->sockets[i] = take_fd(msg, i);
@@ -392,6 +396,7 @@ static void clean_up(struct process *p)
     api_free(control->api);
     plugd_free(control->plugd);
     blocks_free(control->blocks);
+    homes_teller_free(control->homes);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     seen_free(control->seen);

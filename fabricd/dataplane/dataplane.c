@@ -120,6 +120,9 @@ static void control_received(void *aux, struct ipc_message *msg)
     case IPC_JOIN:
         link_join(dp->link, &msg->body.join);
         break;
+    case IPC_HOMES:
+        dp_put_homes(dp, &msg->body.homes);
+        break;
     default:
         log_debug("from control: %s is nothing for us", ipc_type_name(msg->head.type));
     }
@@ -269,6 +272,7 @@ static struct dataplane *dataplane_new(void)
     struct dataplane *dp = xcalloc(1, sizeof *dp);
 
     list_init(&dp->nets);
+    list_init(&dp->homes);
     list_init(&dp->ports);
     list_init(&dp->gone);
     list_init(&dp->entries);

@@ -48,7 +48,14 @@ struct dp_port {
     struct loop_watch lifeline; /* fd < 0 = it has none. */
 };
 
-#define DP_MTU_ASKED 16u /* Questions to the parent that are remembered. */
+/* Homes of a network that is still on its way from the parent. */
+struct dp_homes {
+    struct list link;
+    struct ipc_homes homes;
+};
+
+#define DP_HOMES_MAX 256u /* Of these; the oldest goes. */
+#define DP_MTU_ASKED 16u  /* Questions to the parent that are remembered. */
 
 struct dp_mtu_asked {
     uint32_t request;
@@ -68,6 +75,8 @@ struct dataplane {
     int early_control;
     struct door adoption; /* The listening RUN/switch.sock. */
     struct list nets, ports, gone;
+    struct list homes; /* struct dp_homes */
+    unsigned n_homes;
     struct list entries; /* VDE listeners: vde_entry.c. */
     struct list clients; /* VDE clients that have no port yet. */
     unsigned n_clients;
@@ -90,6 +99,7 @@ struct dp_net *dp_net_find(struct dataplane *, uint64_t id);
 uint32_t dp_new_port_id(void *dp);          /* For a link's port. */
 uint32_t dp_new_vde_id(struct dataplane *); /* Not used by any port of the vault. */
 void dp_arm_ageing(struct dataplane *);
+void dp_put_homes(struct dataplane *, const struct ipc_homes *);
 void dp_free_state(struct dataplane *);
 
 /* --- ports.c ------------------------------------------------------------------------------ */

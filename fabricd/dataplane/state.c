@@ -60,6 +60,63 @@ void dp_arm_ageing(struct dataplane *dp)
     }
 }
 
+/* --- homes -------------------------------------------------------------------------------- */
+
+static void set_homes(struct dp_net *net, const struct ipc_homes *homes)
+{
+    mtime_t now = loop_now(net->dp->loop);
+
+    if (homes->begin)
+        switch_begin_homes(net->sw);
+    for (unsigned i = 0; i < homes->n; i++) {
+        const struct ipc_home *home = &homes->homes[i];
+
+        if (home->gone)
+            switch_remove_home(net->sw, home->mac);
+        else
+            switch_put_home(net->sw, home->mac, home->vlan, home->host, now);
+    }
+    if (homes->end)
+        switch_end_homes(net->sw);
+}
+
+static void drop_homes(struct dataplane *dp, struct dp_homes *waiting)
+{
+    list_remove(&waiting->link);
+    dp->n_homes--;
+    free(waiting);
+}
+
+static void take_homes(struct dataplane *dp, struct dp_net *net)
+{
+    list_for_each_safe (it, &dp->homes) {
+        struct dp_homes *waiting = list_entry(it, struct dp_homes, link);
+
+        if (waiting->homes.net != net->config.id)
+            continue;
+        set_homes(net, &waiting->homes);
+        drop_homes(dp, waiting);
+    }
+}
+
+/* Control tells us by itself, of networks by way of the parent: which may take longer. */
+void dp_put_homes(struct dataplane *dp, const struct ipc_homes *homes)
+{
+    struct dp_net *net = dp_net_find(dp, homes->net);
+    struct dp_homes *waiting;
+
+    if (net) {
+        set_homes(net, homes);
+        return;
+    }
+    if (dp->n_homes == DP_HOMES_MAX)
+        drop_homes(dp, list_entry(list_first(&dp->homes), struct dp_homes, link));
+    waiting = xcalloc(1, sizeof *waiting);
+    waiting->homes = *homes;
+    list_append(&dp->homes, &waiting->link);
+    dp->n_homes++;
+}
+
 static void net_put(struct dataplane *dp, const struct ipc_net *config)
 {
     struct dp_net *net = dp_net_find(dp, config->id);
@@ -85,6 +142,7 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
         return;
     }
     list_append(&dp->nets, &net->link);
+    take_homes(dp, net);
     link_put_net(dp->link, config, net->sw);
     dp_ports_attach(dp, net);
 }
@@ -231,6 +289,8 @@ uint32_t dp_new_vde_id(struct dataplane *dp)
 
 void dp_free_state(struct dataplane *dp)
 {
+    while (!list_empty(&dp->homes))
+        drop_homes(dp, list_entry(list_first(&dp->homes), struct dp_homes, link));
     while (!list_empty(&dp->ports))
         dp_port_delete(dp, list_entry(dp->ports.next, struct dp_port, link)->config.id);
     while (!list_empty(&dp->nets))

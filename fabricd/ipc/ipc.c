@@ -217,6 +217,17 @@ static bool joining_ok(const union ipc_body *b)
     return b->joining.code <= 0;
 }
 
+static bool homes_ok(const union ipc_body *b)
+{
+    if (b->homes.begin > 1 || b->homes.end > 1 || b->homes.n > N_OF(b->homes.homes))
+        return false;
+    for (unsigned i = 0; i < b->homes.n; i++) {
+        if (b->homes.homes[i].vlan >= 4095 || b->homes.homes[i].gone > 1)
+            return false;
+    }
+    return true;
+}
+
 static bool stats_port_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->stats_port.name) && b->stats_port.kind <= IPC_PORT_CAPTURE;
@@ -285,6 +296,7 @@ static const struct kind {
     [IPC_STATS_TREE] = {"stats_tree", sizeof(struct ipc_stats_tree), stats_tree_ok},
     [IPC_STATS_END] = {"stats_end", sizeof(struct ipc_stats_request), NULL},
     [IPC_JOIN] = {"join", sizeof(struct ipc_join), join_ok},
+    [IPC_HOMES] = {"homes", sizeof(struct ipc_homes), homes_ok},
 };
 
 static const struct kind *kind_of(unsigned type)

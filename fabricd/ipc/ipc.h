@@ -110,6 +110,7 @@ enum ipc_type {
     IPC_STATS_END = 64,  /* struct ipc_stats_request, as it was asked */
     IPC_JOIN = 65,       /* struct ipc_join: talk to a host by its token, as a stranger. */
     IPC_STATS_TREE = 66, /* struct ipc_stats_tree */
+    IPC_HOMES = 67, /* struct ipc_homes: where endpoints live. Not state: control tells. */
 };
 
 struct ipc_head {
@@ -493,6 +494,22 @@ struct ipc_stats_link {
     int64_t last_rx_us; /* Age of the last authenticated datagram. */
 };
 
+/* Where an endpoint's MAC is believed (fabricd/switch/homes.h). */
+struct ipc_home {
+    uint8_t mac[6];
+    uint16_t vlan;
+    uint16_t host; /* 0 = here. */
+    uint16_t gone; /* 1: nowhere in particular any more. */
+};
+
+struct ipc_homes {
+    uint64_t net;
+    uint8_t begin; /* What is not among those up to the next `end` goes. */
+    uint8_t end;
+    uint16_t n;
+    struct ipc_home homes[256];
+};
+
 /* --- sending and receiving --------------------------------------------------------------- */
 
 /* A body of every type: enough room for ipc_recv(). */
@@ -524,6 +541,7 @@ union ipc_body {
     struct ipc_join join;
     struct ipc_joining joining;
     struct ipc_tree_event tree_event;
+    struct ipc_homes homes;
     struct ipc_stats_request stats_request;
     struct ipc_stats_port stats_port;
     struct ipc_stats_macs stats_macs;

@@ -224,6 +224,7 @@ static void on_attach(void *aux, struct peer *p, unsigned slot)
     port->sw.id = l->ops->new_port_id(l->aux);
     port->sw.all_vlans = true;
     port->sw.horizon = 1;
+    port->sw.host = p->host;
     port->sw.caps = FRAME_CAP_ALL;
     port->sw.max_frame = FRAME_SIZE_MAX;
     port_note(p, port);

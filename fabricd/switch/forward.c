@@ -75,6 +75,8 @@ static enum swport_drop learn(struct burst *b, const struct frame *f, uint16_t v
     if (key == in->last.src && in->last.src_version == fdb_version(b->sw->fdb) &&
         b->now < in->last.src_until)
         return FORWARD;
+    if (place_denies(in, f))
+        return SWPORT_DROP_ELSEWHERE;
     heard = fdb_learn(b->sw->fdb, key, &in->fdb, b->now);
     if (heard == FDB_HEARD) {
         in->last.src = key;

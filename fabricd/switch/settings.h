@@ -28,7 +28,8 @@ enum swport_drop {
     SWPORT_DROP_MACS,  /* A source MAC over the port's limit. */
     SWPORT_DROP_FLAP,  /* A source MAC that moved too often, not where it was left. */
     SWPORT_DROP_GUARD, /* A DHCP server's or a router's message where there may be none. */
-    SWPORT_DROP_POLICED, /* Over the rate that the port may send. */
+    SWPORT_DROP_POLICED,   /* Over the rate that the port may send. */
+    SWPORT_DROP_ELSEWHERE, /* Its source lives elsewhere: a second instance. */
     SWPORT_DROP_N
 };
 

@@ -10,7 +10,7 @@
 #define AGEING_DEFAULT (300 * MTIME_SEC)
 #define FDB_DEFAULT    65536u
 
-static_assert(SWPORT_DROP_N == 14, "a name for each cause");
+static_assert(SWPORT_DROP_N == 15, "a name for each cause");
 
 const char *swport_drop_name(enum swport_drop cause)
 {
@@ -22,6 +22,7 @@ const char *swport_drop_name(enum swport_drop cause)
         [SWPORT_DROP_BLOCKED] = "blocked",     [SWPORT_DROP_STORM] = "storm",
         [SWPORT_DROP_MACS] = "mac_limit",      [SWPORT_DROP_FLAP] = "flap",
         [SWPORT_DROP_GUARD] = "guard",         [SWPORT_DROP_POLICED] = "policed",
+        [SWPORT_DROP_ELSEWHERE] = "elsewhere",
     };
 
     return cause < SWPORT_DROP_N ? names[cause] : "unknown";
@@ -46,11 +47,12 @@ struct switch_ *switch_new(const struct switch_config *config)
     if (!sw)
         return NULL;
     sw->fdb = fdb_new(config->fdb_room ? config->fdb_room : FDB_DEFAULT, config->seed);
+    sw->homes = homes_new(config->seed);
     sw->cut = calloc(FRAME_BURST, sizeof *sw->cut);
     sw->scratch = malloc(EGRESS_SCRATCH);
     sw->vlans = calloc(SWPORT_VLANS, sizeof *sw->vlans);
     list_init(&sw->ports);
-    if (!sw->fdb || !sw->cut || !sw->scratch || !sw->vlans) {
+    if (!sw->fdb || !sw->homes || !sw->cut || !sw->scratch || !sw->vlans) {
         switch_free(sw);
         return NULL;
     }
@@ -65,6 +67,7 @@ void switch_free(struct switch_ *sw)
     assert(list_empty(&sw->ports));
     fdb_free(sw->fdb);
     vlan_free(sw);
+    homes_free(sw->homes);
     free(sw->cut);
     free(sw->scratch);
     free(sw->vlans);

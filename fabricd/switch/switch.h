@@ -15,6 +15,7 @@
  * forward, so that neither VLANs nor the states of ports cost anything per frame.
  *
  * Horizon groups: a frame never leaves by a port of the group (other than 0) by which it came.
+ * Homes: a MAC whose home control has told is believed from there only (switch_put_home()).
  *
  * Port states: a port that is discarding or learning neither takes nor gives frames but those of
  * the bridge protocols, which a trap takes out and switch_send() puts in.
@@ -86,10 +87,12 @@ enum swport_state {
 /* A port. The driver embeds it and fills in the first part before switch_add_port(). */
 struct swport {
     const struct swport_ops *ops;
-    uint32_t id;        /* Unique in the daemon; for messages and captures. */
-    const char *name;   /* For captures; lives as long as the port. NULL = none. */
-    bool all_vlans;     /* A link: takes and gives frames of every VLAN, in tci. */
-    uint8_t horizon;    /* Horizon group; 0 = none. */
+    uint32_t id;      /* Unique in the daemon; for messages and captures. */
+    const char *name; /* For captures; lives as long as the port. NULL = none. */
+    bool all_vlans;   /* A link: takes and gives frames of every VLAN, in tci. */
+    uint8_t horizon;  /* Horizon group; 0 = none. */
+    uint16_t
+        host; /* A link: the host it leads to; without a horizon, on a tree, others behind it too. */
     uint8_t caps;       /* FRAME_CAP_* of what it takes. */
     uint32_t max_frame; /* Bytes of a plain frame that it takes. */
     bool pinned;        /* Source MAC must be pin_mac, and addresses in pin_addrs. */
@@ -199,6 +202,20 @@ void switch_input(struct swport *in, struct frame *frames, unsigned n, mtime_t n
  * room. Returns how many frames were consumed, and in *blocked (if fewer than n) that port. */
 unsigned switch_input_held(struct swport *in, struct frame *frames, unsigned n, mtime_t now,
                            struct swport **blocked);
+
+/*
+ * Where the endpoint with that MAC lives: HOMES_HERE or a host's number (fabricd/switch/homes.h).
+ * From then on frames that come from it by other ways are dropped (SWPORT_DROP_ELSEWHERE): with its
+ * home here those of links, else those of all ports but links that lead to that host or, in a tree,
+ * anywhere. Frames to it go there at once.
+ */
+void switch_put_home(struct switch_ *, const uint8_t mac[6], uint16_t vlan, uint16_t host,
+                     mtime_t now);
+void switch_remove_home(struct switch_ *, const uint8_t mac[6]);
+
+/* Homes that are not put between the two are removed. */
+void switch_begin_homes(struct switch_ *);
+void switch_end_homes(struct switch_ *);
 
 /* True if the last unicast frame of `in` went to a port that takes TCP superframes: a hint that
  * it pays to coalesce. */

@@ -3,12 +3,14 @@
 #ifndef FABRICD_SWITCH_SWITCH_INTERNAL_H
 #define FABRICD_SWITCH_SWITCH_INTERNAL_H
 
+#include "fabricd/switch/homes.h"
 #include "fabricd/switch/switch.h"
 #include "proto/wire/frame.h"
 
 struct switch_ {
     struct switch_config config;
     struct fdb *fdb;
+    struct homes *homes;
     struct list ports;
     const struct switch_capture *capture; /* NULL = nobody looks. */
     const struct switch_trap *trap;
@@ -72,6 +74,9 @@ void vlan_untag(struct frame *);
 
 /* Gives the port its pending frames, in a form that it takes. */
 void egress_flush(struct switch_ *, struct swport *);
+
+/* True if the frame's source lives elsewhere, as far as control has said. */
+bool place_denies(const struct swport *in, const struct frame *);
 
 /* --- guard.c, storm.c ----------------------------------------------------------------------- */
 

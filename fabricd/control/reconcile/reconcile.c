@@ -303,6 +303,16 @@ static bool door_is_stale(const struct reconcile *rc, const struct ipc_listen *d
     return port == NULL || !is_here(rc, port) || !node_get_bool(port->body, "vde", false);
 }
 
+/* The endpoint of a program's port has gone, or lives on another host since, with a higher epoch. */
+static bool endpoint_is_elsewhere(const struct reconcile *rc,
+                                  const struct view_network *net, const char *name)
+{
+    const struct view_endpoint *ep = view_endpoint(rc->control->view, net->name, name);
+
+    return ep == NULL ||
+           (ep->scope == STORE_FABRIC && strcmp(ep->host, control_host(rc->control)) != 0);
+}
+
 static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
 {
     const struct view_network *net = view_network_by_id(rc->control->view, port->net);
@@ -315,7 +325,7 @@ static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
     if (port->kind == IPC_PORT_CAPTURE)
         return false;
     if (port->pinned)
-        return view_endpoint(rc->control->view, net->name, port->name) == NULL;
+        return endpoint_is_elsewhere(rc, net, port->name);
     if (port->owner_pid != 0) /* A program's, without an endpoint: goes with the program. */
         return false;
     declared = view_port(rc->control->view, net->name, port->name);
