@@ -108,7 +108,7 @@ int api_exchange_problem(struct ctl *ctl, struct http_request *q, unsigned flags
         return r;
     q->host = ctl->host;
     q->timeout_sec = flags & API_SLOW ? SLOW_TIMEOUT_SEC : TIMEOUT_SEC;
-    if (!ctl->quiet && isatty(STDERR_FILENO)) {
+    if (!q->waiting && !ctl->quiet && isatty(STDERR_FILENO)) {
         q->waiting = still_waiting;
         q->aux = &seconds;
     }

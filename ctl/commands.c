@@ -107,10 +107,25 @@ static const struct option_row apply_options[] = {
     FILE_OPTION,
     {.name = "prune", .help = "Remove, of the kinds that the file declares, what it does not name"},
     {.name = "dry-run", .help = "Print the plan and do nothing"},
-    {.name = "confirm", .value = "TIME", .help = "Roll back without a second word", .later = "--confirm is not built yet"},
-    {.name = "accept", .help = "The second word", .later = "--confirm and --accept are not built yet"},
-    {.name = "require", .value = "WHICH", .words = "all|quorum|reachable", .help = "Hosts that must take part", .later = "--require is not built yet"},
-    {.name = "allow-destroy", .help = "Let steps destroy", .later = "impact classes are not built yet; no step needs --allow-destroy"},
+    {.name = "confirm", .value = "TIME", .help = "Roll back after that time unless apply --accept follows"},
+    {.name = "accept", .help = "Let the apply stay that waits for it"},
+    {.name = "require", .value = "WHICH", .words = "all|quorum|reachable", .help = "Joined hosts that must take part (all)"},
+    {.name = "allow-destroy", .help = "Let steps destroy what --prune does not remove"},
+    {.name = "within", .value = "TIME", .help = "How long hosts may take to carry it out (10s)"},
+    END
+};
+
+static const struct option_row rollback_options[] = {
+    {.name = "dry-run", .help = "Print the plan and do nothing"},
+    {.name = "confirm", .value = "TIME", .help = "Undo it after that time unless apply --accept follows"},
+    {.name = "require", .value = "WHICH", .words = "all|quorum|reachable", .help = "Joined hosts that must take part (all)"},
+    {.name = "allow-destroy", .help = "Let steps destroy, among them what was made since"},
+    {.name = "within", .value = "TIME", .help = "How long hosts may take to carry it out (10s)"},
+    END
+};
+
+static const struct option_row history_options[] = {
+    {.name = "number", .letter = 'n', .value = "N", .help = "Only the last N"},
     END
 };
 
@@ -202,6 +217,9 @@ const struct command commands[] = {
     {"export", NULL, 0, 0, 0, "", NULL, cmd_export, "Print the fabric as a file", NULL},
     {"validate", NULL, 0, 0, 0, "-f FILE…", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
 
+    {"history", NULL, 0, 0, 1, "[REV]", history_options, cmd_history, "Show who changed what, or what one revision changed", NULL},
+    {"rollback", NULL, 0, 1, 1, "REV", rollback_options, cmd_rollback, "Make the fabric what it was at a revision", NULL},
+
     {"daemon", "start", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_start, "Start this user's daemon in the background", NULL},
     {"daemon", "stop", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
     {"daemon", "log", COMMAND_HERE, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
@@ -215,8 +233,6 @@ const struct command commands[] = {
     LATER("store", "moving, saving and restoring the store is not built yet"),
     LATER("token", "tokens for the API over TCP are not built yet"),
     LATER("import", "import is not built yet"),
-    LATER("history", "history and rollback are not built yet"),
-    LATER("rollback", "history and rollback are not built yet"),
     LATER("console", "the console of a network's switch is not built yet; iothctl port ls shows its ports"),
     LATER("doctor", "doctor is not built yet; iothctl status shows what is wrong"),
     END

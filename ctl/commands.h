@@ -33,6 +33,10 @@ int cmd_diff(struct ctl *, const struct args *);
 int cmd_export(struct ctl *, const struct args *);
 int cmd_validate(struct ctl *, const struct args *);
 
+int cmd_history(struct ctl *, const struct args *);
+int cmd_rollback(struct ctl *, const struct args *);
+int apply_accept(struct ctl *); /* apply --accept */
+
 int cmd_status(struct ctl *, const struct args *);
 int cmd_events(struct ctl *, const struct args *);
 int cmd_topology(struct ctl *, const struct args *);

@@ -27,6 +27,7 @@ struct api;
 struct plugd;
 struct member;
 struct blocks;
+struct standing;
 struct control;
 
 /* Who this host is. Kept as the object (STORE_LOCAL, "self", "self"); the keys are the
@@ -84,7 +85,8 @@ struct control {
     struct api *api;
     struct plugd *plugd;
     struct blocks *blocks;
-    struct list in_flight; /* Changes on their way: fabricd/control/change/submit.c. */
+    struct standing *standing; /* NULL: what is applied is not put on trial. */
+    struct list in_flight;     /* Changes on their way: fabricd/control/change/submit.c. */
     const struct member_ops *member_ops; /* NULL: none */
     struct member *member;
     bool stopping;

@@ -24,6 +24,7 @@
 #include "fabricd/control/plugd/plugd.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/trial/standing.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
@@ -93,6 +94,7 @@ static void begin_if_ready(struct control *control)
     reconcile_kick(control->reconcile);
     homes_teller_again(control->homes);
     blocks_kick(control->blocks);
+    standing_start(control->standing);
     if (control->api == NULL)
         open_doors(control);
 }
@@ -305,6 +307,7 @@ static void start(struct control *control, struct ipc_message *msg)
     control->reconcile = reconcile_new(control);
     control->homes = homes_teller_new(control);
     control->blocks = blocks_new(control);
+    control->standing = standing_new(control);
     for (unsigned i = 0; i < START_N; i++)
         p->sockets[i] = take_fd(msg, i);
     use_switch(control, p->sockets[START_SWITCH]);
@@ -392,11 +395,13 @@ static void clean_up(struct process *p)
     chan_close(&control->switch_);
     if (control->reconcile != NULL)
         reconcile_stop(control->reconcile);
+    standing_stop(control->standing);
     member_free(control->member);
     api_free(control->api);
     plugd_free(control->plugd);
     blocks_free(control->blocks);
     homes_teller_free(control->homes);
+    standing_free(control->standing);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     seen_free(control->seen);

@@ -209,6 +209,7 @@ static const char *const control_reads[] = {
     "/run/systemd",
     "/run/userdb",
     "/run/nscd",
+    "/proc/sys/kernel/random",
     "/var/lib/sss",
     "/var/lib/misc",
     "/var/lib/extrausers",

@@ -140,6 +140,7 @@ static void differ_entries(struct differing *d, const struct field *f, const cha
         if (!node_get(b, a->key[i])) {
             note(d, path, a->key[i], f);
             text_add(&d->text, "removed");
+            d->impact = IMPACT_DESTROY;
         }
     }
 }

@@ -14,6 +14,7 @@
 #define COMMON_FIELDS \
     READ_ONLY("name", "Name of the object"), \
     READ_ONLY("revision", "Rises with every change of the object"), \
+    READ_ONLY("owner", "Who made it: cli, file, run, …"), \
     READ_ONLY("status", "What is, as against what is wanted")
 
 #define LATER(NAME, TYPE, HELP, TEXT) \

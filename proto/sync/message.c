@@ -323,7 +323,8 @@ static size_t most(const struct sync_message *m)
     } else if (m->type == SYNC_RESULT) {
         size += strlen(m->u.result.json);
     } else if (m->type == SYNC_SEEN) {
-        size += m->u.seen.n_peers * SEEN_PEER_MOST + m->u.seen.n_ports * SEEN_PORT_MOST;
+        size += m->u.seen.n_peers * SEEN_PEER_MOST + m->u.seen.n_ports * SEEN_PORT_MOST +
+                m->u.seen.n_wrong * SEEN_WRONG_MOST;
     } else if (m->type == SYNC_CALL) {
         size += call_most(&m->u.call);
     } else if (m->type == SYNC_ANSWER) {

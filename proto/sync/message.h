@@ -40,6 +40,7 @@
 #define SYNC_CALL_WINDOW (128u * 1024) /* Bytes of an answer that TOOK has not confirmed. */
 #define SYNC_CALL_PAIRS  16u
 #define SYNC_CALL_TEXT   2048u /* Of a path or value. */
+#define SYNC_SEEN_WRONG  256u
 
 enum sync_type {
     SYNC_JOIN = 1,
@@ -151,13 +152,22 @@ struct sync_seen_port {
     char name[SYNC_NAME_SIZE];
 };
 
+/* What the host cannot carry out. */
+struct sync_seen_wrong {
+    char what[160]; /* "port lan1/core" */
+    char why[256];
+};
+
 /* A whole report: it takes the place of the one before. */
 struct sync_seen {
     uint16_t host; /* Whose; what a follower says of this is not believed. */
     bool gone;     /* The founder does not hear it any more. */
-    uint16_t n_peers, n_ports;
+    uint64_t
+        revision; /* Of the founder's store: carried out here, or among what is wrong. */
+    uint16_t n_peers, n_ports, n_wrong;
     struct sync_seen_peer *peer; /* Rising by host. */
     struct sync_seen_port *port;
+    struct sync_seen_wrong *wrong;
 };
 
 struct sync_pairs {

@@ -6,8 +6,9 @@
 #include "proto/base/cur.h"
 #include "proto/sync/message.h"
 
-#define SEEN_PEER_MOST (2u + 1 + 4 + 2 + 1 + 24) /* Bytes of an entry. */
-#define SEEN_PORT_MOST (8u + 1 + 1 + SYNC_NAME_SIZE)
+#define SEEN_PEER_MOST  (2u + 1 + 4 + 2 + 1 + 24) /* Bytes of an entry. */
+#define SEEN_PORT_MOST  (8u + 1 + 1 + SYNC_NAME_SIZE)
+#define SEEN_WRONG_MOST (1u + 160 + 1 + 256)
 
 void wr_call(struct wr *, const struct sync_call *);
 void cur_call(struct cur *, struct sync_call *);

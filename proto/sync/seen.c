@@ -8,9 +8,11 @@
 
 void wr_seen(struct wr *w, const struct sync_seen *seen)
 {
-    w->bad = w->bad || seen->n_peers > SYNC_SEEN_PEERS || seen->n_ports > SYNC_SEEN_PORTS;
+    w->bad = w->bad || seen->n_peers > SYNC_SEEN_PEERS || seen->n_ports > SYNC_SEEN_PORTS ||
+             seen->n_wrong > SYNC_SEEN_WRONG;
     wr_u16(w, seen->host);
     wr_u8(w, seen->gone);
+    wr_u64(w, seen->revision);
     wr_u16(w, seen->n_peers);
     for (unsigned i = 0; i < seen->n_peers && !w->bad; i++) {
         const struct sync_seen_peer *peer = &seen->peer[i];
@@ -28,6 +30,11 @@ void wr_seen(struct wr *w, const struct sync_seen *seen)
         wr_u64(w, port->net);
         wr_u8(w, (uint8_t)port->state);
         wr_str8(w, port->name);
+    }
+    wr_u16(w, seen->n_wrong);
+    for (unsigned i = 0; i < seen->n_wrong && !w->bad; i++) {
+        wr_str8(w, seen->wrong[i].what);
+        wr_str8(w, seen->wrong[i].why);
     }
 }
 
@@ -55,6 +62,7 @@ void cur_seen(struct cur *c, struct sync_seen *seen)
 
     seen->host = cur_u16(c);
     seen->gone = cur_bool(c);
+    seen->revision = cur_u64(c);
     n = cur_u16(c);
     c->bad = c->bad || n > SYNC_SEEN_PEERS;
     seen->peer = xcalloc(c->bad ? 0 : n, sizeof(*seen->peer));
@@ -81,6 +89,15 @@ void cur_seen(struct cur *c, struct sync_seen *seen)
         port->state = state;
         cur_plain(c, port->name, sizeof(port->name));
     }
+    n = cur_u16(c);
+    c->bad = c->bad || n > SYNC_SEEN_WRONG;
+    seen->wrong = xcalloc(c->bad ? 0 : n, sizeof(*seen->wrong));
+    while (!c->bad && seen->n_wrong < n) {
+        struct sync_seen_wrong *wrong = &seen->wrong[seen->n_wrong++];
+
+        cur_plain(c, wrong->what, sizeof(wrong->what));
+        cur_plain(c, wrong->why, sizeof(wrong->why));
+    }
 }
 
 struct sync_seen sync_seen_copy(const struct sync_seen *seen)
@@ -89,11 +106,15 @@ struct sync_seen sync_seen_copy(const struct sync_seen *seen)
 
     copy.peer = xcalloc(seen->n_peers, sizeof(*copy.peer));
     copy.port = xcalloc(seen->n_ports, sizeof(*copy.port));
+    copy.wrong = xcalloc(seen->n_wrong, sizeof(*copy.wrong));
     for (unsigned i = 0; i < seen->n_peers; i++) {
         copy.peer[i] = seen->peer[i];
     }
     for (unsigned i = 0; i < seen->n_ports; i++) {
         copy.port[i] = seen->port[i];
+    }
+    for (unsigned i = 0; i < seen->n_wrong; i++) {
+        copy.wrong[i] = seen->wrong[i];
     }
     return copy;
 }
@@ -102,6 +123,7 @@ void sync_seen_done(struct sync_seen *seen)
 {
     free(seen->peer);
     free(seen->port);
+    free(seen->wrong);
     *seen = (struct sync_seen){0};
 }
 
@@ -119,13 +141,18 @@ static bool same_port(const struct sync_seen_port *a, const struct sync_seen_por
 bool sync_seen_equal(const struct sync_seen *a, const struct sync_seen *b)
 {
     bool same = a->host == b->host && a->gone == b->gone && a->n_peers == b->n_peers &&
-                a->n_ports == b->n_ports;
+                a->n_ports == b->n_ports && a->n_wrong == b->n_wrong &&
+                a->revision == b->revision;
 
     for (unsigned i = 0; same && i < a->n_peers; i++) {
         same = same_peer(&a->peer[i], &b->peer[i]);
     }
     for (unsigned i = 0; same && i < a->n_ports; i++) {
         same = same_port(&a->port[i], &b->port[i]);
+    }
+    for (unsigned i = 0; same && i < a->n_wrong; i++) {
+        same = strcmp(a->wrong[i].what, b->wrong[i].what) == 0 &&
+               strcmp(a->wrong[i].why, b->wrong[i].why) == 0;
     }
     return same;
 }

@@ -343,12 +343,78 @@ static void conformance_owner(void **state)
     store_close(store);
 }
 
+/* "kind name=body …" of what was otherwise at a revision; "-" for what was not there. */
+static int list_was(void *aux, const struct store_object *object)
+{
+    char *text = aux;
+
+    snprintf(text + strlen(text), 200 - strlen(text), "%s=%s ", object->name,
+             object->body != NULL ? object->body : "-");
+    return 0;
+}
+
+static void assert_was(struct store *store, uint64_t from, uint64_t to,
+                       const char *expected)
+{
+    char text[200] = "";
+
+    assert_int_equal(store_as_was(store, STORE_FABRIC, from, to, list_was, text), 0);
+    assert_string_equal(text, expected);
+}
+
+static int list_entries(void *aux, const struct store_entry *entry)
+{
+    char *text = aux;
+
+    snprintf(text + strlen(text), 200 - strlen(text), "%u:%s@%s:%s:%u ",
+             (unsigned)entry->revision, entry->note.who, entry->note.host, entry->note.what,
+             entry->note.n);
+    return 0;
+}
+
+/* Every state that there was can be found again, and who changed it. */
+static void conformance_as_was(void **state)
+{
+    const struct store_note note = {"root", "alpha", "cli", "a and b", 2};
+    struct store *store = conformance_open();
+    struct store_op ops[2], local = op_put("k", "", "a", STORE_ANY, "local");
+    char text[200] = "";
+
+    (void)state;
+    local.scope = STORE_LOCAL;
+    assert_int_equal(commit1(store, op_put("k", "", "a", STORE_ANY, "1")), 0);
+    ops[0] = op_put("k", "", "a", STORE_ANY, "2");
+    ops[1] = op_put("k", "", "b", STORE_ANY, "1");
+    assert_int_equal(store_commit_noted(store, &note, ops, 2, NULL, NULL, NULL), 0);
+    assert_int_equal(commit1(store, op_delete("k", "a", STORE_ANY)), 0);
+    assert_int_equal(commit1(store, local), 0);
+    assert_int_equal(commit1(store, op_put("k", "", "a", STORE_ANY, "3")), 0);
+    assert_int_equal(store_oldest(store), 0);
+    assert_was(store, 0, 5, "a=- b=- ");
+    assert_was(store, 1, 5, "a=1 b=- ");
+    assert_was(store, 2, 5, "a=2 ");
+    assert_was(store, 3, 5, "a=- ");
+    assert_was(store, 4, 5, "a=- ");
+    assert_was(store, 5, 5, "");
+    assert_was(store, 1, 2, "a=1 b=- ");
+    assert_int_equal(store_as_was(store, STORE_FABRIC, 6, 6, list_was, text), -ERANGE);
+    assert_int_equal(store_commit_noted(store, &note, ops, 0, NULL, NULL, NULL), 0);
+    assert_int_equal(commit1(store, op_put("k", "", "c", STORE_ANY, "1")), 0);
+    assert_int_equal(store_entries(store, 0, list_entries, text), 0);
+    assert_string_equal(text, "2:root@alpha:a and b:2 ");
+    text[0] = '\0';
+    assert_int_equal(store_entries(store, 2, list_entries, text), 0);
+    assert_string_equal(text, "");
+    store_close(store);
+}
+
 #define STORE_CONFORMANCE_TESTS                                                            \
     cmocka_unit_test(conformance_put_get), cmocka_unit_test(conformance_expectations),     \
         cmocka_unit_test(conformance_all_or_nothing),                                      \
         cmocka_unit_test(conformance_bounds), cmocka_unit_test(conformance_list),          \
         cmocka_unit_test(conformance_watch), cmocka_unit_test(conformance_history),        \
         cmocka_unit_test(conformance_history_bounds),                                      \
-        cmocka_unit_test(conformance_replicated), cmocka_unit_test(conformance_owner)
+        cmocka_unit_test(conformance_replicated), cmocka_unit_test(conformance_owner),     \
+        cmocka_unit_test(conformance_as_was)
 
 #endif

@@ -69,44 +69,88 @@ static void test_overlap(void **state)
     assert_false(addr_nets_overlap(&a, &six));
 }
 
+static void add_net(struct subnets *set, const char *owner, const char *text)
+{
+    struct addr a = net(text);
+
+    subnets_add(set, owner, &a);
+}
+
 static void test_pick4(void **state)
 {
-    static struct addr used[16384];
+    struct subnets used = {0};
     struct addr out;
 
     (void)state;
-    used[0] = net("10.64.0.0/24");
-    used[1] = net("10.64.2.128/25");
-    used[2] = net("fd00::/64");
-    assert_int_equal(plan_pick4(NULL, 0, false, &out), 0);
+    assert_int_equal(plan_pick4(&used, false, &out), 0);
     assert_addr(&out, "10.64.0.0/24");
-    assert_int_equal(plan_pick4(used, 3, false, &out), 0);
+    add_net(&used, "a", "10.64.0.0/24");
+    add_net(&used, "b", "10.64.2.128/25");
+    add_net(&used, "b", "fd00::/64");
+    assert_int_equal(plan_pick4(&used, false, &out), 0);
     assert_addr(&out, "10.64.1.0/24");
-    assert_int_equal(plan_pick4(NULL, 0, true, &out), 0);
+    assert_int_equal(plan_pick4(&used, true, &out), 0);
     assert_addr(&out, "10.127.255.0/24");
-    used[0] = net("10.64.0.0/10");
-    assert_int_equal(plan_pick4(used, 1, false, &out), -ENOSPC);
+    add_net(&used, "c", "10.64.0.0/10");
+    assert_int_equal(plan_pick4(&used, false, &out), -ENOSPC);
+    subnets_clear(&used);
+}
+
+/* Against every pair of the table, by the plain comparison. */
+static void test_subnets(void **state)
+{
+    static const char *const nets[] = {
+        "10.0.0.0/8",     "10.64.0.0/10", "10.64.0.0/24",
+        "10.64.0.128/25", "10.64.1.0/24", "192.168.0.0/16",
+        "0.0.0.0/0",      "10.64.0.0/32", "255.255.255.255/32",
+        "fd00::/64",      "fd00::/8",     "fd00:0:0:1::/64",
+        "::/0",
+    };
+    const size_t n = sizeof(nets) / sizeof(nets[0]);
+    struct subnets s = {0};
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        struct addr held = net(nets[i]);
+
+        add_net(&s, "one", nets[i]);
+        for (size_t j = 0; j < n; j++) {
+            struct addr asked = net(nets[j]);
+            const struct subnet *found = subnets_overlap(&s, &asked);
+
+            assert_int_equal(found != NULL, addr_nets_overlap(&held, &asked));
+            assert_true(found == NULL || strcmp(found->owner, "one") == 0);
+        }
+        subnets_drop(&s, "another");
+        assert_int_equal(s.n, 1);
+        subnets_drop(&s, "one");
+        assert_int_equal(s.n, 0);
+    }
+    subnets_clear(&s);
 }
 
 static void test_pick6(void **state)
 {
     struct addr first, again, other, vlan, moved;
+    struct subnets used = {0};
 
     (void)state;
-    assert_int_equal(plan_pick6(42, "lan1", 0, NULL, 0, &first), 0);
-    assert_int_equal(plan_pick6(42, "lan1", 0, NULL, 0, &again), 0);
-    assert_int_equal(plan_pick6(42, "lan2", 0, NULL, 0, &other), 0);
-    assert_int_equal(plan_pick6(42, "lan1", 10, NULL, 0, &vlan), 0);
+    assert_int_equal(plan_pick6(42, "lan1", 0, &used, &first), 0);
+    assert_int_equal(plan_pick6(42, "lan1", 0, &used, &again), 0);
+    assert_int_equal(plan_pick6(42, "lan2", 0, &used, &other), 0);
+    assert_int_equal(plan_pick6(42, "lan1", 10, &used, &vlan), 0);
     assert_int_equal(addr_compare(&first, &again), 0);
     assert_int_equal(first.bytes[0], 0xfd);
     assert_int_equal(first.prefix, 64);
     assert_memory_equal(first.bytes, other.bytes, 6);
     assert_int_not_equal(addr_compare(&first, &other), 0);
     assert_int_not_equal(addr_compare(&first, &vlan), 0);
-    assert_int_equal(plan_pick6(42, "lan1", 0, &first, 1, &moved), 0);
+    subnets_add(&used, "lan1", &first);
+    assert_int_equal(plan_pick6(42, "lan1", 0, &used, &moved), 0);
     assert_int_not_equal(addr_compare(&first, &moved), 0);
-    assert_int_equal(plan_pick6(43, "lan1", 0, NULL, 0, &other), 0);
+    assert_int_equal(plan_pick6(43, "lan1", 0, &used, &other), 0);
     assert_memory_not_equal(first.bytes, other.bytes, 6);
+    subnets_clear(&used);
 }
 
 static void test_usable(void **state)
@@ -247,10 +291,15 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addr_text),     cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_pick4),         cmocka_unit_test(test_pick6),
-        cmocka_unit_test(test_usable),        cmocka_unit_test(test_blocks_fill_the_plan),
-        cmocka_unit_test(test_blocks_shrink), cmocka_unit_test(test_take_addr),
+        cmocka_unit_test(test_addr_text),
+        cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_subnets),
+        cmocka_unit_test(test_pick4),
+        cmocka_unit_test(test_pick6),
+        cmocka_unit_test(test_usable),
+        cmocka_unit_test(test_blocks_fill_the_plan),
+        cmocka_unit_test(test_blocks_shrink),
+        cmocka_unit_test(test_take_addr),
         cmocka_unit_test(test_names),
     };
 

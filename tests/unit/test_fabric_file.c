@@ -320,7 +320,7 @@ static void plans(void **state)
         "{version: 1, networks: {a: {vlans: {10: x, 20: y, 30: z}, mtu: 1400}}}",
         "{version: 1, networks: {a: {vlans: {10: w, 20: y, 40: }, on: [b]}}}", false,
         "update network a: vlans.10.name: x -> w; vlans.40: added; vlans.30: removed; "
-        "mtu: 1400 -> 1500; on: [all] -> [b] (flap)\n");
+        "mtu: 1400 -> 1500; on: [all] -> [b] (destroy)\n");
     expect_plan("{version: 1, networks: {a: {local: true}}}",
                 "{version: 1, networks: {a: }}", false,
                 "update network a: local: true -> false (destroy)\n");

@@ -117,7 +117,7 @@ static void what_this_host_tells(void **state)
     assert_int_equal(fixture_status(c, CHANGE_PUT, "port", "lan1", "there",
                                     "{\"tap\":\"t0\",\"host\":\"beta\"}"),
                      201);
-    first = seen_own(c);
+    first = seen_own(c, 7);
     assert_int_equal(first.host, 1);
     assert_int_equal(first.n_peers, 2);
     assert_int_equal(first.peer[0].host, 2);
@@ -125,7 +125,7 @@ static void what_this_host_tells(void **state)
     assert_true(first.peer[1].up);
     assert_int_equal(first.n_ports, 1);
     assert_string_equal(first.port[0].name, "here");
-    second = seen_own(c);
+    second = seen_own(c, 7);
     assert_true(sync_seen_equal(&first, &second));
 
     /* The other host's port: as that host says, as long as it does. */

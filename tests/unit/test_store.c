@@ -230,6 +230,37 @@ static void test_later_version(void **state)
     assert_non_null(strstr(err.why, "later version"));
 }
 
+/* A store of the format before this one: what is in it stays, and its history begins now. */
+static void test_earlier_version(void **state)
+{
+    char text[200] = "";
+    struct store *store;
+
+    (void)state;
+    run_sql(
+        "CREATE TABLE objects(scope INTEGER NOT NULL, kind TEXT NOT NULL, network TEXT NOT "
+        "NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, owner TEXT NOT NULL, body "
+        "TEXT NOT NULL, PRIMARY KEY(scope, kind, network, name)) WITHOUT ROWID;"
+        "CREATE TABLE history(at INTEGER NOT NULL, seq INTEGER NOT NULL, scope INTEGER NOT "
+        "NULL, kind TEXT NOT NULL, network TEXT NOT NULL, name TEXT NOT NULL, revision "
+        "INTEGER NOT NULL, owner TEXT NOT NULL, body TEXT, PRIMARY KEY(at, seq)) WITHOUT "
+        "ROWID;"
+        "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+        "INSERT INTO meta VALUES('revision', 2);"
+        "INSERT INTO objects VALUES(0,'k','','a',2,'cli','2');"
+        "INSERT INTO history VALUES(1,0,0,'k','','a',1,'cli','1');"
+        "INSERT INTO history VALUES(2,0,0,'k','','a',2,'cli','2');"
+        "PRAGMA user_version=1;");
+    store = open_in(folder, NULL);
+    assert_non_null(store);
+    assert_body(store, "k", "a", "2");
+    assert_int_equal(store_oldest(store), 2);
+    assert_int_equal(store_as_was(store, STORE_FABRIC, 1, 2, list_was, text), -ERANGE);
+    assert_int_equal(commit1(store, op_put("k", "", "a", STORE_ANY, "3")), 0);
+    assert_was(store, 2, 3, "a=2 ");
+    store_close(store);
+}
+
 static void test_damaged(void **state)
 {
     struct err err = {.why = ""};
@@ -265,9 +296,15 @@ static void test_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_CONFORMANCE_TESTS, ON_DISK(test_opened_again), ON_DISK(test_second_owner),
-        ON_DISK(test_killed),    ON_DISK(test_full_disk),    ON_DISK(test_later_version),
-        ON_DISK(test_damaged),   ON_DISK(test_urls),
+        STORE_CONFORMANCE_TESTS,
+        ON_DISK(test_opened_again),
+        ON_DISK(test_second_owner),
+        ON_DISK(test_killed),
+        ON_DISK(test_full_disk),
+        ON_DISK(test_later_version),
+        ON_DISK(test_earlier_version),
+        ON_DISK(test_damaged),
+        ON_DISK(test_urls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

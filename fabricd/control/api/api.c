@@ -256,8 +256,14 @@ struct node *api_file(struct api_request *rq)
 struct change *api_change(const struct api_request *rq, const char *owner)
 {
     struct change *change = change_new(control_host(rq->control), owner);
+    char who[PERM_WHO_SIZE];
 
     change->foreign = rq->from_host[0] != '\0';
+    if (change->foreign)
+        snprintf(who, sizeof(who), "host %s", rq->from_host);
+    else
+        perm_who(&rq->peer, who);
+    change_set_who(change, who);
     return change;
 }
 

@@ -38,6 +38,11 @@ static void changed(void *aux, struct change_result *result)
     reconcile_settle(rq->control->reconcile, applied, applying);
 }
 
+void api_submit_plan(struct api_request *rq, struct change *change)
+{
+    change_submit(rq->control, change, changed, rq);
+}
+
 void api_apply(struct api_request *rq)
 {
     struct node *body = api_file(rq);
@@ -46,10 +51,11 @@ void api_apply(struct api_request *rq)
     if (body == NULL)
         return;
     change = api_change(rq, "file");
-    change->dry_run = api_query_flag(rq, "dry_run");
-    change->prune = api_query_flag(rq, "prune");
     change_add(change, CHANGE_APPLY, NULL, NULL, NULL, body);
-    change_submit(rq->control, change, changed, rq);
+    if (api_terms(rq, change))
+        api_submit_plan(rq, change);
+    else
+        change_free(change);
 }
 
 void api_export(struct api_request *rq)

@@ -122,27 +122,33 @@ static void changed(void *aux, struct change_result *result)
     reconcile_settle(rq->control->reconcile, settled, waiting);
 }
 
-/* If-Match: "REVISION" (or without quotes), "*" = it exists. False: answered. */
-static bool take_conditions(struct api_request *rq, struct change_item *item)
+bool api_if_match(struct api_request *rq, uint64_t *revision, bool *any)
 {
     const char *match = rq->if_match;
     char *end;
 
-    item->create_only = rq->if_none_match != NULL && strcmp(rq->if_none_match, "*") == 0;
-    if (match == NULL)
+    *revision = 0;
+    *any = match != NULL && strcmp(match, "*") == 0;
+    if (match == NULL || *any)
         return true;
-    if (strcmp(match, "*") == 0) {
-        item->update_only = true;
-        return true;
-    }
     match += match[0] == '"';
-    item->if_revision = strtoull(match, &end, 10);
-    if (end == match || (*end != '\0' && strcmp(end, "\"") != 0) ||
-        item->if_revision == 0) {
+    *revision = strtoull(match, &end, 10);
+    if (end == match || (*end != '\0' && strcmp(end, "\"") != 0) || *revision == 0) {
         api_problem(rq, 400, "If-Match wants a revision in quotes");
         return false;
     }
-    item->update_only = true;
+    return true;
+}
+
+/* If-Match: "REVISION" (or without quotes), "*" = it exists. False: answered. */
+static bool take_conditions(struct api_request *rq, struct change_item *item)
+{
+    bool any;
+
+    item->create_only = rq->if_none_match != NULL && strcmp(rq->if_none_match, "*") == 0;
+    if (!api_if_match(rq, &item->if_revision, &any))
+        return false;
+    item->update_only = any || item->if_revision != 0;
     return true;
 }
 

@@ -205,7 +205,7 @@ static struct node *bare_port(const char *network, const char *name, uint16_t vl
 
     if (vlan != 0)
         node_set_int(body, "access", vlan);
-    return object_shown(body, network, name, 0);
+    return object_shown(body, network, name, 0, NULL);
 }
 
 static bool add_live_port(void *aux, const struct ipc_port *port)
@@ -260,7 +260,7 @@ static void add_ports(struct shape *shape)
             shape_visible(shape->rq, port->network))
             add_shown(shape,
                       object_shown(node_copy(port->body), port->network, port->name,
-                                   port->revision),
+                                   port->revision, port->owner),
                       declared_status(shape, port));
     }
     reconcile_each_port(control->reconcile, add_live_port, shape);
@@ -312,7 +312,8 @@ static void add_endpoint(struct shape *shape, const struct view_endpoint *ep)
 
     if (!is_wanted(shape, ep->network, ep->name) || !shape_visible(shape->rq, ep->network))
         return;
-    object = object_shown(endpoint_body(control, ep), ep->network, ep->name, ep->revision);
+    object = object_shown(endpoint_body(control, ep), ep->network, ep->name, ep->revision,
+                          ep->owner);
     node_set_bool(object, "anonymous", ep->anonymous);
     add_shown(shape, object, endpoint_status(control, ep));
 }
@@ -394,7 +395,8 @@ static void add_hosts(struct shape *shape)
 
         if (is_wanted(shape, "", host->name))
             add_shown(shape,
-                      object_shown(node_copy(host->body), "", host->name, host->revision),
+                      object_shown(node_copy(host->body), "", host->name, host->revision,
+                                   host->owner),
                       host_status(control, host));
     }
 }
@@ -467,6 +469,7 @@ static int gather_declared(void *aux, const struct store_object *object)
     entry = node_map();
     node_set(entry, "body", body);
     node_set_int(entry, "revision", (int64_t)object->revision);
+    node_set_text(entry, "owner", object->owner);
     node_set(declared, pair, entry);
     free(pair);
     return 0;
@@ -496,7 +499,8 @@ static void add_link(struct shape *shape, const struct node *all_declared,
 
         add_shown(shape,
                   object_shown(link_body(declared, a->name, b->name), "", name,
-                               (uint64_t)node_get_int(declared, "revision", 0)),
+                               (uint64_t)node_get_int(declared, "revision", 0),
+                               node_get_text(declared, "owner", NULL)),
                   link_status(shape, a, b));
     }
     free(name);
@@ -532,7 +536,8 @@ static void add_networks(struct shape *shape)
 
         if (is_wanted(shape, "", net->name) && shape_visible(shape->rq, net->name))
             add_shown(shape,
-                      object_shown(node_copy(net->body), "", net->name, net->revision),
+                      object_shown(node_copy(net->body), "", net->name, net->revision,
+                                   net->owner),
                       network_status(shape, net));
     }
 }

@@ -36,6 +36,21 @@ void api_delete(struct api_request *);
 void api_apply(struct api_request *);
 void api_export(struct api_request *);
 
+/* api_history.c */
+void api_rollback(struct api_request *);
+void api_accept(struct api_request *);
+void api_standing(struct api_request *);
+void api_history(struct api_request *);
+
+/* How an apply or rollback is to be done, out of query and If-Match. False: answered. */
+bool api_terms(struct api_request *, struct change *);
+
+/* Submits a plan's change and answers with it when the data path has followed. */
+void api_submit_plan(struct api_request *, struct change *);
+
+/* The revision of If-Match, 0 without one; *any: "*" was said. False: answered. */
+bool api_if_match(struct api_request *, uint64_t *revision, bool *any);
+
 /* api_fabric.c */
 void api_fabric(struct api_request *);
 void api_fabric_rename(struct api_request *);

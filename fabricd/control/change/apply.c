@@ -7,30 +7,39 @@
 
 #include "fabricd/control/change/apply.h"
 #include "fabricd/control/change/work.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/fabric_file.h"
 
-static int gather(void *aux, const struct store_object *object)
+struct node *apply_declared(const struct store_object *object)
 {
-    struct objects *out = aux;
-    const struct kind *kind = schema_kind(object->kind);
     struct diags diags;
     struct node *body;
 
-    if (kind == NULL)
-        return 0;
+    if (object->body == NULL || schema_kind(object->kind) == NULL)
+        return NULL;
     diags_init(&diags);
     body = node_from_json(object->body, strlen(object->body), NULL, &diags);
     diags_done(&diags);
     if (body == NULL || node_get_bool(body, "anonymous", false)) {
         node_free(body);
-        return 0;
+        return NULL;
     }
     for (size_t i = body->n; i-- > 0;) {
         if (body->key[i][0] == '_')
             node_remove(body, body->key[i]);
     }
-    objects_add(out, kind, kind->in_network ? object->network : NULL, object->name, body);
+    return body;
+}
+
+static int gather(void *aux, const struct store_object *object)
+{
+    const struct kind *kind = schema_kind(object->kind);
+    struct node *body = apply_declared(object);
+
+    if (body != NULL)
+        objects_add(aux, kind, kind->in_network ? object->network : NULL, object->name,
+                    body);
     return 0;
 }
 
@@ -126,13 +135,15 @@ static void keep_local_kinds(struct objects *wanted)
     wanted->n = n;
 }
 
-static enum apply_scopes scopes_of(const struct work *work)
+enum apply_scopes apply_scopes_of(const struct work *work)
 {
     if (work->change->local_only)
         return APPLY_LOCAL;
     /* A file of another host does not concern what is local here. */
     return work_foreign(work) ? APPLY_FABRIC : APPLY_BOTH;
 }
+
+/* --- a plan carried out --------------------------------------------------------------------- */
 
 /* What was wrong with a step is wrong with its object's place in the file: `first` is the first
  * of the step's mistakes; a refusal that has none becomes one. */
@@ -172,6 +183,10 @@ static int execute_steps(struct work *work, const struct plan *plan)
             .body = step->after,
         };
 
+        /* It went with its network. */
+        if (step->verb == STEP_DELETE &&
+            work_gone(work, step->kind->name, step->network, step->name))
+            continue;
         snprintf(kind, sizeof(kind), "%s", step->kind->name);
         item.kind = kind;
         first = work->result->diags.n;
@@ -181,6 +196,118 @@ static int execute_steps(struct work *work, const struct plan *plan)
     }
     return r;
 }
+
+/* What a plan destroys has to be allowed: by `prune` what that removes, else by its own word. */
+static int check_destroy(struct work *work, const struct plan *plan)
+{
+    char named[240] = "";
+    size_t n = 0, used = 0;
+
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct step *s = &plan->list[i];
+
+        if (s->impact != IMPACT_DESTROY || (s->verb == STEP_DELETE && work->change->prune))
+            continue;
+        if (n++ < 3 && used < sizeof(named))
+            used += (size_t)snprintf(named + used, sizeof(named) - used,
+                                     "%s%s %s%s%s (%.60s)", n > 1 ? ", " : "",
+                                     s->kind->name, s->network != NULL ? s->network : "",
+                                     s->network != NULL ? "/" : "", s->name, s->what);
+    }
+    if (n == 0 || work->change->allow_destroy)
+        return 0;
+    change_fail(work->result, 409, "it would destroy %s%s", named,
+                n > 3 ? " and more" : "");
+    err_hint(&work->result->err,
+             "give it --allow-destroy, or see what it is with --dry-run");
+    return -EBUSY;
+}
+
+/* Conflicts with whoever changed the fabric since it was looked at. */
+struct conflict {
+    uint64_t since;
+    struct work *work;
+};
+
+static int find_conflict(void *aux, const struct store_entry *entry)
+{
+    const struct conflict *c = aux;
+
+    if (entry->revision <= c->since)
+        return 1;
+    if (strcmp(entry->note.owner, "run") == 0 || entry->note.n == 0)
+        return 0;
+    change_fail(c->work->result, 412,
+                "the fabric was changed meanwhile: revision %llu by %s on %s (%.120s)",
+                (unsigned long long)entry->revision, entry->note.who, entry->note.host,
+                entry->note.what);
+    err_hint(&c->work->result->err, "iothctl history");
+    return -ESTALE;
+}
+
+static int check_since(struct work *work, uint64_t since)
+{
+    struct conflict c = {since, work};
+    int r = since != 0 ? store_entries(work->control->store, 0, find_conflict, &c) : 0;
+
+    return r > 0 ? 0 : r;
+}
+
+static void note_plan(struct work *work, const char *what, const struct plan *plan)
+{
+    static const char *const verbs[] = {
+        [STEP_CREATE] = "created", [STEP_UPDATE] = "changed", [STEP_DELETE] = "removed"};
+    size_t n[3] = {0};
+    char text[120];
+    size_t used = (size_t)snprintf(text, sizeof(text), "%s", what);
+    const char *mark = ": ";
+
+    for (size_t i = 0; i < plan->n; i++)
+        n[plan->list[i].verb]++;
+    for (size_t v = 0; v < 3; v++) {
+        if (n[v] == 0)
+            continue;
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%zu %s", mark, n[v],
+                                 verbs[v]);
+        mark = ", ";
+    }
+    free(work->note);
+    work->note = xstrdup(text);
+}
+
+int apply_plan(struct work *work, struct objects *now, struct objects *wanted, bool prune,
+               const char *what, uint64_t since)
+{
+    const struct change *change = work->change;
+    struct plan plan = {.list = NULL};
+    struct node *value;
+    int r = check_since(work, since);
+
+    plan_make(now, wanted, prune, &plan);
+    if (r == 0 && plan.n > 0 && !change->dry_run && !change->local_only &&
+        (standing_refuses(work->control, NULL, "", "", work->result) ||
+         !standing_may_begin(work->control, change->terms.require, work->result)))
+        r = -EBUSY;
+    if (r == 0 && !change->dry_run)
+        r = check_destroy(work, &plan);
+    work->planned = true;
+    if (r == 0)
+        r = execute_steps(work, &plan);
+    if (r == 0) {
+        note_plan(work, what, &plan);
+        value = plan_to_node(&plan);
+        node_set_int(value, "revision", (int64_t)store_revision(work->control->store));
+        if (change->dry_run && !change->local_only)
+            node_set(value, "unreachable", standing_unreachable(work->control));
+        node_free(work->result->value);
+        work->result->value = value;
+        work->result->status = 200;
+    }
+    plan_done(&plan);
+    return r;
+}
+
+/* --- a file --------------------------------------------------------------------------------- */
 
 static int check_fabric(struct work *work, const struct objects *now,
                         const struct objects *wanted)
@@ -202,7 +329,6 @@ static int check_fabric(struct work *work, const struct objects *now,
 int execute_apply(struct work *work, const struct change_item *item)
 {
     struct objects now, wanted;
-    struct plan plan = {.list = NULL};
     int r;
 
     objects_init(&now);
@@ -215,19 +341,12 @@ int execute_apply(struct work *work, const struct change_item *item)
     }
     if (work->change->local_only)
         keep_local_kinds(&wanted);
-    r = apply_gather(work->control->store, scopes_of(work), &now);
+    r = apply_gather(work->control->store, apply_scopes_of(work), &now);
     if (r == 0)
         r = check_fabric(work, &now, &wanted);
-    if (r == 0) {
-        plan_make(&now, &wanted, work->change->prune, &plan);
-        r = execute_steps(work, &plan);
-    }
-    if (r == 0) {
-        node_free(work->result->value);
-        work->result->value = plan_to_node(&plan);
-        work->result->status = 200;
-    }
-    plan_done(&plan);
+    if (r == 0)
+        r = apply_plan(work, &now, &wanted, work->change->prune, "apply",
+                       item->if_revision);
 out:
     objects_done(&now);
     objects_done(&wanted);

@@ -8,6 +8,24 @@
 
 enum apply_scopes { APPLY_FABRIC = 1, APPLY_LOCAL = 2, APPLY_BOTH = 3 };
 
+struct work;
+
+/* What was declared of the object, without the daemon's own keys and the caller's; NULL if it is
+ * nothing that a file declares. */
+struct node *apply_declared(const struct store_object *);
+
+/* Of what the change may read and write. */
+enum apply_scopes apply_scopes_of(const struct work *);
+
+/*
+ * Plans what leads from `now` to `wanted` (sorts both) and carries the steps out into the work; the
+ * result's value becomes the plan. Refused if an apply stands already, hosts that are required
+ * are away, it destroys what may not be, or (since not 0) others changed the fabric after that
+ * revision. `what` opens the line in the history. Returns 0, or the result is filled in.
+ */
+int apply_plan(struct work *, struct objects *now, struct objects *wanted, bool prune,
+               const char *what, uint64_t since) __attribute__((warn_unused_result));
+
 /* Adds all objects of the store that a file can declare, and the fabric's name, to `out`.
  * Returns 0 or -errno. */
 int apply_gather(struct store *, enum apply_scopes, struct objects *out)

@@ -10,6 +10,7 @@
 
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/context.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/xalloc.h"
 
 struct change *change_new(const char *host, const char *owner)
@@ -18,7 +19,14 @@ struct change *change_new(const char *host, const char *owner)
 
     change->host = xstrdup(host);
     change->owner = xstrdup(owner);
+    change->who = xstrdup("daemon");
     return change;
+}
+
+void change_set_who(struct change *change, const char *who)
+{
+    free(change->who);
+    change->who = xstrdup(who);
 }
 
 void change_free(struct change *change)
@@ -36,6 +44,7 @@ void change_free(struct change *change)
     free(change->items);
     free(change->host);
     free(change->owner);
+    free(change->who);
     free(change);
 }
 
@@ -106,29 +115,51 @@ int change_status_of(int code)
     }
 }
 
+/* What a plan writes has to prove itself, where there is something to prove it with. */
+static bool stands(const struct work *work)
+{
+    return work->planned && !work->change->dry_run && !work->change->local_only &&
+           work->control->standing != NULL && !list_empty(&work->pending);
+}
+
+static int commit(struct work *work, bool standing, uint64_t *revision)
+{
+    if (standing)
+        work_put(work, STORE_FABRIC, STANDING_KIND, "", STANDING_NAME,
+                 standing_row(work->change, work->note != NULL ? work->note : ""),
+                 STORE_ABSENT);
+    return work->change->dry_run ? 0 : work_commit(work, revision);
+}
+
 void change_execute(struct control *control, struct change *change, change_done_fn *done,
                     void *aux)
 {
     struct change_result result;
     struct work work;
     uint64_t revision = 0;
+    bool standing = false;
     int r = 0;
 
     change_result_init(&result);
     work_init(&work, control, change, &result);
     for (size_t i = 0; r == 0 && i < change->n; i++)
         r = execute_item(&work, &change->items[i]);
-    if (r == 0 && !change->dry_run)
-        r = work_commit(&work, &revision);
-    if (r == 0 && result.value != NULL && change->n == 1 &&
+    if (r == 0) {
+        standing = stands(&work);
+        r = commit(&work, standing, &revision);
+    }
+    if (r == 0 && !change->dry_run && result.value != NULL && change->n == 1 &&
         node_get(result.value, "revision") != NULL && !list_empty(&work.pending))
         node_set_int(result.value, "revision", (int64_t)revision);
-    if (r == 0 && change->n == 1 && change->items[0].verb == CHANGE_APPLY)
+    if (r == 0 && work.planned)
         node_set_bool(result.value, "applied", !change->dry_run);
     if (r < 0 && result.status < 400)
         result.status = change_status_of(r);
     work_done(&work);
-    done(aux, &result);
+    if (r == 0 && standing)
+        standing_begin(control->standing, revision, &result, done, aux);
+    else
+        done(aux, &result);
     change_result_done(&result);
     change_free(change);
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "fabricd/control/store/store.h"
+#include "fabricd/control/trial/trial.h"
 #include "proto/base/err.h"
 #include "proto/model/diag.h"
 #include "proto/model/node.h"
@@ -32,6 +33,9 @@ enum change_verb {
     CHANGE_BLOCK, /* One more block of addresses of (network, vlan) for the host `name`, unless
                       it got one since: create_only, if_revision of what it has. */
     CHANGE_LET_GO, /* The program under endpoint (network, name) on the change's host ended. */
+    CHANGE_ROLLBACK, /* body: {revision}: back to how the fabric was then, as a plan. */
+    CHANGE_ACCEPT,   /* The second word of an apply that waits for it. */
+    CHANGE_HISTORY, /* Changes nothing. body: {revision} or {before, limit}: see history.h. */
 };
 
 struct change_item {
@@ -51,13 +55,27 @@ struct change_item {
     bool promote;   /* The founder is out of reach; it becomes a fabric object later. */
 };
 
+/* How an APPLY or ROLLBACK is to prove itself. */
+struct change_terms {
+    enum trial_require require;
+    int64_t within_ms;  /* To be carried out on the hosts; 0 = CHANGE_WITHIN. */
+    int64_t confirm_ms; /* 0 = no second word is wanted. */
+};
+
+#define CHANGE_WITHIN      10000 /* Milliseconds. */
+#define CHANGE_WITHIN_MAX  120000
+#define CHANGE_CONFIRM_MAX 86400000
+
 struct change {
     char *host;  /* Where it was asked for; addresses come out of that host's blocks. */
     char *owner; /* "cli", "file", "run" */
+    char *who;   /* The user that asked for it, for the history: "root". */
     bool prune;  /* APPLY */
+    bool allow_destroy; /* APPLY, ROLLBACK */
     bool dry_run;
     bool foreign; /* Another host asks: what is local here stays as it is. Never travels. */
     bool local_only; /* APPLY: only what is this host's own. Never travels. */
+    struct change_terms terms;
     struct change_item *items;
     size_t n;
 };
@@ -74,7 +92,9 @@ struct change_result {
  * it to NULL. */
 typedef void change_done_fn(void *aux, struct change_result *);
 
+/* `who` is "daemon" until it is said otherwise with change_set_who(). */
 struct change *change_new(const char *host, const char *owner);
+void change_set_who(struct change *, const char *who);
 void change_free(struct change *);
 
 /* Adds an item and returns it; body is taken over and may be NULL. */

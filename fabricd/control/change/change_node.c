@@ -10,8 +10,8 @@
 #define ITEMS_MAX 4096u
 #define TEXT_MAX  255u
 
-static const char *const verbs[] = {"put",    "patch", "delete", "apply",
-                                    "rename", "block", "let_go"};
+static const char *const verbs[] = {"put",   "patch",  "delete",   "apply",  "rename",
+                                    "block", "let_go", "rollback", "accept", "history"};
 
 /* Keys of the flags of an item, and which. The flags of local items never travel. */
 static const struct {
@@ -56,8 +56,14 @@ struct node *change_to_node(const struct change *change)
 
     node_set_text(node, "host", change->host);
     node_set_text(node, "owner", change->owner);
+    node_set_text(node, "who", change->who);
     if (change->prune)
         node_set_bool(node, "prune", true);
+    if (change->allow_destroy)
+        node_set_bool(node, "allow_destroy", true);
+    node_set_text(node, "require", trial_require_name(change->terms.require));
+    node_set_int(node, "within", change->terms.within_ms);
+    node_set_int(node, "confirm", change->terms.confirm_ms);
     if (change->dry_run)
         node_set_bool(node, "dry_run", true);
     for (size_t i = 0; i < change->n; i++)
@@ -106,10 +112,19 @@ static bool item_from_node(const struct node *node, struct change *change)
     return number >= 0 && number < 4095;
 }
 
+static bool terms_from_node(const struct node *node, struct change_terms *terms)
+{
+    terms->within_ms = node_get_int(node, "within", 0);
+    terms->confirm_ms = node_get_int(node, "confirm", 0);
+    return trial_require_parse(node_get_text(node, "require", "all"), &terms->require) &&
+           terms->within_ms >= 0 && terms->within_ms <= CHANGE_WITHIN_MAX &&
+           terms->confirm_ms >= 0 && terms->confirm_ms <= CHANGE_CONFIRM_MAX;
+}
+
 struct change *change_from_node(const struct node *node)
 {
     const struct node *items;
-    const char *host, *owner;
+    const char *host, *owner, *who;
     struct change *change;
     bool ok;
 
@@ -118,13 +133,16 @@ struct change *change_from_node(const struct node *node)
     items = node_get(node, "items");
     host = text_of(node, "host");
     owner = text_of(node, "owner");
-    if (host == NULL || owner == NULL || items == NULL || items->kind != NODE_LIST ||
-        items->n > ITEMS_MAX)
+    who = text_of(node, "who");
+    if (host == NULL || owner == NULL || who == NULL || items == NULL ||
+        items->kind != NODE_LIST || items->n > ITEMS_MAX)
         return NULL;
     change = change_new(host, owner);
+    change_set_who(change, who);
     change->prune = node_get_bool(node, "prune", false);
+    change->allow_destroy = node_get_bool(node, "allow_destroy", false);
     change->dry_run = node_get_bool(node, "dry_run", false);
-    ok = true;
+    ok = terms_from_node(node, &change->terms);
     for (size_t i = 0; ok && i < items->n; i++)
         ok = item_from_node(items->child[i], change);
     if (!ok) {

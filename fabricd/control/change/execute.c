@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fabricd/control/change/work.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/xalloc.h"
 
 /* "network lan1", "endpoint lan1/web", for messages. */
@@ -86,6 +87,18 @@ static int scope_of(struct work *work, const struct change_item *item,
             *out = STORE_LOCAL;
     }
     return 0;
+}
+
+/* A line for the history; of what comes and goes with a program nothing is said. */
+static void note_item(struct work *work, const struct change_item *item, const char *verb)
+{
+    char *text;
+
+    if (item->anonymous || item->promote)
+        return;
+    text = label(item);
+    work_note(work, "%s %s", text, verb);
+    free(text);
 }
 
 static int preconditions(struct work *work, const struct change_item *item,
@@ -196,9 +209,10 @@ static int execute_put(struct work *work, const struct change_item *item,
     if (r == 0) {
         node_free(work->result->value);
         work->result->value =
-            object_shown(node_copy(body), item->network, item->name, revision);
+            object_shown(node_copy(body), item->network, item->name, revision, NULL);
         work->result->status = now == NULL ? 201 : 200;
         if (now == NULL || !node_equal(now, body)) {
+            note_item(work, item, now == NULL ? "created" : "changed");
             work_put(work, scope, item->kind, item->network, item->name, body, revision);
             body = NULL;
         }
@@ -270,6 +284,7 @@ static int execute_delete(struct work *work, const struct change_item *item,
     if (r == 0 && strcmp(item->kind, "host") == 0 && node_get_int(now, "number", 0) != 0)
         r = refuse(work, item, 409, -EBUSY, "is a member of the fabric; it can only leave");
     if (r == 0) {
+        note_item(work, item, "removed");
         work_delete(work, scope, item->kind, item->network, item->name);
         work->result->status = 204;
     }
@@ -311,6 +326,7 @@ static int execute_rename(struct work *work, const struct change_item *item)
     }
     body = body != NULL ? body : node_map();
     node_set_text(body, "name", item->name);
+    work_note(work, "fabric named %s", item->name);
     work_put(work, STORE_FABRIC, "fabric", "", "fabric", body, revision);
     work->result->status = 200;
     return 0;
@@ -347,6 +363,14 @@ int execute_item(struct work *work, const struct change_item *item)
 
     if (item->verb == CHANGE_APPLY)
         return execute_apply(work, item);
+    if (item->verb == CHANGE_ROLLBACK)
+        return execute_rollback(work, item);
+    if (item->verb == CHANGE_HISTORY)
+        return execute_history(work, item);
+    if (item->verb == CHANGE_ACCEPT) {
+        standing_accept(work->control->standing, work->result);
+        return work->result->status < 400 ? 0 : -ENOENT;
+    }
     if (item->verb == CHANGE_RENAME)
         return execute_rename(work, item);
     if (item->verb == CHANGE_BLOCK)
@@ -362,6 +386,10 @@ int execute_item(struct work *work, const struct change_item *item)
                     kind->in_network ? "NETWORK/NAME" : "NAME");
         return -EINVAL;
     }
+    if (item->verb != CHANGE_LET_GO && !item->held && !work->planned &&
+        standing_refuses(work->control, item->kind, item->network, item->name,
+                         work->result))
+        return -EBUSY;
     r = check_foreign(work, item);
     if (r == 0)
         r = scope_of(work, item, &scope);

@@ -12,43 +12,59 @@
 
 /* The subnets that others have, against which new ones are picked and checked. */
 struct taken {
-    const char *except; /* The network itself. */
+    struct subnets *subnets;
+    const char *owner; /* The network itself, as owner of its subnets. */
     enum store_scope scope;
-    struct addr *nets;
-    char (*owners)[VIEW_NAME_SIZE];
-    size_t n, room;
 };
 
-static void add_taken(struct taken *taken, const char *owner, const struct addr *net)
+/* Local and fabric networks may have the same name. */
+static const char *owner_key(char owner[SUBNETS_OWNER], enum store_scope scope,
+                             const char *name)
 {
-    if (net->family == 0)
-        return;
-    if (taken->n == taken->room) {
-        taken->room = taken->room * 2 + 16;
-        taken->nets = xrealloc(taken->nets, taken->room * sizeof(*taken->nets));
-        taken->owners = xrealloc(taken->owners, taken->room * sizeof(*taken->owners));
-    }
-    taken->nets[taken->n] = *net;
-    snprintf(taken->owners[taken->n], VIEW_NAME_SIZE, "%s", owner);
-    taken->n++;
+    snprintf(owner, SUBNETS_OWNER, "%c%.63s", scope == STORE_LOCAL ? '~' : '=', name);
+    return owner;
 }
 
 static void take_plans(void *aux, const struct view_network *net)
 {
-    struct taken *taken = aux;
+    struct subnets *subnets = aux;
+    char owner[SUBNETS_OWNER];
 
-    if (strcmp(net->name, taken->except) == 0 && net->scope == taken->scope)
-        return;
+    owner_key(owner, net->scope, net->name);
     for (size_t i = 0; i < net->n_plans; i++) {
-        add_taken(taken, net->name, &net->plans[i].v4);
-        add_taken(taken, net->name, &net->plans[i].v6);
+        subnets_add(subnets, owner, &net->plans[i].v4);
+        subnets_add(subnets, owner, &net->plans[i].v6);
     }
+}
+
+/* Those of all networks, with what is pending laid over: gathered once, and kept up by
+ * subnets_follow(). */
+static struct subnets *subnets_of(struct work *work)
+{
+    if (work->subnets == NULL) {
+        work->subnets = xcalloc(1, sizeof(*work->subnets));
+        work_each_network(work, take_plans, work->subnets);
+    }
+    return work->subnets;
+}
+
+void subnets_follow(struct work *work, enum store_scope scope, const char *name,
+                    const struct view_network *now)
+{
+    char owner[SUBNETS_OWNER];
+
+    if (work->subnets == NULL)
+        return;
+    subnets_drop(work->subnets, owner_key(owner, scope, name));
+    if (now != NULL)
+        take_plans(work->subnets, now);
 }
 
 /* A subnet that was asked for. */
 static int check_subnet(struct work *work, const struct taken *taken, const char *text,
                         struct addr *out)
 {
+    const struct subnet *other;
     char host[ADDR_TEXT_SIZE];
 
     if (!addr_parse(text, out) || out->prefix == ADDR_NO_LEN) {
@@ -56,15 +72,13 @@ static int check_subnet(struct work *work, const struct taken *taken, const char
         return -EINVAL;
     }
     addr_mask(out);
-    for (size_t i = 0; i < taken->n; i++) {
-        if (!addr_nets_overlap(out, &taken->nets[i]))
-            continue;
-        change_fail(work->result, 409, "subnet %s overlaps %s of network %s", text,
-                    addr_print(&taken->nets[i], host), taken->owners[i]);
-        err_hint(&work->result->err, "iothctl net show %s", taken->owners[i]);
-        return -EADDRINUSE;
-    }
-    return 0;
+    other = subnets_overlap(taken->subnets, out);
+    if (other == NULL)
+        return 0;
+    change_fail(work->result, 409, "subnet %s overlaps %s of network %s", text,
+                addr_print(&other->net, host), other->owner + 1);
+    err_hint(&work->result->err, "iothctl net show %s", other->owner + 1);
+    return -EADDRINUSE;
 }
 
 static int pick_subnet(struct work *work, const struct taken *taken, const char *network,
@@ -74,10 +88,9 @@ static int pick_subnet(struct work *work, const struct taken *taken, const char 
     int r;
 
     if (v4) /* Local ones of a joined host come from the top: the founder cannot see them. */
-        r = plan_pick4(taken->nets, taken->n, taken->scope == STORE_LOCAL && !id->founder,
-                       out);
+        r = plan_pick4(taken->subnets, taken->scope == STORE_LOCAL && !id->founder, out);
     else
-        r = plan_pick6(id->self.fabric, network, vlan, taken->nets, taken->n, out);
+        r = plan_pick6(id->self.fabric, network, vlan, taken->subnets, out);
     if (r < 0) {
         change_fail(work->result, 409, "no subnet is left for network %s", network);
         err_hint(&work->result->err, "iothctl net create %s --ipv4 CIDR", network);
@@ -107,7 +120,7 @@ static int resolve_subnet(struct work *work, struct taken *taken, const char *ne
     if (r < 0)
         return r;
     node_set_text(body, key, addr_print(&net, print));
-    add_taken(taken, network, &net);
+    subnets_add(taken->subnets, taken->owner, &net);
     return 0;
 }
 
@@ -235,11 +248,15 @@ static void set_id(const struct node *now, struct node *body)
 int finish_network(struct work *work, const struct change_item *item,
                    enum store_scope scope, const struct node *now, struct node *body)
 {
-    struct taken taken = {.except = item->name, .scope = scope};
+    char owner[SUBNETS_OWNER];
+    struct taken taken = {.subnets = subnets_of(work),
+                          .owner = owner_key(owner, scope, item->name),
+                          .scope = scope};
     struct node *vlans = node_get(body, "vlans");
     int r = check_hosts(work, body);
 
-    work_each_network(work, take_plans, &taken);
+    subnets_drop(taken.subnets,
+                 owner); /* Its own are no hindrance, and are added as found. */
     if (r == 0 && vlans != NULL && vlans->kind == NODE_MAP && vlans->n > 0) {
         /* The subnets are the VLANs'; what the network had before it declared any goes. */
         node_remove(body, "ipv4");
@@ -254,8 +271,6 @@ int finish_network(struct work *work, const struct change_item *item,
         r = check_changes(work, item, scope, body);
     if (r == 0)
         set_id(now, body);
-    free(taken.nets);
-    free(taken.owners);
     return r;
 }
 

@@ -9,25 +9,18 @@ static int check_tap(struct work *work, const struct change_item *item,
                      const struct node *body)
 {
     const char *tap = node_get_text(body, "tap", "");
+    const struct view_port *other =
+        view_port_by_tap(work->control->view, node_get_text(body, "host", ""), tap);
 
-    if (tap[0] == '\0')
+    if (tap[0] == '\0' || other == NULL ||
+        (strcmp(other->network, item->network) == 0 &&
+         strcmp(other->name, item->name) == 0) ||
+        work_moves(work, other, tap))
         return 0;
-    list_for_each (it, &work->control->view->ports) {
-        struct view_port *other = list_entry(it, struct view_port, link);
-
-        if (strcmp(node_get_text(other->body, "tap", ""), tap) != 0 ||
-            strcmp(node_get_text(other->body, "host", ""), node_get_text(body, "host", "")))
-            continue;
-        if (strcmp(other->network, item->network) == 0 &&
-            strcmp(other->name, item->name) == 0)
-            continue;
-        change_fail(work->result, 409, "interface %s is in use by port %s/%s", tap,
-                    other->network, other->name);
-        err_hint(&work->result->err, "iothctl port show %s/%s", other->network,
-                 other->name);
-        return -EEXIST;
-    }
-    return 0;
+    change_fail(work->result, 409, "interface %s is in use by port %s/%s", tap,
+                other->network, other->name);
+    err_hint(&work->result->err, "iothctl port show %s/%s", other->network, other->name);
+    return -EEXIST;
 }
 
 /* A VDE port is a socket of its name in the network's folder, beside those of the network itself. */

@@ -2,20 +2,64 @@
 #include "fabricd/control/change/work.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fabricd/control/observe/observe.h"
 #include "proto/base/xalloc.h"
+#include "proto/wire/mac.h"
 
 void work_init(struct work *work, struct control *control, const struct change *change,
                struct change_result *result)
 {
-    work->control = control;
-    work->change = change;
-    work->result = result;
+    *work = (struct work){.control = control, .change = change, .result = result};
     list_init(&work->pending);
+}
+
+/* --- indexes of what is pending ------------------------------------------------------------ */
+
+static char *object_key(enum store_scope scope, const char *kind, const char *network,
+                        const char *name)
+{
+    return xasprintf("%d %s %s/%s", scope == STORE_LOCAL, kind, network, name);
+}
+
+static char *addr_key(const char *network, const struct addr *addr)
+{
+    char text[ADDR_TEXT_SIZE];
+
+    return xasprintf("%s %s", network, addr_print_bare(addr, text));
+}
+
+static char *mac_key(const char *network, const uint8_t mac[6])
+{
+    char text[MAC_TEXT_SIZE];
+
+    mac_format(mac, text);
+    return xasprintf("%s %s", network, text);
+}
+
+/* Takes the key. The first that has an address keeps it. */
+static void index_key(struct map *map, char *key, struct pending *p, bool add)
+{
+    const struct pending *holder = map_get(map, key);
+
+    if (add && holder == NULL)
+        map_put(map, key, p);
+    else if (!add && holder == p)
+        map_remove(map, key);
+    free(key);
+}
+
+static void index_endpoint(struct work *work, struct pending *p, bool add)
+{
+    if (p->ep == NULL)
+        return;
+    index_key(&work->by_mac, mac_key(p->network, p->ep->mac), p, add);
+    for (unsigned i = 0; i < p->ep->n_addrs; i++)
+        index_key(&work->by_addr, addr_key(p->network, &p->ep->addrs[i]), p, add);
 }
 
 static void clear_parsed(struct pending *p)
@@ -43,18 +87,45 @@ void work_done(struct work *work)
     list_for_each_safe (it, &work->pending)
         free_pending(list_entry(it, struct pending, link));
     list_init(&work->pending);
+    map_clear(&work->by_key);
+    map_clear(&work->by_addr);
+    map_clear(&work->by_mac);
+    subnets_free(work->subnets);
+    work->subnets = NULL;
+    free(work->note);
+    work->note = NULL;
+}
+
+void work_note(struct work *work, const char *format, ...)
+{
+    va_list args;
+    char text[200];
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (work->note == NULL) {
+        work->note = xstrdup(text);
+    } else if (strstr(work->note, " and more") == NULL) {
+        char *longer = xasprintf("%s and more", work->note);
+
+        free(work->note);
+        work->note = longer;
+    }
 }
 
 static struct pending *find(struct work *work, enum store_scope scope, const char *kind,
                             const char *network, const char *name)
 {
-    list_for_each (it, &work->pending) {
-        struct pending *p = list_entry(it, struct pending, link);
-        if (p->scope == scope && strcmp(p->kind, kind) == 0 &&
-            strcmp(p->network, network) == 0 && strcmp(p->name, name) == 0)
-            return p;
-    }
-    return NULL;
+    char *key;
+    struct pending *p;
+
+    if (work->by_key.n == 0)
+        return NULL;
+    key = object_key(scope, kind, network, name);
+    p = map_get(&work->by_key, key);
+    free(key);
+    return p;
 }
 
 bool work_foreign(const struct work *work)
@@ -99,26 +170,32 @@ bool work_has(struct work *work, enum store_scope scope, const char *kind,
     return found;
 }
 
-static void parse(struct pending *p)
+static void parse(struct work *work, struct pending *p)
 {
     struct store_object object = {
         .scope = p->scope, .kind = p->kind, .network = p->network, .name = p->name};
 
+    index_endpoint(work, p, false);
     clear_parsed(p);
+    if (strcmp(p->kind, "network") == 0) {
+        if (p->body != NULL)
+            p->net = view_parse_network(&object, node_copy(p->body));
+        subnets_follow(work, p->scope, p->name, p->net);
+    }
     if (p->body == NULL)
         return;
-    if (strcmp(p->kind, "network") == 0)
-        p->net = view_parse_network(&object, node_copy(p->body));
-    else if (strcmp(p->kind, "endpoint") == 0)
+    if (strcmp(p->kind, "endpoint") == 0)
         p->ep = view_parse_endpoint(&object, p->body);
     else if (strcmp(p->kind, "block") == 0)
         p->block = view_parse_block(&object, p->body);
+    index_endpoint(work, p, true);
 }
 
 static struct pending *add(struct work *work, enum store_scope scope, const char *kind,
                            const char *network, const char *name, uint64_t expect)
 {
     struct pending *p = find(work, scope, kind, network, name);
+    char *key;
 
     if (p != NULL)
         return p;
@@ -129,6 +206,9 @@ static struct pending *add(struct work *work, enum store_scope scope, const char
     p->name = xstrdup(name);
     p->expect = expect;
     list_append(&work->pending, &p->link);
+    key = object_key(scope, kind, network, name);
+    map_put(&work->by_key, key, p);
+    free(key);
     return p;
 }
 
@@ -139,7 +219,7 @@ void work_put(struct work *work, enum store_scope scope, const char *kind,
 
     node_free(p->body);
     p->body = body;
-    parse(p);
+    parse(work, p);
 }
 
 void work_delete(struct work *work, enum store_scope scope, const char *kind,
@@ -149,19 +229,40 @@ void work_delete(struct work *work, enum store_scope scope, const char *kind,
 
     node_free(p->body);
     p->body = NULL;
-    parse(p);
+    parse(work, p);
+}
+
+/* A file adopts what it changes; others leave an object its owner. */
+static const char *owner_of(const struct work *work, const struct pending *p)
+{
+    bool adopts = strcmp(work->change->owner, "file") == 0;
+
+    return p->expect == STORE_ABSENT || adopts ? work->change->owner : NULL;
+}
+
+static unsigned count_objects(const struct work *work)
+{
+    unsigned n = 0;
+
+    list_for_each (it, &work->pending) {
+        const struct pending *p = list_entry(it, struct pending, link);
+        n += schema_kind(p->kind) != NULL || strcmp(p->kind, "fabric") == 0;
+    }
+    return n;
 }
 
 int work_commit(struct work *work, uint64_t *revision)
 {
+    struct store_note note = {.who = work->change->who,
+                              .host = work->change->host,
+                              .owner = work->change->owner,
+                              .what = work->note,
+                              .n = count_objects(work)};
     struct store_op *ops;
     size_t n = 0;
     int r;
 
-    list_for_each (it, &work->pending)
-        n++;
-    ops = xcalloc(n + 1, sizeof(*ops));
-    n = 0;
+    ops = xcalloc(work->by_key.n + 1, sizeof(*ops));
     list_for_each (it, &work->pending) {
         struct pending *p = list_entry(it, struct pending, link);
 
@@ -172,17 +273,29 @@ int work_commit(struct work *work, uint64_t *revision)
             .network = p->network,
             .name = p->name,
             .expect = p->expect,
-            .owner = work->change->owner,
+            .owner = owner_of(work, p),
             .body = p->body != NULL ? node_to_json(p->body, 0) : NULL,
         };
     }
-    r = store_commit(work->control->store, ops, n, revision, NULL, &work->result->err);
+    r = store_commit_noted(work->control->store, work->note != NULL ? &note : NULL, ops, n,
+                           revision, NULL, &work->result->err);
     for (size_t i = 0; i < n; i++)
         free((void *)(uintptr_t)ops[i].body);
     free(ops);
     if (r < 0)
         work->result->status = change_status_of(r);
     return r;
+}
+
+bool work_gone(struct work *work, const char *kind, const char *network, const char *name)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct pending *p = find(work, i == 0 ? STORE_FABRIC : STORE_LOCAL, kind,
+                                       network != NULL ? network : "", name);
+        if (p != NULL)
+            return p->body == NULL;
+    }
+    return false;
 }
 
 /* A pending object that hides (deleted, or another body) what the view has of the key. */
@@ -220,25 +333,20 @@ const struct view_endpoint *work_endpoint(struct work *work, const char *network
     return ep != NULL && !hidden(work, ep->scope, "endpoint", network, name) ? ep : NULL;
 }
 
-static bool ep_has_addr(const struct view_endpoint *ep, const struct addr *addr)
-{
-    for (unsigned i = 0; i < ep->n_addrs; i++) {
-        if (addr_compare(&ep->addrs[i], addr) == 0)
-            return true;
-    }
-    return false;
-}
-
 const struct view_endpoint *work_endpoint_by_addr(struct work *work, const char *network,
                                                   const struct addr *addr)
 {
     const struct view_endpoint *ep;
+    const struct pending *p = NULL;
 
-    list_for_each (it, &work->pending) {
-        struct pending *p = list_entry(it, struct pending, link);
-        if (p->ep != NULL && strcmp(p->network, network) == 0 && ep_has_addr(p->ep, addr))
-            return p->ep;
+    if (work->by_addr.n > 0) {
+        char *key = addr_key(network, addr);
+
+        p = map_get(&work->by_addr, key);
+        free(key);
     }
+    if (p != NULL)
+        return p->ep;
     ep = view_endpoint_by_addr(work->control->view, network, addr);
     return ep != NULL && !hidden(work, ep->scope, "endpoint", network, ep->name) ? ep
                                                                                  : NULL;
@@ -248,23 +356,24 @@ const struct view_endpoint *work_endpoint_by_mac(struct work *work, const char *
                                                  const uint8_t mac[6])
 {
     const struct view_endpoint *ep;
+    const struct pending *p = NULL;
 
-    list_for_each (it, &work->pending) {
-        struct pending *p = list_entry(it, struct pending, link);
-        if (p->ep != NULL && strcmp(p->network, network) == 0 &&
-            memcmp(p->ep->mac, mac, 6) == 0)
-            return p->ep;
+    if (work->by_mac.n > 0) {
+        char *key = mac_key(network, mac);
+
+        p = map_get(&work->by_mac, key);
+        free(key);
     }
+    if (p != NULL)
+        return p->ep;
     ep = view_endpoint_by_mac(work->control->view, network, mac);
     return ep != NULL && !hidden(work, ep->scope, "endpoint", network, ep->name) ? ep
                                                                                  : NULL;
 }
 
-static bool block_is(const struct view_block *b, const char *network, uint16_t vlan,
-                     const char *host)
+static bool block_is(const struct view_block *b, const char *network, uint16_t vlan)
 {
-    return b->vlan == vlan && strcmp(b->network, network) == 0 &&
-           (host == NULL || strcmp(b->host, host) == 0);
+    return b->vlan == vlan && strcmp(b->network, network) == 0;
 }
 
 static void block_name(const struct view_block *b, char *out, size_t size)
@@ -276,17 +385,20 @@ void work_each_block(struct work *work, const char *network, uint16_t vlan,
                      void (*each)(void *aux, const struct view_block *), void *aux)
 {
     char name[VIEW_NAME_SIZE + 8];
+    struct list *blocks;
 
     list_for_each (it, &work->pending) {
         struct pending *p = list_entry(it, struct pending, link);
-        if (p->block != NULL && block_is(p->block, network, vlan, NULL))
+        if (p->block != NULL && block_is(p->block, network, vlan))
             each(aux, p->block);
     }
-    list_for_each (it, &work->control->view->blocks) {
-        struct view_block *b = list_entry(it, struct view_block, link);
+    blocks = view_blocks(work->control->view, network, vlan);
+    if (blocks == NULL)
+        return;
+    list_for_each (it, blocks) {
+        struct view_block *b = list_entry(it, struct view_block, plan);
         block_name(b, name, sizeof(name));
-        if (block_is(b, network, vlan, NULL) &&
-            !hidden(work, STORE_FABRIC, "block", network, name))
+        if (!hidden(work, STORE_FABRIC, "block", network, name))
             each(aux, b);
     }
 }
@@ -311,6 +423,16 @@ const struct view_block *work_block(struct work *work, const char *network, uint
 
     work_each_block(work, network, vlan, match_block, &wanted);
     return wanted.found;
+}
+
+bool work_moves(struct work *work, const struct view_port *port, const char *tap)
+{
+    const struct pending *p = find(work, port->scope, "port", port->network, port->name);
+
+    return p != NULL &&
+           (p->body == NULL || strcmp(node_get_text(p->body, "tap", ""), tap) != 0 ||
+            strcmp(node_get_text(p->body, "host", ""),
+                   node_get_text(port->body, "host", "")));
 }
 
 bool work_has_host(struct work *work, const char *name)
@@ -354,7 +476,7 @@ void work_each_network(struct work *work,
 }
 
 struct node *object_shown(struct node *body, const char *network, const char *name,
-                          uint64_t revision)
+                          uint64_t revision, const char *owner)
 {
     struct node *shown = node_map();
 
@@ -362,6 +484,8 @@ struct node *object_shown(struct node *body, const char *network, const char *na
     if (network[0] != '\0')
         node_set_text(shown, "network", network);
     node_set_int(shown, "revision", (int64_t)revision);
+    if (owner != NULL && owner[0] != '\0')
+        node_set_text(shown, "owner", owner);
     for (size_t i = 0; i < body->n; i++) {
         if (body->key[i][0] != '_')
             node_set(shown, body->key[i], node_copy(body->child[i]));

@@ -9,6 +9,7 @@
 #include "fabricd/control/change/change.h"
 #include "fabricd/control/context.h"
 #include "fabricd/control/view/view.h"
+#include "proto/base/map.h"
 #include "proto/model/schema.h"
 
 /* An object to be written, or (body NULL) deleted. */
@@ -27,7 +28,12 @@ struct work {
     struct control *control;
     const struct change *change;
     struct change_result *result;
-    struct list pending;
+    struct list pending;        /* In the order of their coming. */
+    struct map by_key;          /* The same by scope, kind, network and name. */
+    struct map by_addr, by_mac; /* Those of endpoints. */
+    struct subnets *subnets; /* Of all networks: finish_network.c; NULL until asked for. */
+    bool planned;            /* Its items are the steps of a plan. */
+    char *note;              /* What the history says of it; NULL: nothing. */
 };
 
 void work_init(struct work *, struct control *, const struct change *,
@@ -43,6 +49,9 @@ struct node *work_get(struct work *, enum store_scope, const char *kind,
                       const char *network, const char *name, uint64_t *revision);
 bool work_has(struct work *, enum store_scope, const char *kind, const char *network,
               const char *name);
+
+/* Whether the object is pending to be deleted. network NULL = "". */
+bool work_gone(struct work *, const char *kind, const char *network, const char *name);
 
 /* Takes the body. `expect` is of the store, for a key not yet pending. */
 void work_put(struct work *, enum store_scope, const char *kind, const char *network,
@@ -64,6 +73,13 @@ const struct view_endpoint *work_endpoint_by_mac(struct work *, const char *netw
 const struct view_block *work_block(struct work *, const char *network, uint16_t vlan,
                                     const char *host);
 bool work_has_host(struct work *, const char *name);
+
+/* Whether what is pending takes the interface from the port, or the port away. */
+bool work_moves(struct work *, const struct view_port *, const char *tap);
+
+/* What the history says of the change: one line; a second one is "and more". */
+void work_note(struct work *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Whether a program runs under the endpoint's name on a host that is there to say when it ends:
  * this one, or one that a session is up with. */
@@ -108,6 +124,10 @@ bool change_allow_ok(const struct control *, const struct change *, struct chang
 /* Whether a change on its way has the address already: submit.c. */
 bool change_in_flight(const struct control *, const char *network, const struct addr *);
 
+/* A network is pending that is so now (NULL: it goes): finish_network.c. */
+void subnets_follow(struct work *, enum store_scope, const char *name,
+                    const struct view_network *now);
+
 /* Checks that a VLAN is named where the network has VLANs, and only there. */
 int check_vlan(struct work *, const struct view_network *, int64_t vlan);
 
@@ -115,15 +135,17 @@ int check_vlan(struct work *, const struct view_network *, int64_t vlan);
  * the result is filled in then. */
 int take_block(struct work *, const struct view_network *, uint16_t vlan, const char *host);
 
-/* The item's verb APPLY: see apply.c. */
+/* The item's verbs APPLY, ROLLBACK and HISTORY: apply.c, history.c. */
 int execute_apply(struct work *, const struct change_item *);
+int execute_rollback(struct work *, const struct change_item *);
+int execute_history(struct work *, const struct change_item *);
 
 /* One item of the other verbs, into the work. */
 int execute_item(struct work *, const struct change_item *);
 
 /* The object as the API shows it without status: the stored body without the keys that begin
- * with _, with name, network and revision. Takes the body. */
+ * with _, with name, network, revision and owner (or NULL). Takes the body. */
 struct node *object_shown(struct node *body, const char *network, const char *name,
-                          uint64_t revision);
+                          uint64_t revision, const char *owner);
 
 #endif

@@ -159,6 +159,23 @@ void events_peer(struct control *control, uint16_t host, bool up)
     wake(control->events);
 }
 
+void events_apply(struct control *control, const char *verb, uint64_t revision,
+                  const char *who, const char *host)
+{
+    struct node *body;
+    char name[24];
+
+    if (control->events == NULL)
+        return;
+    snprintf(name, sizeof(name), "%" PRIu64, revision);
+    body = entry("apply", "", name, verb);
+    node_set_int(body, "revision", (int64_t)revision);
+    node_set_text(body, "who", who);
+    node_set_text(body, "host", host);
+    add(control->events, "apply", "", false, body);
+    wake(control->events);
+}
+
 /* --- clients -------------------------------------------------------------------------------- */
 
 static void beat(struct loop_timer *timer, mtime_t now)

@@ -21,7 +21,7 @@
 
 struct event {
     uint64_t number;
-    const char *type; /* "object", "port", "peer", "reset"; static */
+    const char *type; /* "object", "port", "peer", "apply", "reset"; static */
     char *network;    /* Whose visibility counts; "" = everybody's. */
     bool local;       /* It does not concern other hosts. */
     char *json;
@@ -44,6 +44,10 @@ void events_free(struct events *);
 /* Of this host; harmless where there are no events. */
 void events_port(struct control *, const struct ipc_port *, bool up);
 void events_peer(struct control *, uint16_t host, bool up);
+
+/* What became of an apply: "verified" (it waits to be accepted), "kept", "rolled-back". */
+void events_apply(struct control *, const char *verb, uint64_t revision, const char *who,
+                  const char *host);
 
 /* `last` is what the client heard last, as events_id() wrote it, or NULL: only what is new. False
  * if there are too many. */

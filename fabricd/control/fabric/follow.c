@@ -182,7 +182,7 @@ bool follow_reachable(const struct control *control)
 }
 
 void follow_request(struct member *m, enum sync_verb verb, const struct node *body,
-                    change_done_fn *done, void *aux)
+                    mtime_t more, change_done_fn *done, void *aux)
 {
     struct sync_message message = {.type = SYNC_REQUEST};
     struct forwarded *f;
@@ -208,7 +208,7 @@ void follow_request(struct member *m, enum sync_verb verb, const struct node *bo
     f->id = m->last_request;
     f->done = done;
     f->aux = aux;
-    f->due = loop_now(m->control->loop) + ANSWER_WITHIN;
+    f->due = loop_now(m->control->loop) + ANSWER_WITHIN + more;
     change_result_init(&f->result);
     list_append(&m->forwarded, &f->link);
     member_schedule(m);
@@ -218,9 +218,15 @@ void follow_forward(struct control *control, struct change *change, change_done_
                     void *aux)
 {
     struct node *body = change_to_node(change);
+    mtime_t more =
+        change->n > 0 && (change->items[0].verb == CHANGE_APPLY ||
+                          change->items[0].verb == CHANGE_ROLLBACK)
+            ? (change->terms.within_ms > 0 ? change->terms.within_ms : CHANGE_WITHIN) *
+                  MTIME_MS
+            : 0;
 
     change_free(change);
-    follow_request(control->member, SYNC_CHANGE, body, done, aux);
+    follow_request(control->member, SYNC_CHANGE, body, more, done, aux);
     node_free(body);
 }
 

@@ -265,7 +265,7 @@ static void forward(struct control *control, const char *name, int64_t expires_s
         node_set_text(body, "name", name);
     }
     node_set_int(body, "expires", expires_sec);
-    follow_request(control->member, SYNC_INVITE, body, done, aux);
+    follow_request(control->member, SYNC_INVITE, body, 0, done, aux);
     node_free(body);
 }
 

@@ -256,6 +256,6 @@ void leave_action(struct control *control, change_done_fn *done, void *aux)
     m->left = done;
     m->left_aux = aux;
     body = node_map();
-    follow_request(m, SYNC_LEAVE, body, told, m);
+    follow_request(m, SYNC_LEAVE, body, 0, told, m);
     node_free(body);
 }

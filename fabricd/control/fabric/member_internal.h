@@ -134,8 +134,9 @@ void follow_lost(struct member *);
 void follow_message(struct member *, const struct sync_message *);
 void follow_run(struct member *, mtime_t now);
 mtime_t follow_deadline(const struct member *);
-void follow_request(struct member *, enum sync_verb, const struct node *, change_done_fn *,
-                    void *aux);
+/* The founder has ANSWER_WITHIN and `more` to answer. */
+void follow_request(struct member *, enum sync_verb, const struct node *, mtime_t more,
+                    change_done_fn *, void *aux);
 struct store_op follow_mark_op(uint64_t store, uint64_t revision, char **body);
 void follow_forward(struct control *, struct change *, change_done_fn *, void *aux);
 bool follow_reachable(const struct control *);

@@ -8,10 +8,13 @@
 
 #include "fabricd/control/fabric/member_internal.h"
 #include "fabricd/control/observe/observe.h"
+#include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/log.h"
 
 #define TELL_EVERY   (1 * MTIME_SEC)
+#define TELL_TRIAL   (10 * MTIME_MS)  /* The same while an apply stands on trial. */
 #define TELL_REFRESH (20 * MTIME_SEC) /* Round-trip times are asked for and told anew. */
 #define TELL_BEHIND  (256u * 1024)    /* Bytes waiting in a stream. */
 
@@ -29,7 +32,16 @@ static void due_after(struct member *m, mtime_t wait)
 void tell_kick(struct control *control)
 {
     if (control->member && control->view->n_hosts > 1)
-        due_after(control->member, TELL_EVERY);
+        due_after(control->member, standing_is(control) ? TELL_TRIAL : TELL_EVERY);
+}
+
+/* The revision of the founder's store that has been carried out here. */
+static uint64_t carried_out(const struct member *m)
+{
+    if (!reconcile_settled(m->control->reconcile))
+        return m->own_seen.revision;
+    return m->control->id.founder ? store_revision(m->control->store)
+                                  : m->follower.at.revision;
 }
 
 /* --- sending -------------------------------------------------------------------------------- */
@@ -128,7 +140,7 @@ static bool rtt_differs(const struct sync_seen *a, const struct sync_seen *b)
 
 static void tell(struct member *m)
 {
-    struct sync_seen own = seen_own(m->control);
+    struct sync_seen own = seen_own(m->control, carried_out(m));
     bool changed = !sync_seen_equal(&own, &m->own_seen) || rtt_differs(&own, &m->own_seen);
 
     if (changed) {
@@ -200,6 +212,7 @@ void tell_lost(struct member_conn *c)
             return;
     }
     seen_forget(m->control->seen, c->host);
+    standing_noticed(m->control->standing);
     note_changed(m, c->host);
     tell_kick(m->control);
 }
@@ -218,6 +231,7 @@ void tell_message(struct member_conn *c, struct sync_seen *report)
         seen_forget(m->control->seen, report->host);
     else
         seen_put(m->control->seen, report);
+    standing_noticed(m->control->standing);
     if (c->role == ROLE_FOLLOWER) {
         note_changed(m, c->host);
         tell_kick(m->control);

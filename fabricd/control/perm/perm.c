@@ -2,6 +2,8 @@
 #include "fabricd/control/perm/perm.h"
 
 #include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,4 +41,16 @@ bool perm_network(const struct fd_peer *peer, const struct view_network *net)
             return true;
     }
     return false;
+}
+
+char *perm_who(const struct fd_peer *peer, char out[PERM_WHO_SIZE])
+{
+    char buffer[4096];
+    struct passwd pw, *found = NULL;
+
+    if (getpwuid_r(peer->uid, &pw, buffer, sizeof(buffer), &found) == 0 && found != NULL)
+        snprintf(out, PERM_WHO_SIZE, "%s", pw.pw_name);
+    else
+        snprintf(out, PERM_WHO_SIZE, "uid %u", (unsigned)peer->uid);
+    return out;
 }

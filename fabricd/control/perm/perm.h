@@ -12,6 +12,10 @@
 #include "proto/base/fd.h"
 
 bool perm_full(const struct fd_peer *);
+/* Who that is, for people: the user's name, or "uid N". */
+#define PERM_WHO_SIZE 80
+char *perm_who(const struct fd_peer *, char out[PERM_WHO_SIZE]);
+
 bool perm_network(const struct fd_peer *, const struct view_network *);
 
 #endif

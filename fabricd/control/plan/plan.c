@@ -10,22 +10,13 @@
 #define POOL_NETS (1u << 14)  /* of /24 */
 #define BLOCK_MAX 256u
 
-static bool overlaps_any(const struct addr *net, const struct addr *used, size_t n_used)
-{
-    for (size_t i = 0; i < n_used; i++) {
-        if (used[i].family != 0 && addr_nets_overlap(net, &used[i]))
-            return true;
-    }
-    return false;
-}
-
-int plan_pick4(const struct addr *used, size_t n_used, bool from_top, struct addr *out)
+int plan_pick4(const struct subnets *used, bool from_top, struct addr *out)
 {
     for (uint32_t i = 0; i < POOL_NETS; i++) {
         uint32_t index = from_top ? POOL_NETS - 1 - i : i;
         struct addr net = addr_from_v4(POOL + (index << 8), 24);
 
-        if (!overlaps_any(&net, used, n_used)) {
+        if (subnets_overlap(used, &net) == NULL) {
             *out = net;
             return 0;
         }
@@ -52,8 +43,8 @@ static void digest(const char *domain, uint64_t fabric, uint32_t number,
     crypto_generichash_final(&h, out, 32);
 }
 
-int plan_pick6(uint64_t fabric, const char *network, uint16_t vlan, const struct addr *used,
-               size_t n_used, struct addr *out)
+int plan_pick6(uint64_t fabric, const char *network, uint16_t vlan,
+               const struct subnets *used, struct addr *out)
 {
     struct addr net = {.family = 6, .prefix = 64};
     uint8_t h[32];
@@ -67,7 +58,7 @@ int plan_pick6(uint64_t fabric, const char *network, uint16_t vlan, const struct
     for (uint32_t i = 0; i <= UINT16_MAX; i++, subnet++) {
         net.bytes[6] = (uint8_t)(subnet >> 8);
         net.bytes[7] = (uint8_t)subnet;
-        if (!overlaps_any(&net, used, n_used)) {
+        if (subnets_overlap(used, &net) == NULL) {
             *out = net;
             return 0;
         }

@@ -16,16 +16,18 @@
 #include <stdint.h>
 
 #include "fabricd/control/plan/addr.h"
+#include "fabricd/control/plan/subnets.h"
 
-/* A /24 out of 10.64.0.0/10 that overlaps none of `used` (others are skipped by family): the
- * lowest, or with from_top the highest. Returns 0 or -ENOSPC. */
-int plan_pick4(const struct addr *used, size_t n_used, bool from_top, struct addr *out)
+/* A /24 out of 10.64.0.0/10 that overlaps none of `used`: the lowest, or with from_top the
+ * highest. Returns 0 or -ENOSPC. */
+int plan_pick4(const struct subnets *used, bool from_top, struct addr *out)
     __attribute__((warn_unused_result));
 
 /* A ULA /64 [RFC 4193]: fd, 40 bits from the fabric's id, 16 bits from network and VLAN, moved on
  * while it overlaps one of `used`. Returns 0 or -ENOSPC. */
-int plan_pick6(uint64_t fabric, const char *network, uint16_t vlan, const struct addr *used,
-               size_t n_used, struct addr *out) __attribute__((warn_unused_result));
+int plan_pick6(uint64_t fabric, const char *network, uint16_t vlan,
+               const struct subnets *used, struct addr *out)
+    __attribute__((warn_unused_result));
 
 /* n IPv4 addresses from `first` on. */
 struct plan_block {

@@ -333,6 +333,7 @@ static void register_endpoint(struct plug_conn *conn, const struct view_network 
     struct control *control = conn->plugd->control;
     struct plug_request *request = &conn->request;
     struct err err = {.why = ""};
+    char who[PERM_WHO_SIZE];
     const struct view_endpoint *ep;
     struct change *change;
     struct change_item *item;
@@ -353,6 +354,7 @@ static void register_endpoint(struct plug_conn *conn, const struct view_network 
         return;
     }
     change = change_new(control_host(control), "run");
+    change_set_who(change, perm_who(&conn->peer, who));
     item = change_add(change, CHANGE_PUT, "endpoint", net->name, request->name,
                       request_body(request));
     item->held = true;

@@ -7,6 +7,7 @@
 
 #include "fabricd/control/events/events.h"
 #include "fabricd/control/reconcile/reconcile_internal.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
@@ -14,21 +15,16 @@
 #define RETRY_AFTER (5 * MTIME_SEC)
 #define SETTLE_WAIT (1 * MTIME_SEC)
 
-static bool settled(const struct reconcile *rc)
+bool reconcile_settled(const struct reconcile *rc)
 {
-    if (rc->dirty)
-        return false;
-    list_for_each (it, &rc->opened) {
-        if (list_entry(it, struct opened, link)->waiting)
-            return false;
-    }
-    return true;
+    return rc == NULL || !chan_up(&rc->control->parent) ||
+           (!rc->dirty && rc->n_waiting == 0);
 }
 
 /* Tells those who wait, if there is nothing to wait for or they have waited long enough. */
 static void settle_until(struct reconcile *rc, mtime_t now)
 {
-    bool all = settled(rc);
+    bool all = reconcile_settled(rc);
 
     list_for_each_safe (it, &rc->settling) {
         struct settle_waiter *waiter = list_entry(it, struct settle_waiter, link);
@@ -44,6 +40,11 @@ static void settle_until(struct reconcile *rc, mtime_t now)
 void opened_settle(struct reconcile *rc)
 {
     settle_until(rc, loop_now(rc->control->loop));
+    if (!reconcile_settled(rc))
+        return;
+    standing_noticed(rc->control->standing);
+    if (rc->control->member_ops != NULL && rc->control->member_ops->noticed != NULL)
+        rc->control->member_ops->noticed(rc->control);
 }
 
 void opened_settle_late(struct loop_timer *timer, mtime_t now)
@@ -61,7 +62,7 @@ void reconcile_settle(struct reconcile *rc, void (*done)(void *aux), void *aux)
 {
     struct settle_waiter *waiter;
 
-    if (rc == NULL || settled(rc) || !chan_up(&rc->control->parent)) {
+    if (reconcile_settled(rc)) {
         done(aux);
         return;
     }
@@ -81,17 +82,21 @@ void reconcile_stop(struct reconcile *rc)
 
 struct opened *opened_find(struct reconcile *rc, const char *what)
 {
-    list_for_each (it, &rc->opened) {
-        struct opened *o = list_entry(it, struct opened, link);
-        if (strcmp(o->what, what) == 0)
-            return o;
-    }
-    return NULL;
+    return map_get(&rc->opened_by_what, what);
+}
+
+static void set_waiting(struct opened *o, bool waiting)
+{
+    o->owner->n_waiting += waiting;
+    o->owner->n_waiting -= o->waiting;
+    o->waiting = waiting;
 }
 
 void opened_free(struct opened *o)
 {
     chan_forget(&o->owner->control->parent, o->request);
+    set_waiting(o, false);
+    map_remove(&o->owner->opened_by_what, o->what);
     list_remove(&o->link);
     free(o);
 }
@@ -133,7 +138,7 @@ static void opened_reply(void *aux, struct ipc_message *reply)
     struct opened *o = aux;
     struct reconcile *rc = o->owner;
 
-    o->waiting = false;
+    set_waiting(o, false);
     o->request = 0;
     if (reply == NULL) {
         o->failed = true; /* Said again to the next parent. */
@@ -167,7 +172,7 @@ static void ask_opened(struct opened *o)
         [OPENED_DOOR] = IPC_OPEN_DOOR,
     };
 
-    o->waiting = true;
+    set_waiting(o, true);
     o->request =
         chan_ask(&o->owner->control->parent, types[o->kind], &o->asked, 0, opened_reply, o);
 }
@@ -191,6 +196,7 @@ void opened_want(struct reconcile *rc, const char *what, enum opened_kind kind,
         o->kind = kind;
         snprintf(o->what, sizeof(o->what), "%s", what);
         list_append(&rc->opened, &o->link);
+        map_put(&rc->opened_by_what, what, o);
     }
     o->wanted = true;
     if (o->waiting || (same && !o->failed))
@@ -215,14 +221,11 @@ const char *reconcile_problem(const struct reconcile *rc, const char *network,
                               const char *name)
 {
     char what[2 * IPC_NAME_SIZE + 8];
+    const struct opened *o;
 
     snprintf(what, sizeof(what), "port %s/%s", network, name);
-    list_for_each (it, &rc->opened) {
-        const struct opened *o = list_entry(it, struct opened, link);
-        if (strcmp(o->what, what) == 0 && o->failed)
-            return o->why;
-    }
-    return NULL;
+    o = map_get(&rc->opened_by_what, what);
+    return o != NULL && o->failed ? o->why : NULL;
 }
 
 void reconcile_each_problem(const struct reconcile *rc,

@@ -502,5 +502,7 @@ void reconcile_free(struct reconcile *rc)
     list_for_each_safe (it, &rc->udp_waiters)
         free(list_entry(it, struct udp_waiter, link));
     vault_free(rc->mirror);
+    map_clear(&rc->opened_by_what);
+    map_clear(&rc->port_by_name);
     free(rc);
 }

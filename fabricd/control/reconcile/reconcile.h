@@ -31,6 +31,10 @@ void reconcile_kick(struct reconcile *);
  * answer may promise that it is there. Waits a second at most. */
 void reconcile_settle(struct reconcile *, void (*done)(void *aux), void *aux);
 
+/* Whether all that the store says has been carried out or has failed; so too while there is no
+ * parent to carry anything out. */
+bool reconcile_settled(const struct reconcile *);
+
 /* State that the parent replays to a control process that starts (without descriptors), or that
  * the switch tells of (VDE ports); and the end of the replay, after which it may run. */
 void reconcile_learn(struct reconcile *, const struct ipc_message *);

@@ -4,6 +4,7 @@
 #define FABRICD_CONTROL_RECONCILE_RECONCILE_INTERNAL_H
 
 #include "fabricd/control/reconcile/reconcile.h"
+#include "proto/base/map.h"
 
 enum opened_kind { OPENED_TAP, OPENED_VDE, OPENED_DOOR };
 
@@ -50,6 +51,9 @@ struct reconcile {
     bool dirty; /* A run is due. */
     uint32_t next_port;
     struct list opened;
+    struct map opened_by_what;
+    unsigned n_waiting;      /* Of them: asked for and not answered. */
+    struct map port_by_name; /* Ids of ports of the mirror, by network and name. */
     struct list udp_waiters;
     bool udp_asked;
     struct ipc_addr udp; /* family 0: not open */

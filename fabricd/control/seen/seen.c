@@ -164,12 +164,36 @@ static void own_ports(const struct control *control, struct sync_seen *out)
     }
 }
 
-struct sync_seen seen_own(const struct control *control)
+/* Texts of reports are plain ASCII. */
+static void copy_plain(char *out, size_t size, const char *text)
 {
-    struct sync_seen own = {.host = control->id.self.host};
+    size_t n = 0;
+
+    for (; text[n] != '\0' && n + 1 < size; n++)
+        out[n] = text[n] >= 0x20 && text[n] <= 0x7e ? text[n] : '?';
+    out[n] = '\0';
+}
+
+static void add_wrong(void *aux, const char *what, const char *why)
+{
+    struct sync_seen *out = aux;
+    struct sync_seen_wrong *wrong = &out->wrong[out->n_wrong];
+
+    if (out->n_wrong == SYNC_SEEN_WRONG)
+        return;
+    out->n_wrong++;
+    copy_plain(wrong->what, sizeof(wrong->what), what);
+    copy_plain(wrong->why, sizeof(wrong->why), why);
+}
+
+struct sync_seen seen_own(const struct control *control, uint64_t revision)
+{
+    struct sync_seen own = {.host = control->id.self.host, .revision = revision};
 
     own_peers(control, &own);
     own_ports(control, &own);
+    own.wrong = xcalloc(SYNC_SEEN_WRONG, sizeof(*own.wrong));
+    reconcile_each_problem(control->reconcile, add_wrong, &own);
     return own;
 }
 

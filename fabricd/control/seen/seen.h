@@ -31,8 +31,9 @@ const struct sync_seen *seen_of(const struct seen *, uint16_t host);
 void seen_each(const struct seen *, void (*each)(void *aux, const struct sync_seen *),
                void *aux);
 
-/* What this host would report. The caller's to sync_seen_done(). */
-struct sync_seen seen_own(const struct control *);
+/* What this host would report, having carried out what the founder's store had at `revision`. The
+ * caller's to sync_seen_done(). */
+struct sync_seen seen_own(const struct control *, uint64_t revision);
 
 /* Whether the host is known to be there: it has a session with us, or reports. */
 bool seen_alive(const struct control *, uint16_t host);

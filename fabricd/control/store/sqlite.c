@@ -15,19 +15,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/base/mtime.h"
 #include "proto/base/xalloc.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_MS        500
 #define HEAP_LIMIT     (1024 * 1024) /* SQLite's own caches stay below it where it can. */
 
 struct sqlite {
     sqlite3 *db;
     uint64_t revision;
-    sqlite3_stmt *get, *put, *del, *log, *trim, *bump;
+    uint64_t trimmed; /* Of what came up to this revision the history has nothing. */
+    uint64_t oldest;  /* From this one on it has what was before. */
+    uint64_t rows;
+    sqlite3_stmt *get, *put, *del, *log, *note, *trim, *trim_notes, *nth, *set;
 };
 
-static const char schema[] =
+static const char schema_1[] =
     "CREATE TABLE objects(scope INTEGER NOT NULL, kind TEXT NOT NULL, network TEXT NOT "
     "NULL,"
     " name TEXT NOT NULL, revision INTEGER NOT NULL, owner TEXT NOT NULL, body TEXT NOT "
@@ -41,6 +45,19 @@ static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT INTO meta VALUES('revision', 0);"
     "PRAGMA user_version=1;";
+
+/* What an object was before each write, who wrote it, and how far back that goes. */
+static const char schema_2[] =
+    "ALTER TABLE history ADD COLUMN was_revision INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE history ADD COLUMN was_owner TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE history ADD COLUMN was_body TEXT;"
+    "CREATE TABLE notes(at INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT NULL,"
+    " host TEXT NOT NULL, owner TEXT NOT NULL, what TEXT NOT NULL, n INTEGER NOT NULL);"
+    "INSERT INTO meta SELECT 'oldest', value FROM meta WHERE key='revision';"
+    "INSERT INTO meta SELECT 'trimmed', MAX(0, value - 10000) FROM meta WHERE "
+    "key='revision';"
+    "INSERT INTO meta SELECT 'rows', COUNT(*) FROM history;"
+    "PRAGMA user_version=2;";
 
 /* What to tell a person, and the errno, of a result code of SQLite. */
 static int fail(struct sqlite *s, int code, struct err *err)
@@ -88,9 +105,30 @@ static int query_int(struct sqlite *s, const char *sql, int64_t *out, struct err
     return code == SQLITE_ROW ? 0 : fail(s, code, err);
 }
 
+static int read_meta(struct sqlite *s, struct err *err)
+{
+    const struct {
+        const char *sql;
+        uint64_t *out;
+    } all[] = {
+        {"SELECT value FROM meta WHERE key='revision'", &s->revision},
+        {"SELECT value FROM meta WHERE key='trimmed'", &s->trimmed},
+        {"SELECT value FROM meta WHERE key='oldest'", &s->oldest},
+        {"SELECT value FROM meta WHERE key='rows'", &s->rows},
+    };
+    int64_t value = 0;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < sizeof(all) / sizeof(all[0]); i++) {
+        r = query_int(s, all[i].sql, &value, err);
+        *all[i].out = (uint64_t)value;
+    }
+    return r;
+}
+
 static int set_up(struct sqlite *s, struct err *err)
 {
-    int64_t version = 0, revision = 0;
+    int64_t version = 0;
     int r;
 
     sqlite3_extended_result_codes(s->db, 1);
@@ -110,13 +148,12 @@ static int set_up(struct sqlite *s, struct err *err)
             "the store was written by a later version (its format is %lld, known is %d)",
             (long long)version, SCHEMA_VERSION);
     if (r == 0 && version == 0)
-        r = run(s, schema, err);
+        r = run(s, schema_1, err);
+    if (r == 0 && version < 2)
+        r = run(s, schema_2, err);
     if (r == 0)
-        r = query_int(s, "SELECT value FROM meta WHERE key='revision'", &revision, err);
-    if (r == 0)
-        r = run(s, "COMMIT", err);
-    s->revision = (uint64_t)revision;
-    return r;
+        r = read_meta(s, err);
+    return r == 0 ? run(s, "COMMIT", err) : r;
 }
 
 static int prepare(struct sqlite *s, struct err *err)
@@ -130,9 +167,12 @@ static int prepare(struct sqlite *s, struct err *err)
         {&s->put, "INSERT OR REPLACE INTO objects VALUES(?1,?2,?3,?4,?5,?6,?7)"},
         {&s->del,
          "DELETE FROM objects WHERE scope=?1 AND kind=?2 AND network=?3 AND name=?4"},
-        {&s->log, "INSERT INTO history VALUES(?8,?9,?1,?2,?3,?4,?5,?6,?7)"},
+        {&s->log, "INSERT INTO history VALUES(?8,?9,?1,?2,?3,?4,?5,?6,?7,?10,?11,?12)"},
+        {&s->note, "INSERT INTO notes VALUES(?1,?2,?3,?4,?5,?6,?7)"},
         {&s->trim, "DELETE FROM history WHERE at<=?1"},
-        {&s->bump, "UPDATE meta SET value=?1 WHERE key='revision'"},
+        {&s->trim_notes, "DELETE FROM notes WHERE at<=?1"},
+        {&s->nth, "SELECT at FROM history ORDER BY at,seq LIMIT 1 OFFSET ?1"},
+        {&s->set, "UPDATE meta SET value=?2 WHERE key=?1"},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -148,12 +188,11 @@ static void sqlite_close(void *engine)
 {
     struct sqlite *s = engine;
 
-    sqlite3_finalize(s->get);
-    sqlite3_finalize(s->put);
-    sqlite3_finalize(s->del);
-    sqlite3_finalize(s->log);
-    sqlite3_finalize(s->trim);
-    sqlite3_finalize(s->bump);
+    sqlite3_stmt *const all[] = {s->get,  s->put,        s->del, s->log, s->note,
+                                 s->trim, s->trim_notes, s->nth, s->set};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        sqlite3_finalize(all[i]);
     sqlite3_close(s->db);
     free(s);
 }
@@ -321,7 +360,7 @@ static int sqlite_history(void *engine, enum store_scope scope, uint64_t from,
     sqlite3_stmt *st = NULL;
     int code;
 
-    if (from > s->revision || s->revision - from > STORE_HISTORY)
+    if (from > s->revision || from < s->trimmed)
         return -ERANGE;
     code = sqlite3_prepare_v2(
         s->db,
@@ -407,52 +446,172 @@ static int apply(struct sqlite *s, const struct store_op *op, size_t seq, uint64
         bind_row(s->log, op, revision, owner);
         sqlite3_bind_int64(s->log, 8, (sqlite3_int64)revision);
         sqlite3_bind_int64(s->log, 9, (sqlite3_int64)seq);
+        sqlite3_bind_int64(s->log, 10, (sqlite3_int64)now.revision);
+        sqlite3_bind_text(s->log, 11, found ? now.owner : "", -1, SQLITE_STATIC);
+        sqlite3_bind_text(s->log, 12, now.body, -1, SQLITE_STATIC); /* NULL: not there. */
         r = step_write(s, s->log, err);
     }
     store_object_done(&now);
     return r == 0 ? 1 : r;
 }
 
-static int finish(struct sqlite *s, uint64_t revision, struct err *err)
+static int set_meta(struct sqlite *s, const char *key, uint64_t value, struct err *err)
+{
+    sqlite3_bind_text(s->set, 1, key, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s->set, 2, (sqlite3_int64)value);
+    return step_write(s, s->set, err);
+}
+
+static int write_note(struct sqlite *s, const struct store_note *note, uint64_t revision,
+                      struct err *err)
+{
+    const char *texts[] = {note->who, note->host, note->owner, note->what};
+
+    sqlite3_bind_int64(s->note, 1, (sqlite3_int64)revision);
+    sqlite3_bind_int64(s->note, 2, wall_now_us() / 1000);
+    for (int i = 0; i < 4; i++)
+        sqlite3_bind_text(s->note, 3 + i, texts[i], -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s->note, 7, note->n);
+    return step_write(s, s->note, err);
+}
+
+/* The revision up to which the history is to be forgotten, or what is forgotten already. */
+static uint64_t to_be_trimmed(struct sqlite *s, uint64_t revision, uint64_t rows)
+{
+    uint64_t upto = revision > STORE_HISTORY ? revision - STORE_HISTORY : 0;
+    uint64_t nth = 0;
+
+    if (rows > STORE_ROWS) {
+        sqlite3_bind_int64(s->nth, 1, (sqlite3_int64)(rows - STORE_ROWS - 1));
+        if (sqlite3_step(s->nth) == SQLITE_ROW)
+            nth = (uint64_t)sqlite3_column_int64(s->nth, 0);
+        sqlite3_reset(s->nth);
+        nth = nth < revision ? nth : revision - 1; /* The last one stays, however large. */
+    }
+    upto = upto > nth ? upto : nth;
+    return upto > s->trimmed ? upto : s->trimmed;
+}
+
+static int trim(struct sqlite *s, uint64_t upto, uint64_t *rows, struct err *err)
 {
     int r;
 
-    sqlite3_bind_int64(s->bump, 1, (sqlite3_int64)revision);
-    r = step_write(s, s->bump, err);
-    if (r == 0 && revision > STORE_HISTORY) {
-        sqlite3_bind_int64(s->trim, 1, (sqlite3_int64)(revision - STORE_HISTORY));
-        r = step_write(s, s->trim, err);
-    }
-    return r == 0 ? run(s, "COMMIT", err) : r;
+    sqlite3_bind_int64(s->trim, 1, (sqlite3_int64)upto);
+    r = step_write(s, s->trim, err);
+    *rows -= (uint64_t)sqlite3_changes(s->db);
+    sqlite3_bind_int64(s->trim_notes, 1, (sqlite3_int64)upto);
+    if (r == 0)
+        r = step_write(s, s->trim_notes, err);
+    if (r == 0)
+        r = set_meta(s, "trimmed", upto, err);
+    if (r == 0 && upto > s->oldest)
+        r = set_meta(s, "oldest", upto, err);
+    return r;
 }
 
-static int sqlite_commit(void *engine, const struct store_op *ops, size_t n,
-                         uint64_t *revision, size_t *failed, struct err *err)
+static int finish(struct sqlite *s, const struct store_note *note, uint64_t revision,
+                  size_t wrote, struct err *err)
+{
+    uint64_t rows = s->rows + wrote, upto = to_be_trimmed(s, revision, rows);
+    int r = set_meta(s, "revision", revision, err);
+
+    if (r == 0 && note != NULL)
+        r = write_note(s, note, revision, err);
+    if (r == 0 && upto > s->trimmed)
+        r = trim(s, upto, &rows, err);
+    if (r == 0)
+        r = set_meta(s, "rows", rows, err);
+    if (r == 0)
+        r = run(s, "COMMIT", err);
+    if (r < 0)
+        return r;
+    s->revision = revision;
+    s->rows = rows;
+    s->trimmed = upto;
+    s->oldest = upto > s->oldest ? upto : s->oldest;
+    return 0;
+}
+
+static int sqlite_commit(void *engine, const struct store_note *note,
+                         const struct store_op *ops, size_t n, uint64_t *revision,
+                         size_t *failed, struct err *err)
 {
     struct sqlite *s = engine;
     uint64_t next = s->revision + 1;
-    bool wrote = false;
+    size_t wrote = 0;
     int r = run(s, "BEGIN IMMEDIATE", err);
 
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = apply(s, &ops[i], i, next, err);
         if (r == -EEXIST || r == -ENOENT || r == -ESTALE)
             *failed = i;
-        wrote = wrote || r == 1;
+        wrote += r == 1;
         r = r > 0 ? 0 : r;
     }
     if (r == 0)
-        r = wrote ? finish(s, next, err) : run(s, "ROLLBACK", err);
+        r = wrote > 0 ? finish(s, note, next, wrote, err) : run(s, "ROLLBACK", err);
     if (r < 0) {
         /* An error of the disk may have rolled it back already; then this is refused. */
         if (sqlite3_get_autocommit(s->db) == 0)
             sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return r;
     }
-    if (wrote)
-        s->revision = next;
     *revision = s->revision;
     return 0;
+}
+
+static uint64_t sqlite_oldest(const void *engine)
+{
+    return ((const struct sqlite *)engine)->oldest;
+}
+
+static int sqlite_as_was(void *engine, enum store_scope scope, uint64_t from, uint64_t to,
+                         store_each_fn *each, void *aux)
+{
+    struct sqlite *s = engine;
+    sqlite3_stmt *st = NULL;
+    /* The columns of SQLite's row that has the MIN(): the first write after `from`. */
+    int code = sqlite3_prepare_v2(
+        s->db,
+        "SELECT scope,kind,network,name,was_revision,was_owner,was_body,"
+        "MIN(at*1048576+seq) FROM history WHERE at>?1 AND at<=?2 AND scope=?3 "
+        "GROUP BY kind,network,name ORDER BY kind,network,name",
+        -1, &st, NULL);
+
+    if (code != SQLITE_OK)
+        return fail(s, code, NULL);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)from);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)to);
+    sqlite3_bind_int(st, 3, scope == STORE_LOCAL);
+    return walk(s, st, each, aux);
+}
+
+static int sqlite_entries(void *engine, uint64_t before, store_entry_fn *each, void *aux)
+{
+    struct sqlite *s = engine;
+    sqlite3_stmt *st = NULL;
+    int r = 0;
+    int code = sqlite3_prepare_v2(s->db,
+                                  "SELECT at,time,who,host,owner,what,n FROM notes "
+                                  "WHERE ?1=0 OR at<?1 ORDER BY at DESC",
+                                  -1, &st, NULL);
+
+    if (code != SQLITE_OK)
+        return fail(s, code, NULL);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)before);
+    while (r == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        struct store_entry entry = {
+            .revision = (uint64_t)sqlite3_column_int64(st, 0),
+            .time = sqlite3_column_int64(st, 1),
+            .note = {column(st, 2), column(st, 3), column(st, 4), column(st, 5),
+                     (uint32_t)sqlite3_column_int64(st, 6)},
+        };
+        r = each(aux, &entry);
+    }
+    if (r == 0 && code != SQLITE_DONE)
+        r = fail(s, code, NULL);
+    sqlite3_finalize(st);
+    return r;
 }
 
 const struct store_engine store_sqlite = {
@@ -464,4 +623,7 @@ const struct store_engine store_sqlite = {
     .each = sqlite_each,
     .commit = sqlite_commit,
     .history = sqlite_history,
+    .oldest = sqlite_oldest,
+    .as_was = sqlite_as_was,
+    .entries = sqlite_entries,
 };

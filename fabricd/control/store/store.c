@@ -84,6 +84,24 @@ int store_history(struct store *store, enum store_scope scope, uint64_t from,
     return store->engine->history(store->state, scope, from, each, aux);
 }
 
+uint64_t store_oldest(const struct store *store)
+{
+    return store->engine->oldest(store->state);
+}
+
+int store_as_was(struct store *store, enum store_scope scope, uint64_t from, uint64_t to,
+                 store_each_fn *each, void *aux)
+{
+    if (from < store_oldest(store) || from > store_revision(store))
+        return -ERANGE;
+    return store->engine->as_was(store->state, scope, from, to, each, aux);
+}
+
+int store_entries(struct store *store, uint64_t before, store_entry_fn *each, void *aux)
+{
+    return store->engine->entries(store->state, before, each, aux);
+}
+
 static int check_op(const struct store_op *op, struct err *err)
 {
     if (op->verb != STORE_PUT)
@@ -132,6 +150,13 @@ static void tell(struct store *store, const struct store_op *ops, size_t n,
 int store_commit(struct store *store, const struct store_op *ops, size_t n,
                  uint64_t *revision, size_t *failed, struct err *err)
 {
+    return store_commit_noted(store, NULL, ops, n, revision, failed, err);
+}
+
+int store_commit_noted(struct store *store, const struct store_note *note,
+                       const struct store_op *ops, size_t n, uint64_t *revision,
+                       size_t *failed, struct err *err)
+{
     uint64_t made = 0;
     size_t refused = n;
     int r;
@@ -141,7 +166,7 @@ int store_commit(struct store *store, const struct store_op *ops, size_t n,
         if (r < 0)
             return r;
     }
-    r = store->engine->commit(store->state, ops, n, &made, &refused, err);
+    r = store->engine->commit(store->state, note, ops, n, &made, &refused, err);
     if (r < 0) {
         if (failed != NULL && refused < n)
             *failed = refused;

@@ -28,7 +28,8 @@
 enum store_scope { STORE_FABRIC, STORE_LOCAL };
 
 #define STORE_MAX_BODY (256u * 1024u) /* Bytes of one body. */
-#define STORE_HISTORY  10000u         /* Revisions that store_history() can go back. */
+#define STORE_HISTORY  10000u  /* Revisions that the history goes back, at the most. */
+#define STORE_ROWS     500000u /* Written objects that it holds, at the most. */
 
 /* An object; texts are the store's and live until the callback returns, or, from store_get(),
  * until store_object_done(). */
@@ -59,6 +60,22 @@ struct store_op {
     uint64_t revision; /* 0 = the transaction's; else as replicated from another store. */
     const char *owner; /* NULL = keeps the present one, "cli" for a new object. */
     const char *body;
+};
+
+/* Who made a transaction and why: what the history shows of it. */
+struct store_note {
+    const char *who;   /* "root", "uid 1000" */
+    const char *host;  /* Where it was asked for. */
+    const char *owner; /* "cli", "file", "run", … */
+    const char *what;  /* For people, one line: "apply", "network lab created". */
+    uint32_t n;        /* Objects that it changed. */
+};
+
+/* A line of the history. Texts live until the callback returns. */
+struct store_entry {
+    uint64_t revision;
+    int64_t time; /* Milliseconds since 1970. */
+    struct store_note note;
 };
 
 struct store;
@@ -99,6 +116,11 @@ int store_each(struct store *, enum store_scope scope, const char *kind,
 int store_commit(struct store *, const struct store_op *ops, size_t n, uint64_t *revision,
                  size_t *failed, struct err *err) __attribute__((warn_unused_result));
 
+/* The same, and a line of the history with it, if something was written. */
+int store_commit_noted(struct store *, const struct store_note *,
+                       const struct store_op *ops, size_t n, uint64_t *revision,
+                       size_t *failed, struct err *err) __attribute__((warn_unused_result));
+
 /* Told after each commit, in the order of their adding. `changed` must not commit itself. */
 struct store_watch {
     void (*changed)(struct store_watch *, uint64_t revision,
@@ -116,6 +138,26 @@ void store_watch_remove(struct store_watch *); /* Harmless on a zeroed one. */
 int store_history(struct store *, enum store_scope scope, uint64_t from,
                   store_each_fn *each, void *aux) __attribute__((warn_unused_result));
 
+/*
+ * The history goes back to this revision: what was then is known still. It is forgotten from its
+ * oldest end, a whole transaction at a time, beyond STORE_HISTORY revisions or STORE_ROWS objects.
+ */
+uint64_t store_oldest(const struct store *);
+
+/*
+ * How the scope was at revision `from`: each object that was written after it, up to and with
+ * revision `to`, once, by kind, network and name, as it was at `from`; without a body it was not
+ * there. -ERANGE if `from` lies before store_oldest() or in the future.
+ */
+int store_as_was(struct store *, enum store_scope scope, uint64_t from, uint64_t to,
+                 store_each_fn *each, void *aux) __attribute__((warn_unused_result));
+
+/* Lines of the history, newest first, of revisions below `before` (0 = all). Until `each` returns
+ * non-zero, which is returned. */
+typedef int store_entry_fn(void *aux, const struct store_entry *);
+int store_entries(struct store *, uint64_t before, store_entry_fn *each, void *aux)
+    __attribute__((warn_unused_result));
+
 /* --- for engines ------------------------------------------------------------------------- */
 
 struct store_engine {
@@ -127,10 +169,14 @@ struct store_engine {
                const char *name, struct store_object *out);
     int (*each)(void *engine, enum store_scope, const char *kind, const char *network,
                 store_each_fn *, void *aux);
-    int (*commit)(void *engine, const struct store_op *, size_t n, uint64_t *revision,
-                  size_t *failed, struct err *);
+    int (*commit)(void *engine, const struct store_note *, const struct store_op *,
+                  size_t n, uint64_t *revision, size_t *failed, struct err *);
     int (*history)(void *engine, enum store_scope, uint64_t from, store_each_fn *,
                    void *aux);
+    uint64_t (*oldest)(const void *engine);
+    int (*as_was)(void *engine, enum store_scope, uint64_t from, uint64_t to,
+                  store_each_fn *, void *aux);
+    int (*entries)(void *engine, uint64_t before, store_entry_fn *, void *aux);
 };
 
 extern const struct store_engine store_sqlite;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The lists and indexes of the view, and how they follow the store. Networks, hosts and ports
- * are few and searched in their lists; endpoints may be many and have trees. */
+/* The lists and indexes of the view, and how they follow the store. Hosts are few and searched in
+ * their list; whatever there may be thousands of has an index. */
 #include "fabricd/control/view/view.h"
 
+#include <inttypes.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,15 +122,43 @@ void view_free_block(struct view_block *block)
     free(block);
 }
 
+/* Keys of the indexes. Names are of 63 bytes at the most, names of interfaces of 15; what is
+ * longer was never put in, and cut it is not found. */
+#define KEY_SIZE (2 * VIEW_NAME_SIZE + 24)
+
+static const char *name_key(char key[KEY_SIZE], enum store_scope scope, const char *network,
+                            const char *name)
+{
+    snprintf(key, KEY_SIZE, "%d %s/%s", scope == STORE_LOCAL, network, name);
+    return key;
+}
+
+static const char *id_key(char key[KEY_SIZE], uint64_t id)
+{
+    snprintf(key, KEY_SIZE, "%016" PRIx64, id);
+    return key;
+}
+
+static const char *tap_key(char key[KEY_SIZE], const char *host, const char *tap)
+{
+    snprintf(key, KEY_SIZE, "%s %s", host, tap);
+    return key;
+}
+
+static const char *plan_key(char key[KEY_SIZE], const char *network, uint16_t vlan)
+{
+    snprintf(key, KEY_SIZE, "%s %u", network, vlan);
+    return key;
+}
+
 struct view_network *view_network_in(const struct view *view, enum store_scope scope,
                                      const char *name)
 {
-    list_for_each (it, &view->networks) {
-        struct view_network *net = list_entry(it, struct view_network, link);
-        if (net->scope == scope && strcmp(net->name, name) == 0)
-            return net;
-    }
-    return NULL;
+    char key[KEY_SIZE];
+
+    return strlen(name) < VIEW_NAME_SIZE
+               ? map_get(&view->network_by_name, name_key(key, scope, "", name))
+               : NULL;
 }
 
 struct view_network *view_network(const struct view *view, const char *name)
@@ -140,12 +170,9 @@ struct view_network *view_network(const struct view *view, const char *name)
 
 struct view_network *view_network_by_id(const struct view *view, uint64_t id)
 {
-    list_for_each (it, &view->networks) {
-        struct view_network *net = list_entry(it, struct view_network, link);
-        if (net->id == id)
-            return net;
-    }
-    return NULL;
+    char key[KEY_SIZE];
+
+    return map_get(&view->network_by_id, id_key(key, id));
 }
 
 struct view_endpoint *view_endpoint_in(const struct view *view, enum store_scope scope,
@@ -171,13 +198,19 @@ struct view_endpoint *view_endpoint(const struct view *view, const char *network
 static struct view_port *port_in(const struct view *view, enum store_scope scope,
                                  const char *network, const char *name)
 {
-    list_for_each (it, &view->ports) {
-        struct view_port *port = list_entry(it, struct view_port, link);
-        if (port->scope == scope && strcmp(port->network, network) == 0 &&
-            strcmp(port->name, name) == 0)
-            return port;
-    }
-    return NULL;
+    char key[KEY_SIZE];
+
+    return strlen(network) < VIEW_NAME_SIZE && strlen(name) < VIEW_NAME_SIZE
+               ? map_get(&view->port_by_name, name_key(key, scope, network, name))
+               : NULL;
+}
+
+struct view_port *view_port_by_tap(const struct view *view, const char *host,
+                                   const char *tap)
+{
+    char key[KEY_SIZE];
+
+    return map_get(&view->port_by_tap, tap_key(key, host, tap));
 }
 
 struct view_port *view_port(const struct view *view, const char *network, const char *name)
@@ -207,13 +240,23 @@ struct view_host *view_host_by_number(const struct view *view, uint16_t number)
     return NULL;
 }
 
+struct list *view_blocks(const struct view *view, const char *network, uint16_t vlan)
+{
+    char key[KEY_SIZE];
+
+    return map_get(&view->plan_blocks, plan_key(key, network, vlan));
+}
+
 struct view_block *view_block(const struct view *view, const char *network, uint16_t vlan,
                               const char *host)
 {
-    list_for_each (it, &view->blocks) {
-        struct view_block *block = list_entry(it, struct view_block, link);
-        if (block->vlan == vlan && strcmp(block->network, network) == 0 &&
-            strcmp(block->host, host) == 0)
+    struct list *blocks = view_blocks(view, network, vlan);
+
+    if (blocks == NULL)
+        return NULL;
+    list_for_each (it, blocks) {
+        struct view_block *block = list_entry(it, struct view_block, plan);
+        if (strcmp(block->host, host) == 0)
             return block;
     }
     return NULL;
@@ -283,6 +326,85 @@ static void drop_endpoint(struct view *view, struct view_endpoint *ep)
     free(ep);
 }
 
+static void drop_network(struct view *view, struct view_network *net)
+{
+    char key[KEY_SIZE];
+
+    map_remove(&view->network_by_name, name_key(key, net->scope, "", net->name));
+    if (view_network_by_id(view, net->id) == net)
+        map_remove(&view->network_by_id, id_key(key, net->id));
+    list_remove(&net->link);
+    view->n_networks--;
+    view_free_network(net);
+}
+
+static void add_network(struct view *view, struct view_network *net)
+{
+    char key[KEY_SIZE];
+
+    map_put(&view->network_by_name, name_key(key, net->scope, "", net->name), net);
+    if (net->id != 0)
+        map_put(&view->network_by_id, id_key(key, net->id), net);
+    list_append(&view->networks, &net->link);
+    view->n_networks++;
+}
+
+static const char *tap_key_of(char key[KEY_SIZE], const struct view_port *port)
+{
+    return tap_key(key, node_get_text(port->body, "host", ""),
+                   node_get_text(port->body, "tap", ""));
+}
+
+static void drop_port(struct view *view, struct view_port *port)
+{
+    char key[KEY_SIZE];
+
+    map_remove(&view->port_by_name, name_key(key, port->scope, port->network, port->name));
+    if (map_get(&view->port_by_tap, tap_key_of(key, port)) == port)
+        map_remove(&view->port_by_tap, key);
+    list_remove(&port->link);
+    view->n_ports--;
+    free_port(port);
+}
+
+static void add_port(struct view *view, struct view_port *port)
+{
+    char key[KEY_SIZE];
+
+    map_put(&view->port_by_name, name_key(key, port->scope, port->network, port->name),
+            port);
+    if (node_get_text(port->body, "tap", NULL) != NULL)
+        map_put(&view->port_by_tap, tap_key_of(key, port), port);
+    list_append(&view->ports, &port->link);
+    view->n_ports++;
+}
+
+static void add_block(struct view *view, struct view_block *block)
+{
+    struct list *blocks = view_blocks(view, block->network, block->vlan);
+    char key[KEY_SIZE];
+
+    if (blocks == NULL) {
+        blocks = xcalloc(1, sizeof(*blocks));
+        list_init(blocks);
+        map_put(&view->plan_blocks, plan_key(key, block->network, block->vlan), blocks);
+    }
+    list_append(blocks, &block->plan);
+    list_append(&view->blocks, &block->link);
+}
+
+static void drop_block(struct view *view, struct view_block *block)
+{
+    struct list *blocks = view_blocks(view, block->network, block->vlan);
+    char key[KEY_SIZE];
+
+    list_remove(&block->link);
+    list_remove(&block->plan);
+    if (blocks != NULL && list_empty(blocks))
+        free(map_remove(&view->plan_blocks, plan_key(key, block->network, block->vlan)));
+    view_free_block(block);
+}
+
 static void forget_block(struct view *view, const struct store_object *object)
 {
     const char *dot = strchr(object->name, '.');
@@ -292,10 +414,8 @@ static void forget_block(struct view *view, const struct store_object *object)
         return;
     block = view_block(view, object->network, (uint16_t)strtoul(object->name, NULL, 10),
                        dot + 1);
-    if (block != NULL) {
-        list_remove(&block->link);
-        view_free_block(block);
-    }
+    if (block != NULL)
+        drop_block(view, block);
 }
 
 /* Takes out what the view has of the object's key. */
@@ -303,11 +423,8 @@ static void forget(struct view *view, const struct store_object *object)
 {
     if (strcmp(object->kind, "network") == 0) {
         struct view_network *net = view_network_in(view, object->scope, object->name);
-        if (net != NULL) {
-            list_remove(&net->link);
-            view->n_networks--;
-            view_free_network(net);
-        }
+        if (net != NULL)
+            drop_network(view, net);
     } else if (strcmp(object->kind, "endpoint") == 0) {
         struct view_endpoint *ep =
             view_endpoint_in(view, object->scope, object->network, object->name);
@@ -316,11 +433,8 @@ static void forget(struct view *view, const struct store_object *object)
     } else if (strcmp(object->kind, "port") == 0) {
         struct view_port *port =
             port_in(view, object->scope, object->network, object->name);
-        if (port != NULL) {
-            list_remove(&port->link);
-            view->n_ports--;
-            free_port(port);
-        }
+        if (port != NULL)
+            drop_port(view, port);
     } else if (strcmp(object->kind, "host") == 0) {
         struct view_host *host = view_host(view, object->name);
         if (host != NULL) {
@@ -339,9 +453,7 @@ static void learn(struct view *view, const struct store_object *object, struct n
     bool kept = false;
 
     if (strcmp(object->kind, "network") == 0) {
-        struct view_network *net = view_parse_network(object, body);
-        list_append(&view->networks, &net->link);
-        view->n_networks++;
+        add_network(view, view_parse_network(object, body));
         kept = true;
     } else if (strcmp(object->kind, "endpoint") == 0) {
         struct view_endpoint *ep = view_parse_endpoint(object, body);
@@ -349,9 +461,7 @@ static void learn(struct view *view, const struct store_object *object, struct n
         index_endpoint(view, ep);
         view->n_endpoints++;
     } else if (strcmp(object->kind, "port") == 0) {
-        struct view_port *port = view_parse_port(object, body);
-        list_append(&view->ports, &port->link);
-        view->n_ports++;
+        add_port(view, view_parse_port(object, body));
         kept = true;
     } else if (strcmp(object->kind, "host") == 0) {
         struct view_host *host = view_parse_host(object, body);
@@ -359,8 +469,7 @@ static void learn(struct view *view, const struct store_object *object, struct n
         view->n_hosts++;
         kept = true;
     } else if (strcmp(object->kind, "block") == 0) {
-        struct view_block *block = view_parse_block(object, body);
-        list_append(&view->blocks, &block->link);
+        add_block(view, view_parse_block(object, body));
     }
     if (!kept)
         node_free(body);
@@ -377,13 +486,42 @@ static bool is_ours(const char *kind)
     return false;
 }
 
+/* Whose the object is as the view knows it, "" if it does not. */
+static const char *owner_now(const struct view *view, const struct store_object *object)
+{
+    const struct view_network *net;
+    const struct view_endpoint *ep;
+    const struct view_port *port;
+    const struct view_host *host;
+
+    if (strcmp(object->kind, "network") == 0) {
+        net = view_network_in(view, object->scope, object->name);
+        return net != NULL ? net->owner : "";
+    }
+    if (strcmp(object->kind, "endpoint") == 0) {
+        ep = view_endpoint_in(view, object->scope, object->network, object->name);
+        return ep != NULL ? ep->owner : "";
+    }
+    if (strcmp(object->kind, "port") == 0) {
+        port = port_in(view, object->scope, object->network, object->name);
+        return port != NULL ? port->owner : "";
+    }
+    host = strcmp(object->kind, "host") == 0 ? view_host(view, object->name) : NULL;
+    return host != NULL ? host->owner : "";
+}
+
 static void follow(struct view *view, const struct store_object *object)
 {
+    struct store_object owned = *object;
+    char owner[VIEW_OWNER];
     struct diags diags;
     struct node *body;
 
     if (!is_ours(object->kind))
         return;
+    snprintf(owner, sizeof(owner), "%s",
+             object->owner != NULL ? object->owner : owner_now(view, object));
+    owned.owner = owner; /* A write that names nobody leaves it whose it is. */
     forget(view, object);
     if (object->body == NULL)
         return;
@@ -391,7 +529,7 @@ static void follow(struct view *view, const struct store_object *object)
     body = node_from_json(object->body, strlen(object->body), NULL, &diags);
     diags_done(&diags);
     if (body != NULL)
-        learn(view, object, body);
+        learn(view, &owned, body);
 }
 
 static void changed(struct store_watch *watch, uint64_t revision,
@@ -442,12 +580,17 @@ void view_free(struct view *view)
     list_for_each_safe (it, &view->endpoints)
         drop_endpoint(view, list_entry(it, struct view_endpoint, link));
     list_for_each_safe (it, &view->networks)
-        view_free_network(list_entry(it, struct view_network, link));
+        drop_network(view, list_entry(it, struct view_network, link));
     list_for_each_safe (it, &view->hosts)
         free_host(list_entry(it, struct view_host, link));
     list_for_each_safe (it, &view->ports)
-        free_port(list_entry(it, struct view_port, link));
+        drop_port(view, list_entry(it, struct view_port, link));
     list_for_each_safe (it, &view->blocks)
-        view_free_block(list_entry(it, struct view_block, link));
+        drop_block(view, list_entry(it, struct view_block, link));
+    map_clear(&view->plan_blocks);
+    map_clear(&view->network_by_name);
+    map_clear(&view->network_by_id);
+    map_clear(&view->port_by_name);
+    map_clear(&view->port_by_tap);
     free(view);
 }

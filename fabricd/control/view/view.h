@@ -26,10 +26,12 @@
 #include "fabricd/control/plan/plan.h"
 #include "fabricd/control/store/store.h"
 #include "proto/base/list.h"
+#include "proto/base/map.h"
 #include "proto/model/node.h"
 
 #define VIEW_NAME_SIZE 64
 #define VIEW_MAX_ADDRS 8
+#define VIEW_OWNER     16 /* Bytes of an owner: "cli", "file", "run", … */
 
 /* The plan of a network that declares no VLANs (vlan 0), or of one VLAN. */
 struct view_plan {
@@ -41,6 +43,7 @@ struct view_network {
     struct list link;
     enum store_scope scope;
     uint64_t revision;
+    char owner[VIEW_OWNER];
     uint64_t id;
     char name[VIEW_NAME_SIZE];
     uint32_t mtu;
@@ -54,6 +57,7 @@ struct view_endpoint {
     struct list link;
     enum store_scope scope;
     uint64_t revision;
+    char owner[VIEW_OWNER];
     char network[VIEW_NAME_SIZE];
     char name[VIEW_NAME_SIZE];
     char host[VIEW_NAME_SIZE];
@@ -70,6 +74,7 @@ struct view_endpoint {
 struct view_host {
     struct list link;
     uint64_t revision;
+    char owner[VIEW_OWNER];
     char name[VIEW_NAME_SIZE];
     uint16_t number;
     bool has_key;
@@ -83,6 +88,7 @@ struct view_port {
     struct list link;
     enum store_scope scope;
     uint64_t revision;
+    char owner[VIEW_OWNER];
     char network[VIEW_NAME_SIZE];
     char name[VIEW_NAME_SIZE];
     struct node *body;
@@ -90,6 +96,7 @@ struct view_port {
 
 struct view_block {
     struct list link;
+    struct list plan; /* Of the blocks of its plan: view_blocks(). */
     uint64_t revision;
     char network[VIEW_NAME_SIZE];
     char host[VIEW_NAME_SIZE];
@@ -103,6 +110,9 @@ struct view {
     struct store_watch watch;
     struct list networks, endpoints, hosts, ports, blocks; /* struct view_X's link */
     size_t n_networks, n_endpoints, n_hosts, n_ports;
+    struct map network_by_name, network_by_id; /* By scope and name; by 16 digits. */
+    struct map port_by_name, port_by_tap; /* By scope, network, name; host, interface. */
+    struct map plan_blocks;               /* By network and VLAN: heads of lists. */
     void *endpoints_by_name, *endpoints_by_addr,
         *endpoints_by_mac; /* Trees of <search.h> */
 };
@@ -125,6 +135,12 @@ struct view_host *view_host(const struct view *, const char *name);
 struct view_host *view_host_by_number(const struct view *, uint16_t number);
 struct view_block *view_block(const struct view *, const char *network, uint16_t vlan,
                               const char *host);
+
+/* The declared port that has the interface on the host, or NULL. */
+struct view_port *view_port_by_tap(const struct view *, const char *host, const char *tap);
+
+/* The blocks of a plan, struct view_block by its `plan`; NULL if there is none. */
+struct list *view_blocks(const struct view *, const char *network, uint16_t vlan);
 
 /* The endpoint of a network that holds the address or MAC. */
 struct view_endpoint *view_endpoint_by_addr(const struct view *, const char *network,

@@ -78,6 +78,11 @@ static void parse_plans(struct view_network *net)
     qsort(net->plans, net->n_plans, sizeof(*net->plans), by_vlan);
 }
 
+static void set_owner(char out[VIEW_OWNER], const struct store_object *object)
+{
+    snprintf(out, VIEW_OWNER, "%s", object->owner != NULL ? object->owner : "");
+}
+
 struct view_network *view_parse_network(const struct store_object *object,
                                         struct node *body)
 {
@@ -85,6 +90,7 @@ struct view_network *view_parse_network(const struct store_object *object,
 
     net->scope = object->scope;
     net->revision = object->revision;
+    set_owner(net->owner, object);
     set_name(net->name, object->name);
     net->id = strtoull(node_get_text(body, "id", "0"), NULL, 16);
     net->mtu = (uint32_t)node_get_int(body, "mtu", MTU_DEFAULT);
@@ -101,6 +107,7 @@ struct view_endpoint *view_parse_endpoint(const struct store_object *object,
 
     ep->scope = object->scope;
     ep->revision = object->revision;
+    set_owner(ep->owner, object);
     set_name(ep->network, object->network);
     set_name(ep->name, object->name);
     set_name(ep->host, node_get_text(body, "host", ""));
@@ -126,6 +133,7 @@ struct view_host *view_parse_host(const struct store_object *object, struct node
     struct view_host *host = xcalloc(1, sizeof(*host));
 
     host->revision = object->revision;
+    set_owner(host->owner, object);
     set_name(host->name, object->name);
     host->number = (uint16_t)node_get_int(body, "number", 0);
     host->has_key = get_hex(body, "key", host->noise_public, 32) &&
@@ -140,6 +148,7 @@ struct view_port *view_parse_port(const struct store_object *object, struct node
 
     port->scope = object->scope;
     port->revision = object->revision;
+    set_owner(port->owner, object);
     set_name(port->network, object->network);
     set_name(port->name, object->name);
     port->body = body;
