@@ -262,7 +262,8 @@ static void say_link(const struct node *link)
     putchar('\n');
 }
 
-int cmd_link_add(struct ctl *ctl, const struct args *args)
+/* PUTs the link between this host and another one of the fabric. */
+static int create_link(struct ctl *ctl, const struct args *args, struct node *body)
 {
     const char *host = args->words[0];
     struct node *found;
@@ -281,14 +282,42 @@ int cmd_link_add(struct ctl *ctl, const struct args *args)
         return r;
     bool first = strcmp(self, host) < 0;
     char *name = xasprintf("%s-%s", first ? self : host, first ? host : self);
-    struct node *body = node_map(), *between = node_list();
+    struct node *between = node_list();
     node_append(between, node_text(self));
     node_append(between, node_text(host));
     node_set(body, "between", between);
-    node_set_text(body, "address", args->words[1]);
     r = create(ctl, args, "link", name, body, say_link);
-    node_free(body);
     free(name);
     free(self);
+    return r;
+}
+
+int cmd_link_add(struct ctl *ctl, const struct args *args)
+{
+    struct node *body = node_map();
+    node_set_text(body, "address", args->words[1]);
+    int r = create_link(ctl, args, body);
+    node_free(body);
+    return r;
+}
+
+int cmd_link_set(struct ctl *ctl, const struct args *args)
+{
+    const char *cost = args_value(args, "cost");
+    struct node *body;
+    long n;
+    if (!cost || args->n_words > 1)
+        return cmd_set(ctl, args);
+    int r = number_parse(ctl, "--cost", cost, 1, 200000000, &n);
+    if (r)
+        return r;
+    body = node_map();
+    node_set_int(body, "cost", n);
+    r = object_patch(ctl, args, "link", body);
+    if (r == CTL_MISSING) { /* Hosts found each other: no object until something is said. */
+        ctl_forget(ctl);
+        r = create_link(ctl, args, body);
+    }
+    node_free(body);
     return r;
 }

@@ -85,6 +85,17 @@ static void row_net(struct table *t, const struct node *n)
     free(pairs);
 }
 
+/* "designated forwarding"; a port that is kept from forwarding by a guard or a loop stands out. */
+static void stp_cell(struct table *t, const struct node *port)
+{
+    const struct node *stp = object_node(port, "status", "stp");
+    if (!stp)
+        table_cell(t, TINT_NONE, NULL);
+    else
+        table_format(t, node_get(stp, "problem") ? TINT_WARN : TINT_NONE, "%s %s",
+                     node_get_text(stp, "role", "?"), node_get_text(stp, "state", "?"));
+}
+
 static void row_port(struct table *t, const struct node *n)
 {
     const struct node *host = object_node(n, "status", "host");
@@ -94,6 +105,7 @@ static void row_port(struct table *t, const struct node *n)
     state_cell(t, n);
     brief_cell(t, n, host ? "status" : NULL, "host");
     brief_cell(t, n, NULL, "access");
+    stp_cell(t, n);
     count_cell(t, n, "rx_frames");
     count_cell(t, n, "tx_frames");
     brief_cell(t, n, "status", "owner");
@@ -139,7 +151,7 @@ static const struct layout {
     void (*row)(struct table *, const struct node *object);
 } layouts[] = {
     {"net", "NAME IPV4 IPV6 VLANS >PORTS HOSTS STATE", row_net},
-    {"port", "PORT KIND STATE HOST VLAN >IN >OUT OWNER", row_port},
+    {"port", "PORT KIND STATE HOST VLAN STP >IN >OUT OWNER", row_port},
     {"endpoint", "ENDPOINT VLAN ADDRESSES MAC HOST STATE", row_endpoint},
     {"host", "HOST STATE ADDRESS >RTT CIPHER >MTU ROLE", row_host},
     {"link", "LINK STATE >RTT CIPHER >MTU ADDRESS", row_link},
@@ -249,28 +261,38 @@ static int print_set(struct ctl *ctl, const char *noun, const char *path,
     return r;
 }
 
+int object_patch(struct ctl *ctl, const struct args *args, const char *noun,
+                 const struct node *patch)
+{
+    struct node *object = NULL;
+    char *path;
+    bool print = print_yaml_asked(ctl, args);
+    int r = path_of(ctl, noun, args->words[0], &path);
+    if (r)
+        return r;
+    if (print)
+        r = print_set(ctl, noun, path, patch);
+    else
+        r = api_call(ctl, "PATCH", path, patch, 0, &object);
+    if (!r && object)
+        output_object(ctl, object_kind(noun), object);
+    node_free(object);
+    free(path);
+    return r;
+}
+
 int cmd_set(struct ctl *ctl, const struct args *args)
 {
     const char *noun = args->command->noun;
-    struct node *patch = node_map(), *object = NULL;
-    char *path = NULL;
-    bool print = print_yaml_asked(ctl, args);
+    struct node *patch = node_map();
     int r = 0;
     for (unsigned i = 1; i < args->n_words && !r; i++)
         r = object_assign(ctl, patch, args->words[i]);
     if (!r && patch->n == 0)
         r = ctl_fail(ctl, CTL_USAGE, "nothing to set (KEY=VALUE)");
     if (!r)
-        r = path_of(ctl, noun, args->words[0], &path);
-    if (!r && print)
-        r = print_set(ctl, noun, path, patch);
-    else if (!r)
-        r = api_call(ctl, "PATCH", path, patch, 0, &object);
-    if (!r && object)
-        output_object(ctl, object_kind(noun), object);
-    node_free(object);
+        r = object_patch(ctl, args, noun, patch);
     node_free(patch);
-    free(path);
     return r;
 }
 

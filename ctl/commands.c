@@ -36,10 +36,9 @@ static const struct option_row net_create_options[] = {
     {.name = "ipv4", .value = "CIDR|none|auto", .help = "IPv4 address plan (auto: an unused /24)"},
     {.name = "ipv6", .value = "CIDR|none|auto", .help = "IPv6 address plan (auto: a ULA /64)"},
     {.name = "mtu", .value = "N", .help = "Largest packet in bytes (1500)"},
-    {.name = "forwarding", .value = "MODE", .words = "direct|tree|mesh", .help = "direct: between hosts on the link that joins them",
-     .later = "this forwarding is not built yet, networks forward direct", .later_words = "tree|mesh"},
-    {.name = "stp", .value = "MODE", .words = "off|rstp", .help = "off",
-     .later = "the spanning tree is not built yet", .later_words = "rstp"},
+    {.name = "forwarding", .value = "MODE", .words = "direct|tree|mesh", .help = "direct: between hosts on the link that joins them; tree: by a spanning tree",
+     .later = "mesh forwarding is not built yet (direct or tree)", .later_words = "mesh"},
+    {.name = "stp", .value = "MODE", .words = "rstp|stp|off", .help = "rstp (the default), stp or off"},
     {.name = "local", .help = "The network never leaves this host"},
     {.name = "allow", .flags = OPTION_REPEATED, .value = "WHO", .help = "Let others in: uid:N, gid:N, user:U or group:G"},
     {.name = "on", .value = "HOST,…|all", .help = "The hosts that may enter it (all)"},
@@ -62,7 +61,7 @@ static const struct option_row port_add_options[] = {
 };
 
 static const struct option_row link_set_options[] = {
-    {.name = "cost", .value = "N", .help = "Path cost", .later = "costs of links are not built yet; they come with tree forwarding"},
+    {.name = "cost", .value = "N", .help = "Path cost where networks forward by tree (2000)"},
     {.name = "delay", .value = "T", .help = "Added delay", .later = IMPAIRMENTS},
     {.name = "jitter", .value = "T", .help = "Added variation", .later = IMPAIRMENTS},
     {.name = "loss", .value = "P", .help = "Part that is lost", .later = IMPAIRMENTS},
@@ -201,7 +200,7 @@ const struct command commands[] = {
     {"link", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the links with their state", NULL},
     {"link", "show", 0, 1, 1, "LINK", NULL, cmd_show, "Show a link and its counters", NULL},
     {"link", "add", 0, 2, 2, "HOST ADDR:PORT", change_options, cmd_link_add, "Dial a host at an address", NULL},
-    {"link", "set", 0, 1, ANY, "HOST [KEY=VALUE…]", link_set_options, cmd_set, "Change a link", NULL},
+    {"link", "set", 0, 1, ANY, "HOST [KEY=VALUE…]", link_set_options, cmd_link_set, "Change a link", NULL},
     {"link", "rm", 0, 1, ANY, "HOST…", change_options, cmd_rm, "Remove links that were added", NULL},
 
     {"run", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},

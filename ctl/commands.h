@@ -19,6 +19,7 @@ int cmd_rm(struct ctl *, const struct args *);
 int cmd_net_create(struct ctl *, const struct args *);
 int cmd_port_add(struct ctl *, const struct args *);
 int cmd_link_add(struct ctl *, const struct args *);
+int cmd_link_set(struct ctl *, const struct args *);
 
 int cmd_fabric_show(struct ctl *, const struct args *);
 int cmd_fabric_rename(struct ctl *, const struct args *);

@@ -31,6 +31,11 @@ const struct node *object_node(const struct node *object, const char *map, const
 int object_assign(struct ctl *, struct node *patch, const char *assignment)
     __attribute__((warn_unused_result));
 
+/* Changes the object of the command's first word by a merge patch, and shows it with -o. 0, or the exit status with the failure
+ * recorded. */
+int object_patch(struct ctl *, const struct args *, const char *noun,
+                 const struct node *patch) __attribute__((warn_unused_result));
+
 /* This host's name in the fabric, the caller's to free(); NULL with the failure recorded. */
 char *object_own_host(struct ctl *, int *code);
 

@@ -203,6 +203,9 @@ static void from_switch(struct chan *chan, struct ipc_message *msg)
         if (member != NULL)
             member->peer_state(control, &msg->body.peer_state);
         break;
+    case IPC_TREE_EVENT:
+        events_tree(control, &msg->body.tree_event);
+        break;
     case IPC_STREAM_IN:
         if (member != NULL)
             member->stream_in(control, &msg->body.stream);

@@ -125,6 +125,7 @@ bool dp_tree_open(struct dp_net *);
 void dp_tree_configure(struct dp_net *);
 void dp_tree_close(struct dp_net *); /* Its ports have been removed. */
 void dp_tree_add(struct dp_net *, struct dp_port *);
+void dp_tree_set(struct dp_net *, struct dp_port *); /* Its settings are others. */
 void dp_tree_remove(struct dp_net *, struct dp_port *);
 void dp_tree_stats_port(const struct dp_net *, const struct swport *,
                         struct ipc_stats_stp_port *);

@@ -190,22 +190,27 @@ static void port_stop(struct dp_port *port)
     list_remove(&port->gone_link);
 }
 
-/* True if all that is new is what a switch port is set to: that is changed while it forwards. */
+/* True if all that is new is what a port is set to in the switch and its tree: that is changed while it
+ * forwards. */
 static bool is_live(const struct dp_port *port, const struct ipc_message *msg)
 {
     struct ipc_port same = msg->body.port;
 
     memcpy(&same.set, &port->config.set, sizeof same.set);
+    memcpy(&same.stp, &port->config.stp, sizeof same.stp);
     return port->driver && !msg->n_fds && !same.pinned &&
            memcmp(&port->config, &same, sizeof same) == 0;
 }
 
 static void put_live(struct dp_port *port, struct ipc_message *msg, bool tell)
 {
+    struct dp_net *net = dp_net_find(port->dp, msg->body.port.net);
     int code;
 
     port->config = msg->body.port;
     switch_set_port(&port->driver->sw, &port->config.set);
+    if (net)
+        dp_tree_set(net, port);
     code = vault_put(port->dp->vault, msg, tell);
     if (code < 0)
         log_limited(&port->dp->ports_said, LOG_LEVEL_ERROR,

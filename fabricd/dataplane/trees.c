@@ -182,6 +182,16 @@ void dp_tree_add(struct dp_net *net, struct dp_port *port)
                     net->config.name, port->config.name);
 }
 
+void dp_tree_set(struct dp_net *net, struct dp_port *port)
+{
+    struct tree_port_config c = port_config_of(port);
+
+    if (port->driver->sw.tree_port &&
+        !tree_set_port(net->tree, &port->driver->sw, &c, loop_now(net->dp->loop)))
+        log_error("port %s/%s: its settings in the spanning tree are out of range",
+                  net->config.name, port->config.name);
+}
+
 void dp_tree_remove(struct dp_net *net, struct dp_port *port)
 {
     tree_remove(net->tree, &port->driver->sw, loop_now(net->dp->loop));

@@ -9,6 +9,22 @@
 #include "fabricd/tree/tree_internal.h"
 #include "proto/wire/mac.h"
 
+const char *tree_event_name(enum tree_event event)
+{
+    static const char *const names[] = {
+        [TREE_EVENT_ROOT] = "root",
+        [TREE_EVENT_TOPOLOGY] = "topology-change",
+        [TREE_EVENT_BPDU_GUARD] = "bpdu-guard",
+        [TREE_EVENT_ROOT_GUARD] = "root-guard",
+        [TREE_EVENT_LOOPED] = "looped",
+        [TREE_EVENT_PROBE_BLOCKED] = "loop-blocked",
+        [TREE_EVENT_PROBE_FREED] = "loop-gone",
+    };
+
+    return event >= TREE_EVENT_ROOT && event <= TREE_EVENT_PROBE_FREED ? names[event]
+                                                                       : "unknown";
+}
+
 /* --- the engine's effects -------------------------------------------------------------------- */
 
 static struct tree_port *by_number(const struct tree *t, unsigned number)

@@ -44,6 +44,8 @@ enum tree_event {
     TREE_EVENT_PROBE_FREED,   /* It heard none for a while: it forwards again. */
 };
 
+const char *tree_event_name(enum tree_event); /* "root", "topology-change", … */
+
 /* Leaf calls: they may look at the tree, and not call it otherwise. All are required. */
 struct tree_ops {
     /* tree_deadline() is this now. */

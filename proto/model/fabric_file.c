@@ -76,6 +76,17 @@ static void read_section(struct reading *r, const struct kind *kind, const char 
     check_up(&r->check, top);
 }
 
+/* Whether the network is said to have no spanning tree. */
+static bool is_off(const struct node *network)
+{
+    const struct node *stp = node_get(network, "stp");
+
+    return stp && !strcmp(stp->kind == NODE_MAP ? node_get_text(stp, "mode", "")
+                          : stp->text           ? stp->text
+                                                : "",
+                          "off");
+}
+
 static void read_network(struct reading *r, const char *name, const struct node *x)
 {
     struct node *bare = node_copy(x);
@@ -88,10 +99,13 @@ static void read_network(struct reading *r, const char *name, const struct node 
             node_remove(bare, k->plural);
         }
     }
-    if (r->links && !node_get(x, "forwarding")) {
-        check_bad_key(&r->check, x,
-                      "forwarding is tree by default where a file declares links, and tree "
-                      "forwarding is not built yet (say forwarding: direct)");
+    /* The default where links are declared, unless there is no tree to forward by. */
+    if (r->links && bare->kind == NODE_NULL) {
+        node_free(bare);
+        bare = node_map();
+    }
+    if (r->links && bare->kind == NODE_MAP && !node_get(x, "forwarding") && !is_off(x)) {
+        node_set_text(bare, "forwarding", "tree");
     }
     read_object(r, schema_kind("network"), NULL, name, bare);
     node_free(bare);

@@ -32,6 +32,46 @@ static void network_rules(struct check *c, const struct node *in, struct node *o
     }
 }
 
+static void stp_bad(struct check *c, const struct node *in, const char *key,
+                    const char *what)
+{
+    const struct node *stp = place(in, "stp");
+    size_t before = check_down(c, "stp");
+
+    check_down(c, key);
+    check_bad(c, place(stp, key), "%s", what);
+    check_up(c, before);
+}
+
+/* IEEE 802.1D-2004, 17.14, and what a tree needs. */
+static void stp_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    const struct node *stp = node_get(out, "stp"), *priority;
+    int64_t max_age;
+
+    if (!stp) {
+        return;
+    }
+    if (!strcmp(node_get_text(stp, "mode", ""), "off") &&
+        !strcmp(node_get_text(out, "forwarding", ""), "tree")) {
+        stp_bad(c, in, "mode",
+                "tree forwarding needs a spanning tree (forwarding: direct)");
+    }
+    max_age = node_get_int(stp, "max_age", 20);
+    if (2 * (node_get_int(stp, "forward_delay", 15) - 1) < max_age) {
+        stp_bad(c, in, "max_age", "is more than 2 * (forward_delay - 1)");
+    }
+    if (max_age < 2 * (node_get_int(stp, "hello", 2) + 1)) {
+        stp_bad(c, in, "max_age", "is less than 2 * (hello + 1)");
+    }
+    priority = node_get(stp, "priority");
+    for (size_t i = 0; priority && i < priority->n; i++) {
+        if (node_get_int(priority->child[i], "value", 0) % 4096) {
+            stp_bad(c, in, "priority", "is not a multiple of 4096 (0 to 61440)");
+        }
+    }
+}
+
 static void on_rules(struct check *c, const struct node *in, const struct node *out)
 {
     const struct node *on = node_get(out, "on");
@@ -105,6 +145,15 @@ static void port_rules(struct check *c, const struct node *in, const struct node
     }
 }
 
+static void stp_port_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    const struct node *stp = node_get(out, "stp");
+
+    if (stp && node_get_int(stp, "priority", 128) % 16) {
+        stp_bad(c, in, "priority", "is not a multiple of 16 (0 to 240)");
+    }
+}
+
 static void link_rules(struct check *c, const struct node *in, const struct node *out)
 {
     size_t before = check_down(c, "between");
@@ -120,9 +169,11 @@ void schema_rules(struct check *c, const struct kind *kind, const struct node *i
 {
     if (!strcmp(kind->name, "network")) {
         network_rules(c, in, out);
+        stp_rules(c, in, out);
         on_rules(c, in, out);
     } else if (!strcmp(kind->name, "port")) {
         port_rules(c, in, out);
+        stp_port_rules(c, in, out);
     } else if (!strcmp(kind->name, "link")) {
         link_rules(c, in, out);
     }

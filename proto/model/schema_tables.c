@@ -29,11 +29,25 @@ static const struct field vlan_fields[] = {
     NONE
 };
 
+static const struct field stp_priority_fields[] = {
+    {.name = "value", .type = FIELD_INT, .flags = FIELD_REQUIRED, .min = 0, .max = 61440,
+     .help = "A multiple of 4096; the lowest becomes the root"},
+    NONE
+};
+
+/* Ranges and defaults of IEEE 802.1D-2004, Table 17-1. */
 static const struct field stp_fields[] = {
-    {.name = "mode", .type = FIELD_ENUM, .words = "off", .words_later = "rstp|stp",
-     .help = "Spanning tree of the network's switches"},
-    LATER("priority", FIELD_MAP, "Bridge priority by host",
-          "spanning tree settings are not built yet"),
+    {.name = "mode", .type = FIELD_ENUM, .words = "rstp|stp|off", .otherwise = "rstp",
+     .help = "Rapid spanning tree, the old one, or none"},
+    {.name = "priority", .type = FIELD_MAP_OF, .key = FIELD_NAME, .fields = stp_priority_fields,
+     .shorthand = "value", .most = 512, .help = "Bridge priority by host; 32768 where none is said"},
+    {.name = "hello", .type = FIELD_INT, .min = 1, .max = 2, .help = "Seconds between hellos; 2 if not given"},
+    {.name = "max_age", .type = FIELD_INT, .min = 6, .max = 40,
+     .help = "How many bridges deep the tree may be; 20 if not given"},
+    {.name = "forward_delay", .type = FIELD_INT, .min = 4, .max = 30,
+     .help = "Seconds that a port waits, twice, where nobody agrees; 15 if not given"},
+    {.name = "tx_hold", .type = FIELD_INT, .min = 1, .max = 10,
+     .help = "Most BPDUs in a second at a port; 6 if not given"},
     NONE
 };
 
@@ -48,12 +62,12 @@ static const struct field network_fields[] = {
      .words = "auto|none", .help = "Address plan of a network without VLANs; auto is a ULA /64"},
     {.name = "mtu", .type = FIELD_INT, .min = MIN_MTU, .max = MAX_MTU, .otherwise = "1500",
      .impact = IMPACT_FLAP, .help = "Largest packet inside a frame, in bytes"},
-    {.name = "forwarding", .type = FIELD_ENUM, .words = "direct", .words_later = "tree|mesh",
+    {.name = "forwarding", .type = FIELD_ENUM, .words = "direct|tree", .words_later = "mesh",
      .otherwise = "direct", .impact = IMPACT_FLAP,
      .help = "How frames go between hosts: on the link that joins them, by a spanning tree, "
              "or by the shortest path"},
     {.name = "stp", .type = FIELD_MAP, .fields = stp_fields, .shorthand = "mode",
-     .help = "Spanning tree settings"},
+     .help = "Spanning tree of the network's switches; on unless told otherwise"},
     {.name = "local", .type = FIELD_BOOL, .flags = FIELD_IMMUTABLE, .otherwise = "false",
      .impact = IMPACT_DESTROY, .help = "The network never leaves its host"},
     {.name = "allow", .type = FIELD_PRINCIPAL, .flags = FIELD_LIST, .most = 64,
@@ -76,6 +90,20 @@ static const struct field storm_fields[] = {
     NONE
 };
 
+static const struct field stp_port_fields[] = {
+    {.name = "cost", .type = FIELD_INT, .min = 1, .max = 200000000,
+     .help = "Path cost of the port; from its speed if not given"},
+    {.name = "priority", .type = FIELD_INT, .min = 0, .max = 240,
+     .help = "Of ports that are as good the lowest wins; a multiple of 16, 128 if not given"},
+    {.name = "edge", .type = FIELD_ENUM, .words = "auto|true|false",
+     .help = "Forwards at once: auto (the default) until a bridge is heard, true whenever it comes up, false never"},
+    {.name = "p2p", .type = FIELD_ENUM, .words = "auto|true|false",
+     .help = "At most one bridge is at the other end; auto (the default) takes it for true"},
+    {.name = "filter", .type = FIELD_BOOL,
+     .help = "No BPDUs, neither way: the port is outside of the tree, and nothing keeps it from a loop"},
+    NONE
+};
+
 static const struct field port_fields[] = {
     {.name = "host", .type = FIELD_NAME, .flags = FIELD_LINK | FIELD_RESOLVED, .words = "host",
      .impact = IMPACT_FLAP, .help = "Where the port is; this host if not given"},
@@ -95,9 +123,12 @@ static const struct field port_fields[] = {
      .help = "Bits per second towards the port"},
     LATER("stream", FIELD_TEXT, "A Unix stream socket of QEMU", "stream ports are not built yet"),
     LATER("raw", FIELD_TEXT, "A physical interface", "raw ports are not built yet"),
-    {.name = "guard", .type = FIELD_ENUM, .flags = FIELD_LIST, .words = "dhcp|ra",
-     .words_later = "bpdu|root|spoof",
-     .help = "What the port may not send: messages of DHCP servers, of routers"},
+    {.name = "stp", .type = FIELD_MAP, .fields = stp_port_fields,
+     .help = "The port in the spanning tree of its network"},
+    {.name = "guard", .type = FIELD_ENUM, .flags = FIELD_LIST, .words = "bpdu|root|dhcp|ra",
+     .words_later = "spoof",
+     .help = "What the port may not send: BPDUs, better news of the root, messages of DHCP servers, "
+             "of routers"},
     {.name = "storm", .type = FIELD_MAP, .fields = storm_fields,
      .help = "How much the port may send to all others"},
     {.name = "mac_limit", .type = FIELD_INT, .min = 1, .max = 65536,
@@ -146,8 +177,8 @@ static const struct field link_fields[] = {
      FIELD_IMMUTABLE, .words = "host", .most = 2, .impact = IMPACT_DESTROY,
      .help = "The two hosts: the one that dials, and the one that is dialled"},
     {.name = "address", .type = FIELD_ADDR_PORT, .help = "Where the second is dialled"},
-    LATER("cost", FIELD_INT, "Path cost in a spanning tree",
-          "costs of links are not built yet; they come with tree forwarding"),
+    {.name = "cost", .type = FIELD_INT, .min = 1, .max = 200000000,
+     .help = "Path cost of the link where networks forward by tree; 2000 if not given"},
     LATER("psk", FIELD_SECRET, "A secret that both ends mix into their sessions",
           "pre-shared keys of links are not built yet"),
     LATER("delay", FIELD_TIME, "Added delay", IMPAIRMENT),

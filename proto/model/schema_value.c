@@ -610,6 +610,9 @@ struct node *schema_value(const struct field *f, const struct node *x, char *why
         return x->kind == NODE_TEXT ? value_rate(f, x->text, why, size)
                                     : refuse(f, "this", why, size);
     default:
+        if (f->type == FIELD_ENUM && x->kind == NODE_BOOL) {
+            return value_of_text(f, x->boolean ? "true" : "false", why, size);
+        }
         if (x->kind != NODE_TEXT) {
             REFUSE("not a text (%s)", allowed);
         }

@@ -84,9 +84,7 @@ status 0 ctl alpha net rm lan1
 not_yet() {
     says 1 "$1.*not built yet" "${@:2}"
 }
-not_yet 'forwarding tree' net create a --forwarding tree
 not_yet 'forwarding mesh' net create a --forwarding mesh
-not_yet 'spanning tree' net create a --stp rstp
 not_yet 'raw' port add lan1 p --raw up0
 not_yet 'stream' port add lan1 p --stream vm.sock
 not_yet 'trunk' port add lan1 p --tap t0 --trunk 10,20
@@ -115,12 +113,12 @@ cat >"$T/bad.yaml" <<'EOF'
 version: 1
 fabric: campus
 links:
-  spine: {between: [alpha, beta], cost: 10, loss: 3}
+  spine: {between: [alpha, beta], cost: 0, loss: 3}
 networks:
   office:
     vlans: {10: staff, 4095: x}
-    stp: {mode: rstp, priority: {alpha: 4096}}
-    forwarding: tree
+    stp: {mode: mstp, hello: 3}
+    forwarding: star
     mtuu: 3
     ports:
       core: {host: alpha, tap: office0, trunk: [10, 20], native: 10}
@@ -140,7 +138,7 @@ cat >"$T/bad.expected" <<'EOF'
 4:45: links.spine.loss: 
 7:24: networks.office.vlans.4095: 
 8:17: networks.office.stp.mode: 
-8:23: networks.office.stp.priority: 
+8:30: networks.office.stp.hello: 
 9:17: networks.office.forwarding: 
 10:5: networks.office.mtuu: unknown key, did you mean mtu?
 12:41: networks.office.ports.core.trunk: 

@@ -80,6 +80,18 @@ static void network_in_canonical_form(void **state)
            "{allow: uid:1000, on: [alpha, beta], mtu: 9000, local: true, stp: off}",
            "{\"mtu\":9000,\"forwarding\":\"direct\",\"stp\":{\"mode\":\"off\"},"
            "\"local\":true,\"allow\":[\"uid:1000\"],\"on\":[\"alpha\",\"beta\"]}");
+    expect(
+        "network",
+        "{forwarding: tree, stp: {priority: {alpha: 4096, beta: {value: 0}}, hello: 1}}",
+        "{\"mtu\":1500,\"forwarding\":\"tree\",\"stp\":{\"mode\":\"rstp\",\"priority\":"
+        "{\"alpha\":{\"value\":4096},\"beta\":{\"value\":0}},\"hello\":1},\"local\":false,"
+        "\"on\":[\"all\"]}");
+    expect("port", "{tap: t0, stp: {cost: 5, edge: false, p2p: auto}, guard: [bpdu, root]}",
+           "{\"tap\":\"t0\",\"vde\":false,\"transparent\":false,\"stp\":{\"cost\":5,"
+           "\"edge\":\"false\",\"p2p\":"
+           "\"auto\"},\"guard\":[\"bpdu\",\"root\"],\"isolated\":false}");
+    expect("link", "{between: [a, b], cost: 10}",
+           "{\"between\":[\"a\",\"b\"],\"cost\":10}");
     expect("network", "{name: x, revision: 7, status: {ports: 1}, id: 0011223344556677}",
            "{" NET_REST ",\"on\":[\"all\"]}");
     expect("network", "{on: []}", "{" NET_REST ",\"on\":[]}");
@@ -125,23 +137,38 @@ static void network_mistakes(void **state)
     expect("network", "[1]", "x: not a map of keys\n");
 }
 
+static void spanning_tree_mistakes(void **state)
+{
+    (void)state;
+    expect("network", "{forwarding: tree, stp: off}",
+           "x.stp.mode: tree forwarding needs a spanning tree (forwarding: direct)\n");
+    expect("network", "{stp: {priority: {alpha: 5}}}",
+           "x.stp.priority: is not a multiple of 4096 (0 to 61440)\n");
+    expect("network", "{stp: {max_age: 40}}",
+           "x.stp.max_age: is more than 2 * (forward_delay - 1)\n");
+    expect("network", "{stp: {max_age: 5, hello: 3, mode: mstp}}",
+           "x.stp.mode: \"mstp\" is not valid, did you mean rstp? (rstp, stp, off)\n"
+           "x.stp.hello: 3 is out of range (1 to 2)\n"
+           "x.stp.max_age: 5 is out of range (6 to 40)\n");
+    expect("port", "{tap: t0, stp: {priority: 17, edge: no}}",
+           "x.stp.edge: \"no\" is not valid (auto, true, false)\n");
+    expect("port", "{tap: t0, stp: {priority: 17}}",
+           "x.stp.priority: is not a multiple of 16 (0 to 240)\n");
+    expect("link", "{between: [a, b], cost: 0}",
+           "x.cost: 0 is out of range (1 to 200000000)\n");
+}
+
 static void what_is_not_built_yet(void **state)
 {
     (void)state;
-    expect("network", "{forwarding: tree}",
-           "x.forwarding: tree forwarding is not built yet (direct)\n");
     expect("network", "{forwarding: mesh}",
-           "x.forwarding: mesh forwarding is not built yet (direct)\n");
+           "x.forwarding: mesh forwarding is not built yet (direct, tree)\n");
     expect("network", "{forwarding: dirct}",
-           "x.forwarding: \"dirct\" is not valid, did you mean direct? (direct)\n");
-    expect("network", "{stp: {mode: rstp, priority: {alpha: 4096}}}",
-           "x.stp.mode: rstp mode is not built yet (off)\n"
-           "x.stp.priority: spanning tree settings are not built yet\n");
-    expect("port", "{stream: a.sock, guard: [root]}",
+           "x.forwarding: \"dirct\" is not valid, did you mean direct? (direct, tree)\n");
+    expect("port", "{stream: a.sock, guard: [spoof]}",
            "x.stream: stream ports are not built yet\n"
-           "x.guard: root guard is not built yet (dhcp, ra)\n");
+           "x.guard: spoof guard is not built yet (bpdu, root, dhcp, ra)\n");
     expect("link", "{between: [a, b], cost: 10, delay: 1ms}",
-           "x.cost: costs of links are not built yet; they come with tree forwarding\n"
            "x.delay: link impairments are not built yet\n");
     expect("router", "{host: alpha}", "x: routers are not built yet\n");
     /* Its keys are checked nevertheless. */
@@ -341,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(network_in_canonical_form),
         cmocka_unit_test(network_mistakes),
+        cmocka_unit_test(spanning_tree_mistakes),
         cmocka_unit_test(what_is_not_built_yet),
         cmocka_unit_test(ports),
         cmocka_unit_test(endpoints),

@@ -27,7 +27,7 @@ struct shape {
 uint32_t shape_needs(const struct kind *kind)
 {
     if (strcmp(kind->name, "network") == 0)
-        return IPC_STATS_PORTS | IPC_STATS_FDB;
+        return IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_TREES;
     if (strcmp(kind->name, "port") == 0)
         return IPC_STATS_PORTS;
     if (strcmp(kind->name, "host") == 0 || strcmp(kind->name, "link") == 0)
@@ -121,6 +121,7 @@ static struct node *network_status(const struct shape *shape,
     node_set(status, "degraded", shape_degraded(control, net));
     node_set_int(status, "ports", ports);
     node_set_int(status, "macs", macs);
+    shape_tree(status, control, net, stats_tree(shape->stats, net->id));
     return status;
 }
 
@@ -165,8 +166,10 @@ static struct node *live_status(const struct shape *shape, const struct ipc_port
     node_set(status, "owner", owner);
     if (port->kind == IPC_PORT_TAP && port->path[0] != '\0')
         node_set_text(status, "interface", port->path);
-    if (stats != NULL)
+    if (stats != NULL) {
+        shape_tree_port(status, shape->rq->control, stats);
         node_set(status, "counters", port_counters(stats));
+    }
     return status;
 }
 
@@ -242,6 +245,7 @@ static void add_link_ports(struct shape *shape)
             node_set_text(status, "state", "up");
             node_set_text(status, "kind", "link");
             node_set_text(status, "host", control_host(control));
+            shape_tree_port(status, control, stats);
             node_set(status, "counters", port_counters(stats));
             add_shown(shape, bare_port(net->name, name, 0), status);
         }

@@ -9,6 +9,7 @@
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/switch/switch.h"
+#include "fabricd/tree/tree.h"
 #include "ioth_version.h"
 
 static const char content_type[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -168,6 +169,61 @@ static void macs(struct metrics *m)
     }
 }
 
+static void port_states(struct metrics *m)
+{
+    head(m, "ioth_stp_port_forwarding", "gauge",
+         "Whether the port forwards in the spanning tree.");
+    for (size_t i = 0; i < m->stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &m->stats->ports[i];
+
+        if (!is_shown(m, port) || port->stp.number == 0)
+            continue;
+        fputs("ioth_stp_port_forwarding", m->out);
+        labels(m, port);
+        fprintf(m->out, ",role=\"%s\"} %d\n",
+                rstp_role_name((enum rstp_role)port->stp.role),
+                port->stp.state == RSTP_FORWARDING && !port->stp.blocked);
+    }
+    head(m, "ioth_stp_port_bpdus_total", "counter", "BPDUs through the port.");
+    for (size_t i = 0; i < m->stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &m->stats->ports[i];
+
+        if (!is_shown(m, port) || port->stp.number == 0)
+            continue;
+        fputs("ioth_stp_port_bpdus_total", m->out);
+        labels(m, port);
+        fprintf(m->out, ",direction=\"in\"} %" PRIu64 "\n", port->stp.rx_bpdus);
+        fputs("ioth_stp_port_bpdus_total", m->out);
+        labels(m, port);
+        fprintf(m->out, ",direction=\"out\"} %" PRIu64 "\n", port->stp.tx_bpdus);
+    }
+}
+
+static void trees(struct metrics *m)
+{
+    head(m, "ioth_stp_root", "gauge",
+         "Whether this host's bridge is the root of the network's spanning tree.");
+    for (size_t i = 0; i < m->stats->n_trees; i++) {
+        const struct ipc_stats_tree *tree = &m->stats->trees[i];
+        const struct view_network *net = view_network_by_id(m->control->view, tree->net);
+
+        if (net != NULL)
+            fprintf(m->out, "ioth_stp_root{network=\"%s\"} %d\n", net->name,
+                    tree->root == tree->bridge);
+    }
+    head(m, "ioth_stp_topology_changes_total", "counter",
+         "Topology changes that this host's bridge noticed or was told of.");
+    for (size_t i = 0; i < m->stats->n_trees; i++) {
+        const struct ipc_stats_tree *tree = &m->stats->trees[i];
+        const struct view_network *net = view_network_by_id(m->control->view, tree->net);
+
+        if (net != NULL)
+            fprintf(m->out, "ioth_stp_topology_changes_total{network=\"%s\"} %" PRIu64 "\n",
+                    net->name, tree->tc_count);
+    }
+    port_states(m);
+}
+
 static void answer(void *aux, const struct stats *stats)
 {
     struct api_request *rq = aux;
@@ -194,6 +250,7 @@ static void answer(void *aux, const struct stats *stats)
               offsetof(struct ipc_stats_port, tx_bytes));
     port_drops(&m);
     macs(&m);
+    trees(&m);
     links(&m);
     if (fclose(m.out) != 0)
         abort();
@@ -203,5 +260,6 @@ static void answer(void *aux, const struct stats *stats)
 void api_metrics(struct api_request *rq)
 {
     observe_stats(rq->control->observe, 0,
-                  IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_LINKS, answer, rq);
+                  IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_LINKS | IPC_STATS_TREES,
+                  answer, rq);
 }

@@ -92,6 +92,13 @@ uint32_t shape_needs(const struct kind *);
  * one sees. */
 bool shape_visible(const struct api_request *, const char *network);
 
+/* api_shape_tree.c: the spanning tree of a network on this host (`tree` NULL = none), and a port in
+ * it, as `stp` of the status. */
+void shape_tree(struct node *status, const struct control *, const struct view_network *,
+                const struct ipc_stats_tree *tree);
+void shape_tree_port(struct node *status, const struct control *,
+                     const struct ipc_stats_port *);
+
 /* The pairs of hosts of the network without a working link, as far as this host knows. */
 struct node *shape_degraded(const struct control *, const struct view_network *);
 

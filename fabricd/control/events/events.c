@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fabricd/control/events/events.h"
+#include "fabricd/control/events/events_internal.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -65,7 +65,7 @@ static void wake(struct events *events)
     }
 }
 
-static struct node *entry(const char *kind, const char *network, const char *name,
+struct node *events_entry(const char *kind, const char *network, const char *name,
                           const char *verb)
 {
     struct node *body = node_map();
@@ -107,7 +107,7 @@ static void add_object(struct events *events, const struct store_object *object)
 
     if (kind == NULL || strcmp(kind->name, object->kind) != 0)
         return; /* Control's own. */
-    body = entry(object->kind, object->network, object->name, verb);
+    body = events_entry(object->kind, object->network, object->name, verb);
     node_set_int(body, "revision", (int64_t)object->revision);
     add(events, "object",
         strcmp(object->kind, "network") == 0 ? object->name : object->network,
@@ -143,7 +143,7 @@ void events_port(struct control *control, const struct ipc_port *port, bool up)
     if (control->events == NULL || net == NULL)
         return;
     add(control->events, "port", net->name, net->scope == STORE_LOCAL,
-        entry("port", net->name, port->name, up ? "up" : "down"));
+        events_entry("port", net->name, port->name, up ? "up" : "down"));
     wake(control->events);
 }
 
@@ -155,7 +155,7 @@ void events_peer(struct control *control, uint16_t host, bool up)
     if (control->events == NULL || peer == NULL)
         return;
     add(control->events, "peer", "", false,
-        entry("host", "", peer->name, up ? "up" : "down"));
+        events_entry("host", "", peer->name, up ? "up" : "down"));
     wake(control->events);
 }
 
@@ -168,12 +168,19 @@ void events_apply(struct control *control, const char *verb, uint64_t revision,
     if (control->events == NULL)
         return;
     snprintf(name, sizeof(name), "%" PRIu64, revision);
-    body = entry("apply", "", name, verb);
+    body = events_entry("apply", "", name, verb);
     node_set_int(body, "revision", (int64_t)revision);
     node_set_text(body, "who", who);
     node_set_text(body, "host", host);
     add(control->events, "apply", "", false, body);
     wake(control->events);
+}
+
+void events_add(struct events *events, const char *type, const char *network, bool local,
+                struct node *body)
+{
+    add(events, type, network, local, body);
+    wake(events);
 }
 
 /* --- clients -------------------------------------------------------------------------------- */

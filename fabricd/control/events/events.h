@@ -21,7 +21,7 @@
 
 struct event {
     uint64_t number;
-    const char *type; /* "object", "port", "peer", "apply", "reset"; static */
+    const char *type; /* "object", "port", "peer", "tree", "apply", "reset"; static */
     char *network;    /* Whose visibility counts; "" = everybody's. */
     bool local;       /* It does not concern other hosts. */
     char *json;
@@ -48,6 +48,9 @@ void events_peer(struct control *, uint16_t host, bool up);
 /* What became of an apply: "verified" (it waits to be accepted), "kept", "rolled-back". */
 void events_apply(struct control *, const char *verb, uint64_t revision, const char *who,
                   const char *host);
+
+/* Something happened to the spanning tree of a network. What wants somebody's care is logged too. */
+void events_tree(struct control *, const struct ipc_tree_event *);
 
 /* `last` is what the client heard last, as events_id() wrote it, or NULL: only what is new. False
  * if there are too many. */

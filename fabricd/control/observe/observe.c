@@ -26,7 +26,7 @@ struct asked {
     struct observe *observe;
     struct loop_timer late;
     struct stats stats;
-    size_t room_ports, room_links, room_macs;
+    size_t room_ports, room_links, room_macs, room_trees;
     uint32_t request;
     observe_stats_fn *done;
     void *aux;
@@ -91,6 +91,7 @@ static void free_asked(struct asked *asked)
     free(asked->stats.ports);
     free(asked->stats.links);
     free(asked->stats.macs);
+    free(asked->stats.trees);
     free(asked);
 }
 
@@ -144,6 +145,11 @@ static void got(void *aux, struct ipc_message *msg)
     case IPC_STATS_MACS:
         add_macs(asked, &msg->body.stats_macs);
         break;
+    case IPC_STATS_TREE:
+        stats->trees =
+            grow(stats->trees, stats->n_trees, &asked->room_trees, sizeof(*stats->trees));
+        stats->trees[stats->n_trees++] = msg->body.stats_tree;
+        break;
     case IPC_STATS_END:
         asked->request = 0;
         stats->complete = true;
@@ -182,6 +188,15 @@ void observe_stats(struct observe *observe, uint64_t net, uint32_t what,
                    loop_now(observe->control->loop) + STATS_WAIT);
     asked->request = chan_ask(&observe->control->switch_, IPC_STATS, &request,
                               IPC_STATS_END, got, asked);
+}
+
+const struct ipc_stats_tree *stats_tree(const struct stats *stats, uint64_t net)
+{
+    for (size_t i = 0; i < stats->n_trees; i++) {
+        if (stats->trees[i].net == net)
+            return &stats->trees[i];
+    }
+    return NULL;
 }
 
 const struct ipc_stats_port *stats_port(const struct stats *stats, uint32_t id)

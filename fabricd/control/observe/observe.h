@@ -35,6 +35,8 @@ struct stats {
     size_t n_links;
     struct observed_mac *macs;
     size_t n_macs;
+    struct ipc_stats_tree *trees;
+    size_t n_trees;
 };
 
 /* `what` is IPC_STATS_PORTS and the like; net 0 = all. `done` is called once, within a second;
@@ -43,6 +45,8 @@ typedef void observe_stats_fn(void *aux, const struct stats *);
 void observe_stats(struct observe *, uint64_t net, uint32_t what, observe_stats_fn *done,
                    void *aux);
 
+/* NULL if the network has no spanning tree. */
+const struct ipc_stats_tree *stats_tree(const struct stats *, uint64_t net);
 const struct ipc_stats_port *stats_port(const struct stats *, uint32_t id);
 const struct ipc_stats_link *stats_link(const struct stats *, uint16_t host);
 

@@ -238,6 +238,7 @@ static void run_door(struct reconcile *rc, const struct view_network *net,
         return;
     door.mode = vde.mode;
     wanted_settings(port->body, &door.set);
+    wanted_stp_port(port->body, &door.stp);
     snprintf(door.network, sizeof(door.network), "%s", net->name);
     snprintf(door.name, sizeof(door.name), "%s", port->name);
     snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
@@ -265,6 +266,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
                                  }};
     snprintf(open.ifname, sizeof(open.ifname), "%s", node_get_text(port->body, "tap", ""));
     snprintf(open.port.name, sizeof(open.port.name), "%s", port->name);
+    wanted_stp_port(port->body, &open.port.stp);
     if (open.ifname[0] == '\0')
         return;
     wanted_settings(port->body, &open.port.set);
@@ -275,6 +277,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
         have = NULL;
     /* The parent writes the interface's name into its port. */
     if (have != NULL && memcmp(&have->set, &open.port.set, sizeof(have->set)) == 0 &&
+        memcmp(&have->stp, &open.port.stp, sizeof(have->stp)) == 0 &&
         have->rate == open.port.rate &&
         (have->path[0] == '\0' || strcmp(have->path, open.ifname) == 0)) {
         struct opened *o = opened_find(rc, what);

@@ -80,6 +80,14 @@ bool reconcile_udp(const struct reconcile *, struct ipc_addr *out);
 
 bool wanted_net(const struct control *, const struct view_network *, struct ipc_net *out);
 bool wanted_peer(const struct control *, const struct view_host *, struct ipc_peer *out);
+/* wanted_stp.c: the spanning tree of a network on this host, and what a declared port is set to in it. */
+void wanted_stp(const struct control *, const struct view_network *, struct ipc_stp *out);
+void wanted_stp_port(const struct node *port, struct ipc_stp_port *out);
+/* "32768.02:00:00:00:00:01" under the key. */
+void stp_set_bridge(struct node *, const char *key, uint64_t bridge);
+
+/* The host whose bridge that is in the network; NULL if it is none of ours. Borrowed of the view. */
+const char *stp_host(const struct control *, const struct view_network *, uint64_t bridge);
 bool wanted_vde(const struct control *, const struct view_network *,
                 struct ipc_open_vde *out);
 

@@ -88,6 +88,7 @@ bool wanted_net(const struct control *control, const struct view_network *net,
     if (view_network(control->view, net->name) != net)
         return false;
     set_name(out->name, net->name);
+    wanted_stp(control, net, &out->stp);
     set_on(control, node_get(net->body, "on"), out);
     for (size_t i = 0; net->vlan_aware && i < net->n_plans; i++)
         out->vlans[net->plans[i].vlan / 8] |= (uint8_t)(1u << net->plans[i].vlan % 8);
@@ -178,28 +179,37 @@ static void add_addrs(struct ipc_peer *out, const struct node *value)
         add_addr(out, value->child[i]->text);
 }
 
-/* Addresses out of declared links in which the host is the one that is dialled. */
-struct dialled {
+/* What declared links say of the way to a peer: the address where it is dialled, the cost. */
+struct declared {
     const char *here, *there;
     struct ipc_peer *out;
 };
 
+static bool is_between(const struct node *between, const char *one, const char *other)
+{
+    return between != NULL && between->kind == NODE_LIST && between->n == 2 &&
+           between->child[0]->text != NULL && between->child[1]->text != NULL &&
+           strcmp(between->child[0]->text, one) == 0 &&
+           strcmp(between->child[1]->text, other) == 0;
+}
+
 static int add_link(void *aux, const struct store_object *object)
 {
-    struct dialled *d = aux;
+    struct declared *d = aux;
     struct diags diags;
     struct node *body;
     const struct node *between;
+    bool dials;
 
     diags_init(&diags);
     body = node_from_json(object->body, strlen(object->body), NULL, &diags);
     diags_done(&diags);
     between = node_get(body, "between");
-    if (between != NULL && between->kind == NODE_LIST && between->n == 2 &&
-        between->child[0]->text != NULL && between->child[1]->text != NULL &&
-        strcmp(between->child[0]->text, d->here) == 0 &&
-        strcmp(between->child[1]->text, d->there) == 0)
+    dials = is_between(between, d->here, d->there);
+    if (dials)
         add_addr(d->out, node_get_text(body, "address", NULL));
+    if (dials || is_between(between, d->there, d->here))
+        d->out->cost = (uint32_t)node_get_int(body, "cost", d->out->cost);
     node_free(body);
     return 0;
 }
@@ -207,7 +217,7 @@ static int add_link(void *aux, const struct store_object *object)
 bool wanted_peer(const struct control *control, const struct view_host *host,
                  struct ipc_peer *out)
 {
-    struct dialled dialled = {control_host(control), host->name, out};
+    struct declared declared = {control_host(control), host->name, out};
 
     *out = (struct ipc_peer){.host = host->number};
     if (host->number == 0 || !host->has_key || host->number == control->id.self.host)
@@ -215,7 +225,7 @@ bool wanted_peer(const struct control *control, const struct view_host *host,
     set_name(out->name, host->name);
     memcpy(out->noise_public, host->noise_public, sizeof(out->noise_public));
     /* What was declared goes first, then what the host says itself. */
-    if (store_each(control->store, STORE_FABRIC, "link", "", add_link, &dialled) < 0)
+    if (store_each(control->store, STORE_FABRIC, "link", "", add_link, &declared) < 0)
         return false;
     add_addrs(out, node_get(host->body, "address"));
     add_addrs(out, node_get(host->body, "listens"));

@@ -107,13 +107,11 @@ class Usage(Base):
         for line in (["router", "ls"], ["service", "create", "x"], ["store", "show"],
                      ["token", "ls"], ["import", "netplan", "f"],
                      ["host", "revoke", "b"], ["doctor"],
-                     ["link", "set", "b", "--delay", "10ms"], ["link", "set", "b", "--cost", "3"],
+                     ["link", "set", "b", "--delay", "10ms"],
                      ["port", "add", "x", "--raw", "eth0"], ["port", "add", "x", "--stream", "s"],
                      ["port", "add", "x", "--vde", "--trunk", "1"],
                      ["port", "add", "x", "--vde", "--transparent"],
-                     ["net", "create", "x", "--forwarding", "tree"],
-                     ["net", "create", "x", "--forwarding", "mesh"],
-                     ["net", "create", "x", "--stp", "rstp"]):
+                     ["net", "create", "x", "--forwarding", "mesh"]):
             with self.subTest(line):
                 self.assertIn("not built yet", self.one_line(1, *line))
 
