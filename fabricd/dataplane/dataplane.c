@@ -273,6 +273,7 @@ static struct dataplane *dataplane_new(void)
 
     list_init(&dp->nets);
     list_init(&dp->homes);
+    list_init(&dp->announces);
     list_init(&dp->ports);
     list_init(&dp->gone);
     list_init(&dp->entries);

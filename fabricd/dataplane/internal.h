@@ -54,8 +54,10 @@ struct dp_homes {
     struct ipc_homes homes;
 };
 
-#define DP_HOMES_MAX 256u /* Of these; the oldest goes. */
-#define DP_MTU_ASKED 16u  /* Questions to the parent that are remembered. */
+#define DP_HOMES_MAX     256u /* Of these; the oldest goes. */
+#define DP_ANNOUNCES_MAX 256u /* Under way; the oldest goes. */
+
+#define DP_MTU_ASKED 16u /* Questions to the parent that are remembered. */
 
 struct dp_mtu_asked {
     uint32_t request;
@@ -77,6 +79,8 @@ struct dataplane {
     struct list nets, ports, gone;
     struct list homes; /* struct dp_homes */
     unsigned n_homes;
+    struct list announces; /* announce.c */
+    unsigned n_announces;
     struct list entries; /* VDE listeners: vde_entry.c. */
     struct list clients; /* VDE clients that have no port yet. */
     unsigned n_clients;
@@ -146,6 +150,10 @@ void dp_entries_open(struct dataplane *); /* The vault has been replayed. */
 /* The parent's answer to an IPC_VDE_DATA; takes the descriptors. False if it is not ours. */
 bool dp_vde_reply(struct dataplane *, struct ipc_message *);
 void dp_vde_free(struct dataplane *);
+
+/* --- announce.c --------------------------------------------------------------------------- */
+void dp_announce(struct dataplane *, uint64_t net, const uint8_t mac[6]);
+void dp_announce_free(struct dataplane *);
 
 /* --- stats.c ------------------------------------------------------------------------------ */
 void dp_stats(struct dataplane *, uint32_t request, const struct ipc_stats_request *);

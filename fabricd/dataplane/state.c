@@ -73,8 +73,8 @@ static void set_homes(struct dp_net *net, const struct ipc_homes *homes)
 
         if (home->gone)
             switch_remove_home(net->sw, home->mac);
-        else
-            switch_put_home(net->sw, home->mac, home->vlan, home->host, now);
+        else if (switch_put_home(net->sw, home->mac, home->vlan, home->host, now))
+            dp_announce(net->dp, net->config.id, home->mac);
     }
     if (homes->end)
         switch_end_homes(net->sw);
@@ -289,6 +289,7 @@ uint32_t dp_new_vde_id(struct dataplane *dp)
 
 void dp_free_state(struct dataplane *dp)
 {
+    dp_announce_free(dp);
     while (!list_empty(&dp->homes))
         drop_homes(dp, list_entry(list_first(&dp->homes), struct dp_homes, link));
     while (!list_empty(&dp->ports))

@@ -111,9 +111,8 @@ void switch_add_port(struct switch_ *sw, struct swport *port)
     port->fdb.limit = port->set.macs_max;
     fdb_add_port(sw->fdb, &port->fdb);
     vlan_add_port(sw, port);
-    /* Its MAC is nobody else's, however loudly somebody else uses it as a source. */
     if (port->pinned)
-        (void)fdb_fix(sw->fdb, fdb_key(port->pin_mac, port->set.vlan), &port->fdb, 0);
+        place_port(port);
 }
 
 void switch_remove_port(struct swport *port)

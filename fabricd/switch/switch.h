@@ -207,9 +207,10 @@ unsigned switch_input_held(struct swport *in, struct frame *frames, unsigned n, 
  * Where the endpoint with that MAC lives: HOMES_HERE or a host's number (fabricd/switch/homes.h).
  * From then on frames that come from it by other ways are dropped (SWPORT_DROP_ELSEWHERE): with its
  * home here those of links, else those of all ports but links that lead to that host or, in a tree,
- * anywhere. Frames to it go there at once.
+ * anywhere. Frames to it go there at once. A pinned port of that MAC is fenced (SWPORT_DISCARDING)
+ * while its home is elsewhere. True if the home has come here from another host.
  */
-void switch_put_home(struct switch_ *, const uint8_t mac[6], uint16_t vlan, uint16_t host,
+bool switch_put_home(struct switch_ *, const uint8_t mac[6], uint16_t vlan, uint16_t host,
                      mtime_t now);
 void switch_remove_home(struct switch_ *, const uint8_t mac[6]);
 

@@ -75,6 +75,11 @@ void vlan_untag(struct frame *);
 /* Gives the port its pending frames, in a form that it takes. */
 void egress_flush(struct switch_ *, struct swport *);
 
+/* --- place.c ------------------------------------------------------------------------------ */
+
+/* A pinned port was added, or its MAC's home is another one: fences it, or lets it forward. */
+void place_port(struct swport *);
+
 /* True if the frame's source lives elsewhere, as far as control has said. */
 bool place_denies(const struct swport *in, const struct frame *);
 

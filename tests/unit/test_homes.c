@@ -179,12 +179,58 @@ static void frames_follow_before_it_speaks(void **state)
     assert_int_equal(w->ports[LINK3].n, 1);
 }
 
+/* The next instance is made ready beside the one that works. */
+static void a_second_port_is_fenced(void **state)
+{
+    struct world *w = *state;
+    struct fake_port next;
+    uint8_t web[6];
+    struct frame f;
+
+    memcpy(web, mac(1), 6);
+    assert_false(switch_put_home(w->sw, web, 0, LINK2, 0));
+    fake_port_init(&next, 9, 0, false);
+    next.sw.pinned = true;
+    memcpy(next.sw.pin_mac, web, 6);
+    switch_add_port(w->sw, &next.sw);
+    assert_int_equal(next.sw.state, SWPORT_DISCARDING);
+    f = fake_frame(web, mac(2), 60, 0);
+    switch_input(&w->ports[LOCAL].sw, &f, 1, 0);
+    assert_int_equal(next.n, 0);
+    f = fake_frame(mac(2), web, 60, 0);
+    switch_input(&next.sw, &f, 1, 0);
+    assert_int_equal(w->ports[LOCAL].n, 0);
+
+    assert_true(switch_put_home(w->sw, web, 0, HOMES_HERE, 0));
+    f = fake_frame(web, mac(2), 60, 0);
+    switch_input(&w->ports[LOCAL].sw, &f, 1, 0);
+    assert_int_equal(next.n, 1);
+    f = fake_frame(mac(2), web, 60, 0);
+    switch_input(&next.sw, &f, 1, 0);
+    assert_int_equal(w->ports[LOCAL].n, 1);
+
+    /* And the one that is left behind, before anybody takes it away. */
+    fake_port_clear(&next);
+    assert_false(switch_put_home(w->sw, web, 0, LINK3, 0));
+    for (unsigned i = 0; i < N_PORTS; i++)
+        fake_port_clear(&w->ports[i]);
+    f = fake_frame(web, mac(2), 60, 0);
+    switch_input(&w->ports[LOCAL].sw, &f, 1, 0);
+    assert_int_equal(next.n, 0);
+    assert_int_equal(w->ports[LINK3].n, 1);
+    switch_remove_home(w->sw, web);
+    assert_int_equal(next.sw.state, SWPORT_FORWARDING);
+    switch_remove_port(&next.sw);
+    fake_port_clear(&next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_homes),
         cmocka_unit_test_setup_teardown(only_one_instance_is_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_follow_before_it_speaks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_second_port_is_fenced, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
