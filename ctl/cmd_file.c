@@ -9,11 +9,23 @@
 #include "ctl/files.h"
 #include "ctl/plan_show.h"
 
+static int print_schema(void)
+{
+    struct node *schema = schema_json_schema();
+    char *text = node_to_json(schema, 2);
+    fputs(text, stdout);
+    free(text);
+    node_free(schema);
+    return CTL_DONE;
+}
+
 int cmd_validate(struct ctl *ctl, const struct args *args)
 {
     struct files files;
     struct objects objects;
     char name[200];
+    if (args_has(args, "schema"))
+        return print_schema();
     int r = files_read(ctl, args, &files);
     if (!r) {
         if (!files_check(&files, &objects))

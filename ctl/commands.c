@@ -136,6 +136,7 @@ static const struct option_row diff_options[] = {
 
 static const struct option_row validate_options[] = {
     FILE_OPTION,
+    {.name = "schema", .help = "Print the JSON Schema of fabric files, for editors"},
     END
 };
 
@@ -163,6 +164,7 @@ static const struct option_row log_options[] = {
 
 static const struct option_row help_options[] = {
     {.name = "manual", .help = "Print the manual page"},
+    {.name = "reference", .help = "Print the reference of keys, in Markdown"},
     END
 };
 
@@ -214,7 +216,7 @@ const struct command commands[] = {
     {"apply", NULL, 0, 0, 0, "-f FILE…", apply_options, cmd_apply, "Make the fabric what a file says", NULL},
     {"diff", NULL, COMMAND_COMPARE, 0, 0, "-f FILE…", diff_options, cmd_diff, "Show what apply would do; exit status 1 if anything", NULL},
     {"export", NULL, 0, 0, 0, "", NULL, cmd_export, "Print the fabric as a file", NULL},
-    {"validate", NULL, 0, 0, 0, "-f FILE…", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
+    {"validate", NULL, 0, 0, 0, "-f FILE…|--schema", validate_options, cmd_validate, "Check a file, without a daemon", NULL},
 
     {"history", NULL, 0, 0, 1, "[REV]", history_options, cmd_history, "Show who changed what, or what one revision changed", NULL},
     {"rollback", NULL, 0, 1, 1, "REV", rollback_options, cmd_rollback, "Make the fabric what it was at a revision", NULL},

@@ -8,6 +8,7 @@
 #include "ctl/ctl.h"
 #include "ctl/output.h"
 #include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
 
 /* "port add NET [NAME]" */
 static char *synopsis(const struct command *c, const char *options)
@@ -80,6 +81,12 @@ int cmd_help(struct ctl *ctl, const struct args *args)
 {
     if (args_has(args, "manual")) {
         manual_print(stdout);
+        return CTL_DONE;
+    }
+    if (args_has(args, "reference")) {
+        char *text = schema_reference();
+        fputs(text, stdout);
+        free(text);
         return CTL_DONE;
     }
     const char *noun = args->n_words > 0 ? args->words[0] : NULL;

@@ -289,7 +289,7 @@ def check_schema(node, where):
     known = {"type", "properties", "items", "required", "enum", "pattern", "minimum", "maximum", "default",
              "description", "$ref", "additionalProperties", "readOnly", "oneOf", "anyOf", "allOf", "format",
              "minLength", "maxLength", "minItems", "maxItems", "propertyNames", "patternProperties",
-             "examples", "const", "title"}
+             "examples", "const", "title", "maxProperties", "uniqueItems"}
     if not isinstance(node, dict):
         if not isinstance(node, bool):
             wrong.append(f"{where}: no schema")
@@ -332,6 +332,8 @@ def openapi():
             if mine != set(re.findall(r"{(\w+)}", path)):
                 wrong.append(f"{method} {path}: parameters {mine}")
             for code, response in operation["responses"].items():
+                if "$ref" in response:
+                    response = resolve(spec, response["$ref"])
                 if not re.fullmatch(r"default|[1-5]\d\d", code) or "description" not in response:
                     wrong.append(f"{method} {path}: answer {code}")
                 for media in response.get("content", {}).values():

@@ -205,45 +205,10 @@ void api_stop(struct api_request *rq)
     chan_send(&rq->control->parent, IPC_STOP, NULL, NULL, 0);
 }
 
-/* The kinds come from the schema, the actions from the route table. */
-static void add_actions(struct node *paths)
-{
-    for (const struct route *route = routes; route->method != NULL; route++) {
-        struct node *path, *operation, *responses, *ok;
-        char method[8];
-
-        if (route->later != NULL || strstr(route->path, "KIND") != NULL)
-            continue;
-        path = node_get(paths, route->path);
-        if (path == NULL) {
-            node_set(paths, route->path, node_map());
-            path = node_get(paths, route->path);
-        }
-        for (size_t i = 0; i <= strlen(route->method); i++)
-            method[i] = (char)(route->method[i] | (route->method[i] != '\0' ? 32 : 0));
-        if (node_get(path, method) != NULL)
-            continue;
-        operation = node_map();
-        responses = node_map();
-        ok = node_map();
-        node_set_text(ok, "description", "Done");
-        node_set(responses, "200", ok);
-        node_set_text(operation, "summary", route->help);
-        node_set(operation, "responses", responses);
-        node_set(path, method, operation);
-    }
-}
-
 void api_openapi(struct api_request *rq)
 {
     struct node *document = schema_openapi(IOTH_VERSION_TEXT);
-    struct node *paths = node_get(document, "paths");
 
-    if (paths == NULL) {
-        node_set(document, "paths", node_map());
-        paths = node_get(document, "paths");
-    }
-    add_actions(paths);
     free(rq->accept); /* Always JSON: the path says so. */
     rq->accept = NULL;
     api_answer_node(rq, 200, document);

@@ -137,6 +137,12 @@ class Usage(Base):
         with open(os.path.join(root, "docs/man/iothctl.1"), encoding="utf-8") as f:
             self.assertEqual(f.read(), self.check(0, "help", "--manual").out)
 
+    def test_reference(self):
+        """docs/reference.md is what the tables say; `iothctl help --reference` makes it."""
+        docs = os.path.join(os.path.dirname(__file__), "../../../docs/reference.md")
+        with open(docs, encoding="utf-8") as f:
+            self.assertEqual(f.read(), self.check(0, "help", "--reference").out)
+
     def test_completion(self):
         script = self.check(0, "completion", "bash").out
         probe = script + '\nCOMP_WORDS=(iothctl net cr); COMP_CWORD=2; _iothctl; echo "${COMPREPLY[@]}"' \

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/model/openapi_table.h"
+
+/* clang-format off */
+
+#define NONE {0}
+#define TEXT(NAME, HELP) {.name = NAME, .type = FIELD_TEXT, .help = HELP}
+#define ITEM(NAME, HELP) {.name = NAME, .type = FIELD_TEXT, .flags = FIELD_READONLY, .help = HELP}
+
+const struct api_parameter api_parameters[] = {
+    {"network", "query", NULL, "Only what is in this network"},
+    {"name", "query", NULL, "A name (web, web.lan1, web.lan1.ioth) or an address"},
+    {"type", "query", "A|AAAA|PTR", "What is asked for; A if not given"},
+    {"dry_run", "query", "0|1", "Only answer with the plan"},
+    {"prune", "query", "0|1", "Remove, of the kinds that the file declares, what it does not name"},
+    {"Last-Event-ID", "header", NULL, "Go on behind this event"},
+    {"If-Match", "header", NULL, "Only if the object has this revision, in quotes; * = if it exists"},
+    {"If-None-Match", "header", NULL, "* = only if the object does not exist"},
+    NONE
+};
+
+const struct field api_fabric_file[] = {NONE};
+
+static const struct field rename_body[] = {
+    {.name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .help = "The fabric's name"},
+    NONE
+};
+
+static const struct field invite_body[] = {
+    {.name = "name", .type = FIELD_NAME, .help = "The name that the host must take"},
+    {.name = "expires", .type = FIELD_TIME, .min = 1000, .help = "How long the token is good; 1h if not given"},
+    NONE
+};
+
+static const struct field join_body[] = {
+    {.name = "token", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 4096, .help = "The token"},
+    {.name = "discard", .type = FIELD_BOOL, .help = "Drop the objects that this host holds of its own"},
+    NONE
+};
+
+static const struct field token_answer[] = {
+    TEXT("token", "The token; it is shown once"),
+    NONE
+};
+
+static const struct field fabric_answer[] = {
+    ITEM("name", "Its name, or null"),
+    TEXT("id", "Its id, 16 hexadecimal digits"),
+    TEXT("root", "Public key of its root, 64 hexadecimal digits"),
+    TEXT("founder", "The host that has the store"),
+    TEXT("host", "This host"),
+    ITEM("status", "Number of hosts, revision of the store"),
+    NONE
+};
+
+static const struct field plan_answer[] = {
+    ITEM("steps", "The steps: verb, kind, network, name, impact, what"),
+    NONE
+};
+
+static const struct field status_answer[] = {
+    TEXT("version", "Version of the daemon"),
+    TEXT("host", "Name of this host"),
+    ITEM("fabric", "Name of the fabric, or null"),
+    ITEM("pids", "Processes of the daemon"),
+    TEXT("run_dir", "The run folder"),
+    TEXT("state_dir", "The state folder"),
+    ITEM("counts", "How many objects there are"),
+    ITEM("peers", "The other hosts, as seen from here"),
+    ITEM("problems", "What is wrong, in words"),
+    NONE
+};
+
+static const struct field stop_answer[] = {
+    {.name = "stopping", .type = FIELD_BOOL, .help = "True"},
+    NONE
+};
+
+static const struct field resolve_answer[] = {
+    {.name = "found", .type = FIELD_BOOL, .help = "The name exists, be it without such an address"},
+    ITEM("answers", "Addresses, or names"),
+    NONE
+};
+
+static const struct field items_answer[] = {
+    ITEM("items", "The list"),
+    NONE
+};
+
+static const struct field any_answer[] = {NONE};
+
+#define EVENTS "text/event-stream"
+#define PROMETHEUS "text/plain"
+
+const struct api_operation api_operations[] = {
+    {"GET", "/v1/status", "status", "The daemon, its fabric and what is wrong", NULL, NULL, status_answer, NULL, NULL},
+    {"GET", "/v1/fabric", "fabric", "The fabric", NULL, NULL, fabric_answer, NULL, NULL},
+    {"POST", "/v1/fabric/rename", "renameFabric", "Give the fabric a name", NULL, rename_body, fabric_answer, NULL, NULL},
+    {"POST", "/v1/fabric/key/drop", "dropRootKey", "Forget the root key, which has been exported", NULL, NULL, NULL, "204", NULL},
+    {"POST", "/v1/hosts/invite", "inviteHost", "Make a token with which one host may join", NULL, invite_body, token_answer, NULL, NULL},
+    {"POST", "/v1/hosts/join", "joinFabric", "Join the fabric of a token", NULL, join_body, fabric_answer, NULL, NULL},
+    {"POST", "/v1/hosts/leave", "leaveFabric", "Leave the fabric", NULL, NULL, fabric_answer, NULL, NULL},
+    {"POST", "/v1/apply", "apply", "Make the fabric what a file says", "dry_run|prune", api_fabric_file, plan_answer, NULL, NULL},
+    {"GET", "/v1/export", "export", "The fabric as a file", NULL, NULL, api_fabric_file, NULL, NULL},
+    {"GET", "/v1/resolve", "resolve", "Names into addresses, and back", "name|type|network", NULL, resolve_answer, NULL, NULL},
+    {"GET", "/v1/macs", "macs", "The MACs that the switches of this host have learnt", "network", NULL, items_answer, NULL, NULL},
+    {"GET", "/v1/events", "events", "What happens, as server-sent events", "Last-Event-ID", NULL, NULL, NULL, EVENTS},
+    {"POST", "/v1/daemon/stop", "stop", "End the daemon", NULL, NULL, stop_answer, "202", NULL},
+    {"GET", "/metrics", "metrics", "Counters in Prometheus' text format", NULL, NULL, NULL, NULL, PROMETHEUS},
+    {"GET", "/openapi.json", "openapi", "This document", NULL, NULL, any_answer, NULL, NULL},
+    NONE
+};
