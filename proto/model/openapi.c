@@ -248,12 +248,38 @@ static struct node *content_of(const struct api_operation *o, const struct field
                                                     : doc_object(fields, true));
 }
 
+/* The parameters that stand in a path: {name}, {network}, {revision}. */
+static void add_path_parameters(struct node *operation, const char *path)
+{
+    struct node *list = node_get(operation, "parameters");
+
+    if (!strchr(path, '{')) {
+        return;
+    }
+    if (!list) {
+        list = node_list();
+        node_set(operation, "parameters", list);
+    }
+    while ((path = strchr(path, '{'))) {
+        size_t size = strcspn(++path, "}");
+        char *name = xasprintf("%.*s", (int)size, path);
+        struct node *x = name_parameter(name, "A part of the path");
+
+        if (!strcmp(name, "revision")) {
+            node_set(x, "schema", doc_typed("integer"));
+        }
+        node_append(list, x);
+        free(name);
+    }
+}
+
 static void add_action(struct node *paths, const struct api_operation *o)
 {
     struct node *x = operation(o->id, "fabric", o->summary, o->code ? o->code : "200",
                                content_of(o, o->answer));
 
     add_parameters(x, o->parameters);
+    add_path_parameters(x, o->path);
     refusal(x, "403");
     if (o->body) {
         refusal(x, "400");

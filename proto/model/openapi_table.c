@@ -13,6 +13,12 @@ const struct api_parameter api_parameters[] = {
     {"type", "query", "A|AAAA|PTR", "What is asked for; A if not given"},
     {"dry_run", "query", "0|1", "Only answer with the plan"},
     {"prune", "query", "0|1", "Remove, of the kinds that the file declares, what it does not name"},
+    {"allow_destroy", "query", "0|1", "Let steps end objects, or take away what is in use"},
+    {"require", "query", "all|quorum|reachable", "The hosts on which it must prove itself; all if not given"},
+    {"within", "query", NULL, "How long it has to prove itself, as 30s"},
+    {"confirm", "query", NULL, "Take it back unless it is accepted within this time, as 60s"},
+    {"before", "query", NULL, "Only revisions before this one"},
+    {"limit", "query", NULL, "At most so many"},
     {"Last-Event-ID", "header", NULL, "Go on behind this event"},
     {"If-Match", "header", NULL, "Only if the object has this revision, in quotes; * = if it exists"},
     {"If-None-Match", "header", NULL, "* = only if the object does not exist"},
@@ -55,6 +61,29 @@ static const struct field fabric_answer[] = {
 
 static const struct field plan_answer[] = {
     ITEM("steps", "The steps: verb, kind, network, name, impact, what"),
+    ITEM("revision", "The revision that it has become"),
+    ITEM("confirm", "Until when it waits for its acceptance"),
+    NONE
+};
+
+static const struct field standing_answer[] = {
+    ITEM("revision", "The revision that is being proved"),
+    TEXT("phase", "verify: the hosts are asked; confirm: it waits to be accepted"),
+    TEXT("who", "Who applied it"),
+    ITEM("until", "When it is taken back, in milliseconds since 1970"),
+    ITEM("waiting", "Hosts that have not answered"),
+    NONE
+};
+
+static const struct field accept_answer[] = {
+    ITEM("revision", "The revision that stays"),
+    {.name = "accepted", .type = FIELD_BOOL, .help = "True"},
+    NONE
+};
+
+static const struct field rollback_body[] = {
+    {.name = "revision", .type = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = INT64_MAX,
+     .help = "The revision to go back to"},
     NONE
 };
 
@@ -89,6 +118,7 @@ static const struct field items_answer[] = {
 
 static const struct field any_answer[] = {NONE};
 
+#define APPLY_PARAMETERS "dry_run|prune|allow_destroy|require|within|confirm|If-Match"
 #define EVENTS "text/event-stream"
 #define PROMETHEUS "text/plain"
 
@@ -100,7 +130,12 @@ const struct api_operation api_operations[] = {
     {"POST", "/v1/hosts/invite", "inviteHost", "Make a token with which one host may join", NULL, invite_body, token_answer, NULL, NULL},
     {"POST", "/v1/hosts/join", "joinFabric", "Join the fabric of a token", NULL, join_body, fabric_answer, NULL, NULL},
     {"POST", "/v1/hosts/leave", "leaveFabric", "Leave the fabric", NULL, NULL, fabric_answer, NULL, NULL},
-    {"POST", "/v1/apply", "apply", "Make the fabric what a file says", "dry_run|prune", api_fabric_file, plan_answer, NULL, NULL},
+    {"POST", "/v1/apply", "apply", "Make the fabric what a file says", APPLY_PARAMETERS, api_fabric_file, plan_answer, NULL, NULL},
+    {"GET", "/v1/apply", "standingApply", "The apply that is being proved", NULL, NULL, standing_answer, NULL, NULL},
+    {"POST", "/v1/apply/accept", "acceptApply", "Accept the apply that waits for it", NULL, NULL, accept_answer, NULL, NULL},
+    {"GET", "/v1/history", "history", "Who changed what, newest first", "before|limit", NULL, any_answer, NULL, NULL},
+    {"GET", "/v1/history/{revision}", "revision", "What one revision changed", NULL, NULL, any_answer, NULL, NULL},
+    {"POST", "/v1/rollback", "rollback", "Make the fabric what it was at a revision", APPLY_PARAMETERS, rollback_body, plan_answer, NULL, NULL},
     {"GET", "/v1/export", "export", "The fabric as a file", NULL, NULL, api_fabric_file, NULL, NULL},
     {"GET", "/v1/resolve", "resolve", "Names into addresses, and back", "name|type|network", NULL, resolve_answer, NULL, NULL},
     {"GET", "/v1/macs", "macs", "The MACs that the switches of this host have learnt", "network", NULL, items_answer, NULL, NULL},

@@ -117,7 +117,7 @@ status 1 ctl alpha apply -f "$T/main.yaml"
 has "in the included file" "^$T/d/ports.yaml:4:10: networks.inc.ports.p: .*e2efile is in use" "$ERR"
 has "with the remedy" "^hint: iothctl port show office/e2efile" "$ERR"
 printf 'networks:\n  here: {local: false}\n' >"$T/d/ports.yaml"
-status 2 ctl alpha apply -f "$T/main.yaml"
+status 2 ctl alpha apply -f "$T/main.yaml" --allow-destroy
 has "a key that is fixed" "^$T/d/ports.yaml:2:17: networks.here.local: cannot be changed" "$ERR"
 status 2 ctl alpha apply -f "$T/main.yaml" -f "$T/nosuch.yaml"
 has "and none of it done" 'nosuch.yaml: No such file' "$ERR"

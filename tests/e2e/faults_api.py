@@ -155,7 +155,7 @@ def requests():
         ("GET", "/v1/networks/" + "a" * 2000, "", JSON, {}, 404, ""),
         ("POST", "/v1/networks/lan1", "", JSON, {}, 405, "GET, PUT, PATCH, DELETE"),
         ("DELETE", "/v1/networks", "", JSON, {}, 405, "GET"),
-        ("GET", "/v1/apply", "", JSON, {}, 405, "POST"),
+        ("GET", "/v1/rollback", "", JSON, {}, 405, "POST"),
         ("BREW", "/v1/status", "", JSON, {}, 405, "GET"),
         ("PUT", "/v1/networks/lan1", "{}", JSON, {"If-None-Match": "*"}, 409, "lan1"),
         ("PUT", "/v1/networks/UPPER", "{}", JSON, {}, 400, "name"),
