@@ -192,26 +192,67 @@ static int free_vde_name(struct ctl *ctl, const char *network, char **name)
     return 0;
 }
 
+/* "10,20,30-39" into a list of numbers. */
+static int split_vlans(struct ctl *ctl, const char *text, struct node *vlans)
+{
+    struct node *parts = split_list(text);
+    int r = parts->n ? 0 : ctl_fail(ctl, CTL_USAGE, "--trunk: no VLANs are given");
+    for (size_t i = 0; i < parts->n && !r; i++) {
+        char *dash = strchr(parts->child[i]->text, '-');
+        long first, last;
+        if (dash)
+            *dash++ = '\0';
+        r = number_parse(ctl, "--trunk", parts->child[i]->text, 1, 4094, &first);
+        last = first;
+        if (!r && dash)
+            r = number_parse(ctl, "--trunk", dash, first, 4094, &last);
+        for (; !r && first <= last; first++)
+            node_append(vlans, node_int(first));
+    }
+    node_free(parts);
+    return r;
+}
+
+static int port_vlans(struct ctl *ctl, const struct args *args, struct node *body)
+{
+    static const char *const numbers[] = {"access", "native"};
+    const char *value;
+    long vlan;
+    int r = 0;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !r; i++) {
+        if (!(value = args_value(args, numbers[i])))
+            continue;
+        char *option = xasprintf("--%s", numbers[i]);
+        r = number_parse(ctl, option, value, 1, 4094, &vlan);
+        free(option);
+        if (!r)
+            node_set_int(body, numbers[i], vlan);
+    }
+    if (!r && (value = args_value(args, "trunk"))) {
+        struct node *vlans = node_list();
+        node_set(body, "trunk", vlans);
+        r = split_vlans(ctl, value, vlans);
+    }
+    if (args_has(args, "transparent"))
+        node_set_bool(body, "transparent", true);
+    return r;
+}
+
 static int port_body(struct ctl *ctl, const struct args *args, struct node *body)
 {
     const char *tap = args_value(args, "tap"), *value;
     bool vde = args_has(args, "vde");
-    long vlan;
+    int r;
     if ((tap != NULL) == vde)
         return ctl_fail(ctl, CTL_USAGE, "one of --tap IF and --vde says what the port is");
     if (tap)
         node_set_text(body, "tap", tap);
     else
         node_set_bool(body, "vde", true);
-    if ((value = args_value(args, "access"))) {
-        int r = number_parse(ctl, "--access", value, 1, 4094, &vlan);
-        if (r)
-            return r;
-        node_set_int(body, "access", vlan);
-    }
-    if ((value = args_value(args, "rate")))
+    r = port_vlans(ctl, args, body);
+    if (!r && (value = args_value(args, "rate")))
         node_set_text(body, "rate", value);
-    return 0;
+    return r;
 }
 
 /* The port is declared, and may all the same not be there: its interface cannot be had. */

@@ -96,6 +96,22 @@ static void stp_cell(struct table *t, const struct node *port)
                      node_get_text(stp, "role", "?"), node_get_text(stp, "state", "?"));
 }
 
+/* "10" of an access port; "10,20 (10)" of a trunk, the native one in brackets. */
+static void vlan_cell(struct table *t, const struct node *n)
+{
+    char *access = node_brief(node_get(n, "access")),
+         *trunk = node_brief(node_get(n, "trunk"));
+    char *native = node_brief(node_get(n, "native"));
+    if (!*trunk)
+        table_cell(t, TINT_NONE, access);
+    else
+        table_format(t, TINT_NONE, "%.40s%s%s%s", trunk, *native ? " (" : "", native,
+                     *native ? ")" : "");
+    free(access);
+    free(trunk);
+    free(native);
+}
+
 static void row_port(struct table *t, const struct node *n)
 {
     const struct node *host = object_node(n, "status", "host");
@@ -104,7 +120,7 @@ static void row_port(struct table *t, const struct node *n)
     brief_cell(t, n, "status", "kind");
     state_cell(t, n);
     brief_cell(t, n, host ? "status" : NULL, "host");
-    brief_cell(t, n, NULL, "access");
+    vlan_cell(t, n);
     stp_cell(t, n);
     count_cell(t, n, "rx_frames");
     count_cell(t, n, "tx_frames");

@@ -16,7 +16,6 @@
     {.name = "print-yaml", .help = "Print the fabric file that would do the same, and do nothing"}
 
 #define IMPAIRMENTS "link impairments are not built yet"
-#define TRUNKS      "trunks are not built yet; --access puts the port into one VLAN"
 
 const struct option_row global_options[] = {
     {.name = "socket", .value = "PATH", .help = "The daemon's API socket (else IOTH_SOCKET)"},
@@ -52,9 +51,9 @@ static const struct option_row port_add_options[] = {
     {.name = "stream", .value = "PATH", .help = "A Unix stream socket of QEMU", .later = "stream ports are not built yet; --vde serves QEMU's -netdev vde"},
     {.name = "raw", .value = "IF", .help = "A physical interface", .later = "raw ports are not built yet"},
     {.name = "access", .value = "ID", .help = "The VLAN that it is in, untagged"},
-    {.name = "trunk", .value = "IDS", .help = "VLANs that it carries tagged", .later = TRUNKS},
-    {.name = "native", .value = "ID", .help = "The trunk's untagged VLAN", .later = TRUNKS},
-    {.name = "transparent", .help = "Tags pass untouched", .later = "the transparent setting is not built yet; a network without VLANs is transparent"},
+    {.name = "trunk", .value = "IDS", .help = "VLANs that it carries tagged: 10,20,30-39"},
+    {.name = "native", .value = "ID", .help = "The trunk's untagged VLAN"},
+    {.name = "transparent", .help = "Tags pass untouched, as in every network without VLANs"},
     {.name = "rate", .value = "BITS", .help = "Bits per second towards the port (10M, 1.5G)"},
     OPTION_PRINT_YAML,
     END

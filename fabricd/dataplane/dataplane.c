@@ -198,6 +198,9 @@ static void parent_received(void *aux, struct ipc_message *msg)
         set_control(dp, dp->early_control);
         dp->early_control = -1;
         break;
+    case IPC_FENCE:
+        outbox_send(&dp->parent, IPC_FENCE, msg->head.request, NULL, NULL, 0);
+        break;
     case IPC_STOP:
         loop_stop(dp->loop);
         break;

@@ -279,6 +279,7 @@ static const struct kind {
     [IPC_SIGN] = {"sign", sizeof(struct ipc_sign), sign_ok},
     [IPC_PATH_MTU] = {"path_mtu", sizeof(struct ipc_addr), addr_body_ok},
     [IPC_KEYS] = {"keys", sizeof(struct ipc_keys), keys_ok},
+    [IPC_FENCE] = {"fence", 0, NULL},
     [IPC_REPLY] = {"reply", sizeof(struct ipc_reply), reply_ok},
     [IPC_SIGNED] = {"signed", sizeof(struct ipc_signed), signed_ok},
     [IPC_PORT_GONE] = {"port_gone", sizeof(struct ipc_port_gone), port_gone_ok},

@@ -87,6 +87,9 @@ enum ipc_type {
     IPC_OPEN_DOOR =
         37, /* control: struct ipc_open_door -> IPC_LISTEN of a declared VDE port, its id in
                           reply.port. Asked again: the same, with the new VLAN and rate. */
+    IPC_FENCE =
+        38, /* No body. control -> parent -> switch, behind all state that was put before,
+                        and back -> IPC_REPLY. One at a time. */
     IPC_REPLY = 39,  /* struct ipc_reply */
     IPC_SIGNED = 40, /* struct ipc_signed */
 

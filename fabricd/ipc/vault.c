@@ -23,6 +23,7 @@ struct entry {
     struct list type_link;
     struct list unsent_link;
     struct entry *bucket_next;
+    bool known; /* Whoever is told has its descriptors: they need not go again. */
 };
 
 struct vault {
@@ -121,20 +122,22 @@ static int refuse(const struct ipc_message *msg, int code)
     return code;
 }
 
-static bool keeps_descriptors(const struct ipc_message *msg)
+/* A put without descriptors leaves those that are there. */
+static bool keeps_descriptors(unsigned type)
 {
-    return !msg->n_fds && (msg->head.type == IPC_PORT || msg->head.type == IPC_LISTEN);
+    return type == IPC_PORT || type == IPC_LISTEN;
 }
 
-static void take_descriptors(struct entry *e, const struct ipc_message *msg)
+static void take_descriptors(struct entry *e, const struct ipc_message *msg, bool tell)
 {
-    if (keeps_descriptors(msg))
+    if (!msg->n_fds && keeps_descriptors(msg->head.type))
         return;
     for (unsigned i = 0; i < e->pub.n_fds; i++)
         fd_close(&e->pub.fds[i]);
     for (unsigned i = 0; i < msg->n_fds; i++)
         e->pub.fds[i] = msg->fds[i];
     e->pub.n_fds = msg->n_fds;
+    e->known = !tell; /* It came from there. */
 }
 
 int vault_put(struct vault *v, const struct ipc_message *msg, bool tell)
@@ -160,7 +163,7 @@ int vault_put(struct vault *v, const struct ipc_message *msg, bool tell)
         explicit_bzero(e->body->self.noise_secret, sizeof e->body->self.noise_secret);
     e->pub.body = e->body;
     e->pub.size = (uint16_t)msg->head.size;
-    take_descriptors(e, msg);
+    take_descriptors(e, msg, tell);
     list_remove(&e->unsent_link);
     if (tell)
         list_append(&v->unsent[type], &e->unsent_link);
@@ -235,6 +238,7 @@ void vault_mark_all(struct vault *v)
 
             list_remove(&e->unsent_link);
             list_append(&v->unsent[t], &e->unsent_link);
+            e->known = false;
         }
     }
 }
@@ -278,9 +282,11 @@ int vault_sync(struct vault *v, int sock, void (*fill)(void *aux, struct ipc_sel
             if (t == IPC_SELF)
                 r = send_self(sock, &e->body->self, fill, aux);
             else
-                r = ipc_send(sock, (enum ipc_type)t, 0, e->body, e->pub.fds, e->pub.n_fds);
+                r = ipc_send(sock, (enum ipc_type)t, 0, e->body, e->pub.fds,
+                             e->known && keeps_descriptors(t) ? 0 : e->pub.n_fds);
             if (r < 0)
                 break;
+            e->known = true;
             list_remove(&e->unsent_link);
         }
     }

@@ -65,6 +65,10 @@ bool parent_sync(struct parent *p)
         p->replaying = false;
         child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
     }
+    if (p->fence && !p->fence_set) {
+        p->fence_set = true;
+        child_send(c, IPC_FENCE, p->fence, NULL, NULL, 0);
+    }
     return true;
 }
 
@@ -144,6 +148,7 @@ static void begin_switch(struct parent *p)
     fd_close(&fds[1]);
     vault_mark_all(p->vault);
     p->replaying = true;
+    p->fence_set = false;
     parent_sync(p);
 }
 

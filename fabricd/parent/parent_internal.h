@@ -31,6 +31,9 @@ struct parent {
     /* Control's end of a channel to the switch, while control does not run yet; -1 = none. */
     int spare;
     bool replaying; /* The switch is being told the vault from the start. */
+    uint32_t
+        fence; /* Control's request for a fence that the switch has to pass; 0 = none. */
+    bool fence_set; /* The switch has been sent it. */
     bool cold;      /* Nothing was adopted, and control has not been started yet. */
     bool fresh;     /* Nothing was adopted, and no control process has been steady yet. */
     bool hopeless;  /* Ending since the first control process gave up. */

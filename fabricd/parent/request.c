@@ -368,6 +368,11 @@ bool request_from_control(struct parent *p, const struct ipc_message *msg)
     case IPC_OPEN_DOOR:
         open_door_for(p, msg);
         return true;
+    case IPC_FENCE:
+        p->fence = msg->head.request;
+        p->fence_set = false;
+        parent_sync(p);
+        return true;
     case IPC_KEYS:
         keys_for(p, msg);
         return true;
@@ -387,6 +392,11 @@ bool request_from_switch(struct parent *p, const struct ipc_message *msg)
     switch (msg->head.type) {
     case IPC_VDE_DATA:
         open_vde_data(p, msg);
+        return true;
+    case IPC_FENCE:
+        if (p->fence == msg->head.request)
+            reply(p, CONTROL, msg, 0, 0, &none);
+        p->fence = p->fence == msg->head.request ? 0 : p->fence;
         return true;
     case IPC_PATH_MTU:
         mtu = open_path_mtu(&msg->body.addr);

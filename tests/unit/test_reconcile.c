@@ -106,6 +106,9 @@ static void hear(struct stage *stage, int tap_code)
         answer(stage, tap_code,
                tap_code == 0 ? msg->body.open_tap.ifname : "no such device");
         break;
+    case IPC_FENCE:
+        answer(stage, 0, "");
+        break;
     case IPC_OPEN_UDP:
         note(stage, "udp\n");
         answer(stage, 0, "");

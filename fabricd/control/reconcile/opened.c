@@ -15,10 +15,16 @@
 #define RETRY_AFTER (5 * MTIME_SEC)
 #define SETTLE_WAIT (1 * MTIME_SEC)
 
+/* All that is wanted has been sent, and answered where there is an answer. */
+static bool is_said(const struct reconcile *rc)
+{
+    return !rc->dirty && rc->n_waiting == 0;
+}
+
 bool reconcile_settled(const struct reconcile *rc)
 {
     return rc == NULL || !chan_up(&rc->control->parent) ||
-           (!rc->dirty && rc->n_waiting == 0);
+           (is_said(rc) && rc->sent == rc->arrived);
 }
 
 /* Tells those who wait, if there is nothing to wait for or they have waited long enough. */
@@ -37,8 +43,28 @@ static void settle_until(struct reconcile *rc, mtime_t now)
     }
 }
 
+static void fence_reply(void *aux, struct ipc_message *reply)
+{
+    struct reconcile *rc = aux;
+
+    /* With the channel goes what was sent: the next parent is told all of it again. */
+    rc->arrived = reply != NULL ? rc->fenced : rc->sent;
+    rc->fenced = 0;
+    opened_settle(rc);
+}
+
+/* Asks whether what was sent has reached the switch. */
+static void ask_fence(struct reconcile *rc)
+{
+    if (rc->fenced != 0 || !is_said(rc) || reconcile_settled(rc))
+        return;
+    rc->fenced = rc->sent;
+    rc->fence = chan_ask(&rc->control->parent, IPC_FENCE, NULL, 0, fence_reply, rc);
+}
+
 void opened_settle(struct reconcile *rc)
 {
+    ask_fence(rc);
     settle_until(rc, loop_now(rc->control->loop));
     if (!reconcile_settled(rc))
         return;
@@ -71,6 +97,7 @@ void reconcile_settle(struct reconcile *rc, void (*done)(void *aux), void *aux)
     waiter->aux = aux;
     waiter->until = loop_now(rc->control->loop) + SETTLE_WAIT;
     list_append(&rc->settling, &waiter->link);
+    ask_fence(rc);
     if (rc->settle_late.index == 0)
         loop_timer_set(rc->control->loop, &rc->settle_late, waiter->until);
 }
@@ -140,6 +167,7 @@ static void opened_reply(void *aux, struct ipc_message *reply)
 
     set_waiting(o, false);
     o->request = 0;
+    rc->sent++;
     if (reply == NULL) {
         o->failed = true; /* Said again to the next parent. */
         snprintf(o->why, sizeof(o->why), "the daemon's parent process is away");

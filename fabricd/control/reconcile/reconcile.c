@@ -32,6 +32,7 @@ static void put_state(struct reconcile *rc, enum ipc_type type, uint64_t id,
         return;
     }
     chan_send(&rc->control->parent, type, body, NULL, 0);
+    rc->sent++;
 }
 
 static void tell_down(struct reconcile *rc, uint32_t id)
@@ -48,8 +49,10 @@ static void delete_state(struct reconcile *rc, uint16_t type, uint64_t id)
 
     if (type == IPC_PORT)
         tell_down(rc, (uint32_t)id);
-    if (vault_delete(rc->mirror, type, id, false))
+    if (vault_delete(rc->mirror, type, id, false)) {
         chan_send(&rc->control->parent, IPC_DELETE, &del, NULL, 0);
+        rc->sent++;
+    }
 }
 
 /* Entries of the mirror that nobody wants: gathered first, since deleting moves them. */
@@ -149,6 +152,7 @@ void reconcile_put_port(struct reconcile *rc, struct ipc_port *port, const int *
         log_warn("too many ports: %s is not remembered", port->name);
     events_port(rc->control, port, true);
     chan_send(&rc->control->parent, IPC_PORT, port, fds, n_fds);
+    rc->sent++;
 }
 
 void reconcile_drop_port(struct reconcile *rc, uint32_t id)
@@ -497,6 +501,7 @@ void reconcile_free(struct reconcile *rc)
     loop_timer_set(rc->control->loop, &rc->run, MTIME_NEVER);
     loop_timer_set(rc->control->loop, &rc->retry, MTIME_NEVER);
     loop_timer_set(rc->control->loop, &rc->settle_late, MTIME_NEVER);
+    chan_forget(&rc->control->parent, rc->fence);
     list_for_each_safe (it, &rc->settling)
         free(list_entry(it, struct settle_waiter, link));
     store_watch_remove(&rc->watch);

@@ -31,7 +31,7 @@ void reconcile_kick(struct reconcile *);
  * answer may promise that it is there. Waits a second at most. */
 void reconcile_settle(struct reconcile *, void (*done)(void *aux), void *aux);
 
-/* Whether all that the store says has been carried out or has failed; so too while there is no
+/* Whether all that the store says has reached the switch or has failed; so too while there is no
  * parent to carry anything out. */
 bool reconcile_settled(const struct reconcile *);
 

@@ -49,6 +49,10 @@ struct reconcile {
     struct list settling;
     bool replayed;
     bool dirty; /* A run is due. */
+    /* States that were sent, and how many of them are known to have reached the switch. */
+    uint64_t sent, arrived;
+    uint64_t fenced; /* So many went before the fence that is out; 0 = none is. */
+    uint32_t fence;  /* Its request. */
     uint32_t next_port;
     struct list opened;
     struct map opened_by_what;
@@ -71,7 +75,7 @@ void opened_want(struct reconcile *, const char *what, enum opened_kind, const v
 void opened_drop_unwanted(struct reconcile *);
 void opened_free(struct opened *);
 
-/* Tells those who wait for it, if all is done. */
+/* Tells those who wait for it, if all is done and the switch has it. */
 void opened_settle(struct reconcile *);
 void opened_settle_late(struct loop_timer *, mtime_t now);
 

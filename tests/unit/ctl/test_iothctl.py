@@ -109,8 +109,6 @@ class Usage(Base):
                      ["host", "revoke", "b"], ["doctor"],
                      ["link", "set", "b", "--delay", "10ms"],
                      ["port", "add", "x", "--raw", "eth0"], ["port", "add", "x", "--stream", "s"],
-                     ["port", "add", "x", "--vde", "--trunk", "1"],
-                     ["port", "add", "x", "--vde", "--transparent"],
                      ["net", "create", "x", "--forwarding", "mesh"]):
             with self.subTest(line):
                 self.assertIn("not built yet", self.one_line(1, *line))
