@@ -114,7 +114,7 @@ int cmd_version(struct ctl *ctl, const struct args *args)
     struct node *status = NULL, *out = node_map();
     (void)args;
     node_set_text(out, "iothctl", IOTH_VERSION_TEXT);
-    if (ctl_locate(ctl, &where) == 0 && where.running &&
+    if ((ctl->url || (ctl_locate(ctl, &where) == 0 && where.running)) &&
         api_get(ctl, "/v1/status", &status) == 0)
         node_set_text(out, "fabricd", node_get_text(status, "version", "unknown"));
     ctl_forget(ctl);

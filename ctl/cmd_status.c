@@ -39,8 +39,12 @@ static int picture_get(struct ctl *ctl, struct picture *p)
 static void print_head(const struct ctl *ctl, const struct picture *p)
 {
     const struct node *hosts = api_items(p->hosts);
+    static const struct node none = {.kind = NODE_MAP};
+    const struct node *api = node_get(p->status, "api");
     struct table *t = facts_new();
     unsigned up = 0;
+    if (!api)
+        api = &none;
     for (size_t i = 0; i < hosts->n; i++) {
         const char *state = object_text(hosts->child[i], "status", "state");
         up += state && (strcmp(state, "up") == 0 || strcmp(state, "self") == 0);
@@ -53,6 +57,10 @@ static void print_head(const struct ctl *ctl, const struct picture *p)
         facts_add(t, up == hosts->n ? TINT_GOOD : TINT_WARN, "hosts up", "%u of %zu", up,
                   hosts->n);
     facts_add(t, TINT_NONE, "version", "%s", node_get_text(p->status, "version", "?"));
+    if (*node_get_text(api, "address", "")) {
+        facts_add(t, TINT_NONE, "API over TCP", "%s", node_get_text(api, "address", ""));
+        facts_add(t, TINT_NONE, "its pin", "%s", node_get_text(api, "pin", ""));
+    }
     if (*pids)
         facts_add(t, TINT_NONE, "processes", "%s", pids);
     table_print(t, stdout, ctl->colour);

@@ -18,7 +18,9 @@
 #define IMPAIRMENTS "link impairments are not built yet"
 
 const struct option_row global_options[] = {
-    {.name = "socket", .value = "PATH", .help = "The daemon's API socket (else IOTH_SOCKET)"},
+    {.name = "socket", .value = "PATH", .help = "The daemon's API socket, or https://HOST:PORT (else IOTH_SOCKET)"},
+    {.name = "token-file", .value = "FILE", .help = "Over https: the file with the token (else IOTH_TOKEN_FILE)"},
+    {.name = "pin", .value = "PIN", .help = "Over https: the pin of its key, as status shows it there (else IOTH_PIN)"},
     {.name = "host", .value = "HOST", .help = "The daemon of another host of the fabric"},
     {.name = "output", .letter = 'o', .value = "FORMAT", .words = "table|json|yaml",
      .help = "table (the default), json or yaml"},
@@ -96,6 +98,18 @@ static const struct option_row run_options[] = {
      .later = "this stack comes with the library, which is not built yet", .later_words = "lwip"},
     {.name = "rate", .value = "BITS", .help = "Bits per second towards the program"},
     {.name = "root", .help = "Map a root and subordinate ids, for programs that need them"},
+    END
+};
+
+static const struct option_row token_create_options[] = {
+    {.name = "scope", .value = "SCOPE", .words = "read|write|admin", .help = "What it lets its holder do: read; write objects and files too; or all"},
+    {.name = "expires", .value = "TIME", .help = "How long it is good (90d, at most 366d)"},
+    {.name = "name", .value = "NAME", .help = "What it is called in ls and in the audit log"},
+    END
+};
+
+static const struct option_row audit_options[] = {
+    {.name = "limit", .letter = 'n', .value = "N", .help = "The latest so many (100)"},
     END
 };
 
@@ -224,6 +238,11 @@ const struct command commands[] = {
     {"daemon", "stop", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
     {"daemon", "log", COMMAND_HERE, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
 
+    {"token", "create", 0, 0, 0, "", token_create_options, cmd_token_create, "Print a token for the API over TCP; it is shown this once", NULL},
+    {"token", "ls", 0, 0, 0, "", NULL, cmd_token_ls, "List the tokens", NULL},
+    {"token", "rm", 0, 1, ANY, "NAME…", NULL, cmd_token_rm, "Take tokens back", NULL},
+    {"audit", NULL, 0, 0, 0, "", audit_options, cmd_audit, "Show who asked this host for which change", NULL},
+
     {"version", NULL, 0, 0, 0, "", NULL, cmd_version, "Show the versions of iothctl and the daemon", NULL},
     {"help", NULL, 0, 0, 2, "[NOUN]", help_options, cmd_help, "Show help", NULL},
     {"completion", NULL, 0, 1, 1, "bash", NULL, cmd_completion, "Print the completion script of a shell", NULL},
@@ -231,7 +250,6 @@ const struct command commands[] = {
     LATER("router", "routers are not built yet"),
     LATER("service", "services are not built yet"),
     LATER("store", "moving, saving and restoring the store is not built yet"),
-    LATER("token", "tokens for the API over TCP are not built yet"),
     LATER("import", "import is not built yet"),
     LATER("console", "the console of a network's switch is not built yet; iothctl port ls shows its ports"),
     LATER("doctor", "doctor is not built yet; iothctl status shows what is wrong"),

@@ -29,6 +29,11 @@ int cmd_host_invite(struct ctl *, const struct args *);
 int cmd_host_join(struct ctl *, const struct args *);
 int cmd_host_leave(struct ctl *, const struct args *);
 
+int cmd_token_create(struct ctl *, const struct args *);
+int cmd_token_ls(struct ctl *, const struct args *);
+int cmd_token_rm(struct ctl *, const struct args *);
+int cmd_audit(struct ctl *, const struct args *);
+
 int cmd_apply(struct ctl *, const struct args *);
 int cmd_diff(struct ctl *, const struct args *);
 int cmd_export(struct ctl *, const struct args *);

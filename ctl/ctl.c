@@ -17,6 +17,8 @@
 #include "libioth/plug/locate.h"
 #include "proto/base/xalloc.h"
 
+#define TOKEN_LINE_MAX 4096
+
 int ctl_fail(struct ctl *ctl, int code, const char *why, ...)
 {
     va_list args;
@@ -126,11 +128,42 @@ int ctl_locate(struct ctl *ctl, struct locate *where)
     return 0;
 }
 
+/* The first line of the file. */
+static int read_token(struct ctl *ctl, char *line, size_t size)
+{
+    FILE *f = fopen(ctl->token_file, "re");
+    if (!f)
+        return ctl_fail(ctl, errno == ENOENT ? CTL_MISSING : CTL_REFUSED, "%s: %s",
+                        ctl->token_file, err_text(errno));
+    if (!fgets(line, (int)size, f))
+        line[0] = '\0';
+    fclose(f);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (*line)
+        return 0;
+    return ctl_fail(ctl, CTL_USAGE, "%s holds no token", ctl->token_file);
+}
+
+static int connect_remote(struct ctl *ctl)
+{
+    char token[TOKEN_LINE_MAX] = "";
+    int r = ctl->token_file ? read_token(ctl, token, sizeof(token)) : 0;
+    if (r)
+        return r;
+    ctl->api_path = xstrdup(ctl->url);
+    ctl->http = http_new_remote(&(struct http_remote){
+        .url = ctl->url, .pin = ctl->pin, .token = *token ? token : NULL});
+    explicit_bzero(token, sizeof(token));
+    return ctl->http ? 0 : ctl_fail(ctl, CTL_REFUSED, "there is no memory");
+}
+
 int ctl_connect(struct ctl *ctl)
 {
     struct locate where;
     if (ctl->http)
         return 0;
+    if (ctl->url)
+        return connect_remote(ctl);
     int r = ctl_locate(ctl, &where);
     if (r)
         return r;
@@ -151,12 +184,31 @@ int ctl_connect(struct ctl *ctl)
     return 0;
 }
 
+static const char *value_or_variable(const struct args *args, const char *name,
+                                     const char *variable)
+{
+    const char *value = args_value(args, name);
+    if (!value)
+        value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+static void take_remote(struct ctl *ctl, const struct args *args)
+{
+    const char *place = value_or_variable(args, "socket", "IOTH_SOCKET");
+    if (place && strncmp(place, "https://", 8) == 0)
+        ctl->url = place;
+    ctl->token_file = value_or_variable(args, "token-file", "IOTH_TOKEN_FILE");
+    ctl->pin = value_or_variable(args, "pin", "IOTH_PIN");
+}
+
 static void take_globals(struct ctl *ctl, const struct args *args)
 {
     const char *output = args_value(args, "output");
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     ctl->socket = args_value(args, "socket");
     ctl->host = args_value(args, "host");
+    take_remote(ctl, args);
     ctl->output_given = output != NULL;
     if (output && strcmp(output, "json") == 0)
         ctl->output = CTL_JSON;
@@ -206,8 +258,9 @@ static int dispatch(struct ctl *ctl, const struct args *args)
         help_print(stderr, NULL, NULL);
         return CTL_USAGE;
     }
-    if (ctl->host && (c->flags & COMMAND_HERE)) {
-        ctl_fail(ctl, CTL_USAGE, "this is done on the host itself, --host is not for it");
+    if ((ctl->host || ctl->url) && (c->flags & COMMAND_HERE)) {
+        ctl_fail(ctl, CTL_USAGE, "this is done on the host itself, %s is not for it",
+                 ctl->host ? "--host" : "https");
         ctl_report(ctl);
         return exit_as(c, CTL_USAGE);
     }

@@ -23,6 +23,9 @@ struct ctl {
     const char *program; /* argv[0] */
     const char *socket;  /* --socket, or NULL. */
     const char *host;    /* --host, or NULL. */
+    const char
+        *url; /* https://HOST:PORT, where that is what --socket or IOTH_SOCKET says. */
+    const char *token_file, *pin; /* Over https; or NULL. */
     enum ctl_output output;
     bool output_given; /* -o was there. */
     bool quiet, verbose, no_start;

@@ -25,6 +25,8 @@ enum option {
     OPT_CONFIG,
     OPT_STORE,
     OPT_API,
+    OPT_API_CERT,
+    OPT_API_KEY,
     OPT_SERVICES,
     OPT_FOREGROUND,
     OPT_LOG_LEVEL,
@@ -49,7 +51,10 @@ static const struct row {
     [OPT_CONFIG] = {"config", "FILE", false,
                     "settings, by the names of these flags (root: " OPTIONS_CONFIG ")"},
     [OPT_STORE] = {"store", "URL", true, "where objects are kept (default: sqlite:)"},
-    [OPT_API] = {"api", "ADDR:PORT", true, "the API over TCP (not built yet)"},
+    [OPT_API] = {"api", "ADDR:PORT", true, "the API over TCP too, with TLS and tokens"},
+    [OPT_API_CERT] = {"api-cert", "FILE", true,
+                      "its certificate with the chain, PEM (default: one of its own)"},
+    [OPT_API_KEY] = {"api-key", "FILE", true, "the key of that certificate, PEM"},
     [OPT_SERVICES] = {"services", "USER", true,
                       "run services for other hosts (not built yet)"},
     [OPT_FOREGROUND] = {"foreground", NULL, true, "stay in the foreground (the default)"},
@@ -60,12 +65,12 @@ static const struct row {
 
 /* Words of the flags, and of the file's keys. */
 static const char *const flag_words[] = {
-    "--name",  "--listen",  "--run-dir",  "--state-dir",  "--config",
-    "--store", "--api",     "--services", "--foreground", "--log-level",
-    "--help",  "--version", NULL};
-static const char *const key_words[] = {"name",      "listen", "run-dir",  "state-dir",
-                                        "store",     "api",    "services", "foreground",
-                                        "log-level", NULL};
+    "--name",       "--listen",    "--run-dir",  "--state-dir", "--config",
+    "--store",      "--api",       "--api-cert", "--api-key",   "--services",
+    "--foreground", "--log-level", "--help",     "--version",   NULL};
+static const char *const key_words[] = {"name",     "listen",     "run-dir",   "state-dir",
+                                        "store",    "api",        "api-cert",  "api-key",
+                                        "services", "foreground", "log-level", NULL};
 
 /* A value and where it was written, for messages. */
 struct value {
@@ -406,12 +411,30 @@ static void put_default_folders(struct ipc_start *start)
         snprintf(start->state_dir, sizeof start->state_dir, "%s/.local/state/ioth", home);
 }
 
+static void put_api(struct reading *r, struct ipc_start *start)
+{
+    const struct value *api = &r->values[OPT_API], *cert = &r->values[OPT_API_CERT];
+    const struct value *key = &r->values[OPT_API_KEY];
+
+    if (api->text && !options_parse_listen(api->text, &start->api))
+        wrong(r, 2, api->where, "%.80s is no address (ADDR:PORT, [ADDR]:PORT or :PORT)",
+              api->text);
+    if (!cert->text != !key->text)
+        wrong(r, 2, cert->text ? cert->where : key->where,
+              "api-cert and api-key belong together");
+    if ((cert->text || key->text) && !api->text)
+        wrong(r, 2, cert->text ? cert->where : key->where, "needs api (ADDR:PORT)");
+    if (cert->text)
+        put_text(r, OPT_API_CERT, start->api_cert, sizeof start->api_cert);
+    if (key->text)
+        put_text(r, OPT_API_KEY, start->api_key, sizeof start->api_key);
+}
+
 static void put_values(struct reading *r, struct ipc_start *start)
 {
     const struct value *v = r->values;
 
-    if (v[OPT_API].text)
-        wrong(r, 1, v[OPT_API].where, "refused: the API over TCP is not built yet");
+    put_api(r, start);
     if (v[OPT_SERVICES].text)
         wrong(r, 1, v[OPT_SERVICES].where, "refused: services are not built yet");
     if (v[OPT_LOG_LEVEL].text)

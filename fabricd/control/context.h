@@ -21,6 +21,8 @@ struct view;
 struct observe;
 struct seen;
 struct events;
+struct audit;
+struct failures;
 struct reconcile;
 struct homes_teller;
 struct api;
@@ -83,6 +85,8 @@ struct control {
     struct reconcile *reconcile;
     struct homes_teller *homes;
     struct api *api;
+    struct audit *audit;       /* NULL: nothing is kept. */
+    struct failures *failures; /* Wrong tokens, by address. */
     struct plugd *plugd;
     struct blocks *blocks;
     struct standing *standing; /* NULL: what is applied is not put on trial. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "fabricd/control/api/api.h"
+#include "fabricd/control/audit/audit.h"
 #include "fabricd/control/blocks/blocks.h"
 #include "fabricd/control/context.h"
 #include "fabricd/control/events/events.h"
@@ -24,6 +25,7 @@
 #include "fabricd/control/plugd/plugd.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/tokens/failures.h"
 #include "fabricd/control/trial/standing.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
@@ -31,7 +33,8 @@
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
-enum { START_SWITCH, START_API, START_PLUG, START_N };
+/* The first three come with every start; the others where the API is asked for over TCP. */
+enum { START_SWITCH, START_API, START_PLUG, START_TCP, START_CERT, START_KEY, START_N };
 
 #define COMPARE_AFTER (500 * MTIME_MS)
 
@@ -62,6 +65,28 @@ static void fail(struct control *control, const char *what, const struct err *er
 
 /* --- the doors ------------------------------------------------------------------------------ */
 
+/* A daemon that is started says what is wrong and ends; one that runs goes on without. */
+static bool open_tcp(struct process *p)
+{
+    struct control *control = &p->control;
+    struct err err = {.why = ""};
+    int sock = p->sockets[START_TCP];
+    int r;
+
+    p->sockets[START_TCP] = -1;
+    r = api_open_tcp(control->api, sock, p->sockets[START_CERT], p->sockets[START_KEY],
+                     &err);
+    fd_close(&p->sockets[START_CERT]);
+    fd_close(&p->sockets[START_KEY]);
+    if (r == 0)
+        return true;
+    if (!control->start.adopted)
+        fail(control, "cannot serve the API over TCP", &err);
+    else
+        log_error("the API is not served over TCP: %s", err.why);
+    return control->start.adopted;
+}
+
 static void open_doors(struct control *control)
 {
     struct process *p = process_of(control);
@@ -76,6 +101,8 @@ static void open_doors(struct control *control)
         fail(control, "cannot serve", &err);
         return;
     }
+    if (p->sockets[START_TCP] >= 0 && !open_tcp(p))
+        return;
     plugd_start(control->plugd);
     log_debug("serving host %s", control_host(control));
 }
@@ -285,7 +312,8 @@ static void start(struct control *control, struct ipc_message *msg)
     char *folder;
     int r;
 
-    if (control->store != NULL || msg->n_fds != START_N) {
+    if (control->store != NULL ||
+        msg->n_fds != (unsigned)START_TCP + msg->body.start.api_fds) {
         log_error("a second start is refused");
         return;
     }
@@ -311,7 +339,11 @@ static void start(struct control *control, struct ipc_message *msg)
     control->homes = homes_teller_new(control);
     control->blocks = blocks_new(control);
     control->standing = standing_new(control);
-    for (unsigned i = 0; i < START_N; i++)
+    control->failures = failures_new();
+    folder = xasprintf("%s/" IPC_API_FOLDER, control->start.state_dir);
+    control->audit = audit_new(folder);
+    free(folder);
+    for (unsigned i = 0; i < msg->n_fds; i++)
         p->sockets[i] = take_fd(msg, i);
     use_switch(control, p->sockets[START_SWITCH]);
     p->sockets[START_SWITCH] = -1;
@@ -409,6 +441,8 @@ static void clean_up(struct process *p)
     observe_free(control->observe);
     seen_free(control->seen);
     events_free(control->events);
+    failures_free(control->failures);
+    audit_free(control->audit);
     view_free(control->view);
     store_close(control->store);
     for (unsigned i = 0; i < START_N; i++)
@@ -418,7 +452,7 @@ static void clean_up(struct process *p)
 
 int control_main(int parent_channel)
 {
-    struct process p = {.sockets = {-1, -1, -1}};
+    struct process p = {.sockets = {-1, -1, -1, -1, -1, -1}};
     struct control *control = &p.control;
 
     control->parent.watch.fd = control->switch_.watch.fd = -1;

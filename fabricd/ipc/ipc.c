@@ -72,7 +72,7 @@ static bool settings_ok(const struct swport_settings *set)
 
 static bool listen_ok(const union ipc_body *b)
 {
-    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_PLUG &&
+    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_API_TCP &&
            settings_ok(&b->listen.set) && stp_port_ok(&b->listen.stp) &&
            TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && addr_ok(&b->listen.addr);
 }
@@ -127,8 +127,9 @@ static bool start_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->start.host) && TEXT_OK(b->start.run_dir) &&
            TEXT_OK(b->start.state_dir) && TEXT_OK(b->start.store) &&
-           TEXT_OK(b->start.services) && addr_ok(&b->start.listen) &&
-           b->start.log_level <= 3;
+           TEXT_OK(b->start.services) && TEXT_OK(b->start.api_cert) &&
+           TEXT_OK(b->start.api_key) && addr_ok(&b->start.listen) &&
+           addr_ok(&b->start.api) && b->start.api_fds <= 3 && b->start.log_level <= 3;
 }
 
 static bool open_tap_ok(const union ipc_body *b)

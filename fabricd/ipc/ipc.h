@@ -33,7 +33,7 @@
 #define IPC_VERSION   2
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
-#define IPC_MAX_FDS   4
+#define IPC_MAX_FDS   6
 
 /* Ports of one host in all, and of one user who is neither root nor the daemon's owner. Requests
  * under way when a limit is reached may still go through. */
@@ -55,7 +55,8 @@ enum ipc_type {
 
     /* Parent -> switch, control: the hello after a (re)start. */
     IPC_START = 20, /* struct ipc_start; switch: [control channel, adoption socket],
-                               control: [switch channel, API socket, plug socket] */
+                               control: [switch channel, API socket, plug socket],
+                               then what is told in start.api_fds */
     IPC_CHANNEL =
         21, /* struct ipc_pids; [a new channel to the other of switch and control]. */
     /* No body: the vault has been replayed. Control is replayed too after its IPC_START: the
@@ -164,6 +165,7 @@ enum ipc_listen_kind {
     IPC_LISTEN_VDE = 2,
     IPC_LISTEN_API = 3,
     IPC_LISTEN_PLUG = 4,
+    IPC_LISTEN_API_TCP = 5,
 };
 
 struct ipc_listen {
@@ -176,7 +178,7 @@ struct ipc_listen {
     struct swport_settings set; /* VDE: of the declared port, or the port group's VLAN. */
     char name[IPC_NAME_SIZE];   /* VDE: the declared port; "" = any client, any number. */
     char path[108];       /* VDE: the folder, so that data sockets can be made in it. */
-    struct ipc_addr addr; /* UDP: as bound. */
+    struct ipc_addr addr; /* UDP and API over TCP: as bound. */
 };
 
 struct ipc_allow {
@@ -281,7 +283,10 @@ struct ipc_pids {
     uint32_t control;
 };
 
-#define IPC_STORE_FOLDER "store" /* In the state folder; apart from the keys. */
+/* In the state folder, apart from the keys: the store; and what the API keeps (its own key and
+ * certificate, the audit log). */
+#define IPC_STORE_FOLDER "store"
+#define IPC_API_FOLDER   "api"
 
 struct ipc_start {
     struct ipc_pids pids;
@@ -292,7 +297,11 @@ struct ipc_start {
     char state_dir[256];
     char store[256]; /* --store */
     char services[IPC_NAME_SIZE];
-    struct ipc_addr listen; /* --listen; port 0 = the default. */
+    char api_cert[256], api_key[256]; /* --api-cert, --api-key; "" = our own. */
+    struct ipc_addr listen;           /* --listen; port 0 = the default. */
+    struct ipc_addr api;              /* --api; port 0 = not over TCP. */
+    uint8_t
+        api_fds; /* Descriptors that follow: 0, 1 (TCP socket) or 3 (certificate, key). */
     uint8_t log_level;
     uint8_t adopted; /* The data path was running already. */
 };

@@ -167,6 +167,52 @@ int open_udp(const struct ipc_addr *addr, struct ipc_addr *bound, struct err *er
     return fd;
 }
 
+/* --- TCP -------------------------------------------------------------------------------------- */
+
+static int tcp_listener(const struct ipc_addr *addr)
+{
+    struct sockaddr_storage sa;
+    socklen_t size = to_sockaddr(addr, addr->port, &sa);
+    int on = 1, only = addr->family == 6, r = 0;
+    int fd = socket(addr->family == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_FLAGS, 0);
+
+    if (fd < 0)
+        return -errno;
+    /* Connections of a daemon before us that linger do not hold the port. */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        (addr->family != 4 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) < 0) ||
+        bind(fd, (struct sockaddr *)&sa, size) < 0)
+        r = -errno;
+    if (!r)
+        return fd;
+    close(fd);
+    return r;
+}
+
+int open_tcp(const struct ipc_addr *addr, struct err *err)
+{
+    struct ipc_addr use = *addr;
+    int fd = tcp_listener(&use);
+    char text[INET6_ADDRSTRLEN] = "any address";
+
+    if (fd < 0 && addr->family == 0) { /* A machine without IPv6. */
+        use.family = 4;
+        fd = tcp_listener(&use);
+    }
+    if (fd >= 0)
+        return fd;
+    if (addr->family)
+        inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->addr, text, sizeof text);
+    err_set(err, fd, "the API cannot listen on %s, TCP port %u: %s", text, addr->port,
+            err_text(fd));
+    if (fd == -EADDRINUSE)
+        err_hint(err, "ss -Hltnp 'sport = :%u', which tells whose port it is", addr->port);
+    return fd;
+}
+
+/* --- Unix sockets ----------------------------------------------------------------------------- */
+
 /* True if somebody listens on the socket at `path`. */
 static bool is_alive(const struct sockaddr_un *sun, int type)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What only the parent opens: TAP devices, UDP sockets, listening Unix sockets. All descriptors
+ * What only the parent opens: TAP devices, UDP sockets, listening Unix and TCP sockets. All descriptors
  * are close-on-exec, non-blocking and the caller's. Functions return a descriptor, or -errno with
  * the reason and the remedy in `err`.
  */
@@ -34,6 +34,11 @@ int open_udp(const struct ipc_addr *addr, struct ipc_addr *bound, struct err *er
  * that is there and that nobody listens on is removed first; a living one gives -EADDRINUSE.
  */
 int open_unix(const char *path, int type, mode_t mode, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* A TCP socket bound to *addr (family 0 = any address, of both families where the machine has them),
+ * not listening yet. */
+int open_tcp(const struct ipc_addr *addr, struct err *err)
     __attribute__((warn_unused_result));
 
 /* The MTU of the route to an address, or -errno. */

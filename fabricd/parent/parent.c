@@ -133,6 +133,7 @@ static void send_start(struct parent *p, unsigned which, const int *fds, unsigne
     start.pids = pids_now(p);
     start.group = p->group;
     start.adopted = which == CONTROL && !p->cold;
+    start.api_fds = (uint8_t)(which == CONTROL ? n_fds - 3 : 0);
     child_send(&p->processes[which].child, IPC_START, 0, &start, fds, n_fds);
 }
 
@@ -172,20 +173,50 @@ static void note_control(struct parent *p)
     parent_sync(p);
 }
 
+/* The operator's files, which control itself may not reach. Read anew by each control. */
+static int open_pem(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        log_error("%s: %s", path, err_text(errno));
+    return fd;
+}
+
+/* The API over TCP: its socket, and the operator's certificate and key, into fds. How many. */
+static unsigned api_fds(const struct parent *p, int fds[3])
+{
+    const struct vault_entry *tcp = vault_find(p->vault, IPC_LISTEN, LISTEN_API_TCP);
+    const struct ipc_start *start = &p->config->start;
+
+    if (!tcp)
+        return 0;
+    fds[0] = tcp->fds[0];
+    if (!*start->api_cert)
+        return 1;
+    fds[1] = open_pem(start->api_cert);
+    fds[2] = open_pem(start->api_key);
+    return fds[1] >= 0 && fds[2] >= 0 ? 3 : 0;
+}
+
 static void begin_control(struct parent *p)
 {
     const struct vault_entry *api = vault_find(p->vault, IPC_LISTEN, LISTEN_API);
     const struct vault_entry *plug = vault_find(p->vault, IPC_LISTEN, LISTEN_PLUG);
     struct child *c = &p->processes[CONTROL].child;
-    int fds[3] = {sibling_channel(p, CONTROL), api->fds[0], plug->fds[0]};
+    int fds[6] = {sibling_channel(p, CONTROL), api->fds[0], plug->fds[0], -1, -1, -1};
+    unsigned n_api;
 
     if (fds[0] < 0) {
         child_kill(c);
         return;
     }
-    send_start(p, CONTROL, fds, 3);
+    n_api = api_fds(p, fds + 3);
+    send_start(p, CONTROL, fds, 3 + n_api);
     p->cold = false;
     fd_close(&fds[0]);
+    fd_close(&fds[4]);
+    fd_close(&fds[5]);
     vault_each(p->vault, replay_to_control, c);
     child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
     note_control(p);
@@ -194,14 +225,17 @@ static void begin_control(struct parent *p)
 /* Before control is confined, what it must find is put in its place. */
 static int confine_control(const struct ipc_start *start)
 {
-    char folder[STORE_PATH_SIZE], keys[STORE_PATH_SIZE];
+    char folder[STORE_PATH_SIZE], keys[STORE_PATH_SIZE], api[STORE_PATH_SIZE];
     struct err err = {0};
     bool has_folder;
     int fd, r;
 
     if (store_folder(start, folder, &has_folder, &err) < 0)
         log_error("%s", err.why); /* The store says the rest. */
-    r = sandbox_control(has_folder ? folder : NULL);
+    snprintf(api, sizeof api, "%s/" IPC_API_FOLDER, start->state_dir);
+    if (mkdir(api, 0700) < 0 && errno != EEXIST)
+        log_error("%s: %s", api, err_text(errno));
+    r = sandbox_control(has_folder ? folder : NULL, api);
     snprintf(keys, sizeof keys, "%s/keys", start->state_dir);
     fd = r < 0 || !sandbox_has_landlock() ? -1
                                           : open(keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -11,7 +11,13 @@
 enum { SWITCH, CONTROL, N_CHILDREN };
 
 /* Numbers of the listening sockets in the vault; VDE sockets come after. */
-enum { LISTEN_API = 1, LISTEN_PLUG = 2, LISTEN_UDP = 3, LISTEN_FIRST_VDE = 16 };
+enum {
+    LISTEN_API = 1,
+    LISTEN_PLUG = 2,
+    LISTEN_API_TCP = 3,
+    LISTEN_UDP = 4,
+    LISTEN_FIRST_VDE = 16
+};
 
 struct process {
     struct child child;

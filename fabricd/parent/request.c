@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -435,11 +436,45 @@ static int open_own(struct parent *p, uint32_t id, enum ipc_listen_kind kind, in
     return vault_put_body(p->vault, IPC_LISTEN, &body, &fd, 1, true);
 }
 
+/* At the start, where a person sees it; later, control that cannot have them goes without. */
+static int check_pem(const char *path, struct err *err)
+{
+    int fd = *path ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+
+    if (*path && fd < 0)
+        return err_set(err, -errno, "%s: %s", path, err_text(errno));
+    fd_close(&fd);
+    return 0;
+}
+
+static int open_api_tcp(struct parent *p, struct err *err)
+{
+    struct ipc_listen body = {
+        .id = LISTEN_API_TCP, .kind = IPC_LISTEN_API_TCP, .addr = p->config->start.api};
+    int fd = check_pem(p->config->start.api_cert, err);
+
+    if (!fd)
+        fd = check_pem(p->config->start.api_key, err);
+    if (!fd)
+        fd = open_tcp(&body.addr, err);
+    if (fd < 0)
+        return fd;
+    if (listen(fd, API_BACKLOG) < 0) {
+        int code = err_set(err, -errno, "the API over TCP: %s", err_text(errno));
+
+        close(fd);
+        return code;
+    }
+    return vault_put_body(p->vault, IPC_LISTEN, &body, &fd, 1, true);
+}
+
 int request_open_own(struct parent *p, struct err *err)
 {
     int r = open_own(p, LISTEN_API, IPC_LISTEN_API, SOCK_STREAM, "api.sock", err);
 
     if (!r)
         r = open_own(p, LISTEN_PLUG, IPC_LISTEN_PLUG, SOCK_SEQPACKET, "plug.sock", err);
+    if (!r && p->config->start.api.port)
+        r = open_api_tcp(p, err);
     return r;
 }

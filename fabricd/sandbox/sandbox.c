@@ -194,7 +194,7 @@ static int before_filter(void)
 #define FS_TRUNCATE (1ULL << 14)
 
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define FS_STORE                                                                           \
+#define FS_OWN                                                                             \
     (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |               \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE)
 
@@ -264,10 +264,12 @@ static int allow(int rules, const char *path, uint64_t rights)
     return r;
 }
 
-static int allow_control(int rules, const char *store_dir)
+static int allow_control(int rules, const char *const own[2])
 {
-    int r = store_dir ? allow(rules, store_dir, FS_STORE) : 0;
+    int r = 0;
 
+    for (size_t i = 0; !r && i < 2; i++)
+        r = own[i] ? allow(rules, own[i], FS_OWN) : 0;
     for (size_t i = 0; !r && i < N_OF(control_reads); i++)
         r = allow(rules, control_reads[i], FS_READ);
     for (size_t i = 0; !r && i < N_OF(control_devices); i++)
@@ -276,7 +278,8 @@ static int allow_control(int rules, const char *store_dir)
     return r;
 }
 
-static int confine_files(bool control, const char *store_dir)
+/* `own` are the folders that control may write in; NULL for the switch, which has no file. */
+static int confine_files(const char *const own[2])
 {
     struct landlock_ruleset_attr attr = {.handled_access_fs = 0};
     int rules, r = 0;
@@ -288,8 +291,8 @@ static int confine_files(bool control, const char *store_dir)
         (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
     if (rules < 0)
         return -errno;
-    if (control)
-        r = allow_control(rules, store_dir);
+    if (own)
+        r = allow_control(rules, own);
     if (!r && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
         r = -errno;
     close(rules);
@@ -363,7 +366,7 @@ int sandbox_switch(void)
     int r = before_filter();
 
     if (!r)
-        r = confine_files(false, NULL);
+        r = confine_files(NULL);
     if (r < 0)
         return r;
     ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -376,13 +379,14 @@ int sandbox_switch(void)
     return r;
 }
 
-int sandbox_control(const char *store_dir)
+int sandbox_control(const char *store_dir, const char *api_dir)
 {
+    const char *const own[2] = {store_dir, api_dir};
     scmp_filter_ctx ctx;
     int r = before_filter();
 
     if (!r)
-        r = confine_files(true, store_dir);
+        r = confine_files(own);
     if (r < 0)
         return r;
     ctx = seccomp_init(SCMP_ACT_ALLOW);

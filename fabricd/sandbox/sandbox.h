@@ -21,8 +21,9 @@ int sandbox_switch(void) __attribute__((warn_unused_result));
 
 /* The control process: everything but what no daemon of this kind needs (tracing, mounting,
  * modules, clocks, keys of the kernel, other processes' memory). Of files it has those in store_dir
- * (NULL = none) to read and write, and the system's own to read: so not the keys, unless they lie
- * in one of these. Returns 0 or -errno. */
-int sandbox_control(const char *store_dir) __attribute__((warn_unused_result));
+ * and api_dir (NULL = none) to read and write, and the system's own to read: so not the keys,
+ * unless they lie in one of these. Returns 0 or -errno. */
+int sandbox_control(const char *store_dir, const char *api_dir)
+    __attribute__((warn_unused_result));
 
 #endif

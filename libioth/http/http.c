@@ -16,7 +16,9 @@
 
 struct http {
     CURL *curl;
-    char *socket_path;
+    char *place; /* The socket's path, or the URL. */
+    bool remote;
+    char *pin, *token; /* Over TLS; or NULL. */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -69,10 +71,10 @@ static int transfer_goes_on(void *aux, curl_off_t down_total, curl_off_t down,
     return x->cancelled;
 }
 
-struct http *http_new(const char *socket_path)
+static struct http *new_handle(const char *place, long curl_parts)
 {
     static bool ready;
-    if (!ready && curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+    if (!ready && curl_global_init(curl_parts) != CURLE_OK)
         return NULL;
     ready = true;
     struct http *h = xcalloc(1, sizeof(*h));
@@ -81,7 +83,23 @@ struct http *http_new(const char *socket_path)
         free(h);
         return NULL;
     }
-    h->socket_path = xstrdup(socket_path);
+    h->place = xstrdup(place);
+    return h;
+}
+
+struct http *http_new(const char *socket_path)
+{
+    return new_handle(socket_path, CURL_GLOBAL_NOTHING);
+}
+
+struct http *http_new_remote(const struct http_remote *remote)
+{
+    struct http *h = new_handle(remote->url, CURL_GLOBAL_DEFAULT);
+    if (!h)
+        return NULL;
+    h->remote = true;
+    h->pin = remote->pin ? xstrdup(remote->pin) : NULL;
+    h->token = remote->token ? xstrdup(remote->token) : NULL;
     return h;
 }
 
@@ -90,7 +108,11 @@ void http_free(struct http *h)
     if (!h)
         return;
     curl_easy_cleanup(h->curl);
-    free(h->socket_path);
+    if (h->token)
+        explicit_bzero(h->token, strlen(h->token));
+    free(h->token);
+    free(h->pin);
+    free(h->place);
     free(h);
 }
 
@@ -109,9 +131,16 @@ static void add_header(struct curl_slist **list, const char *name, const char *v
     free(line);
 }
 
-static struct curl_slist *request_headers(const struct http_request *q)
+static struct curl_slist *request_headers(const struct http *h,
+                                          const struct http_request *q)
 {
     struct curl_slist *list = NULL;
+    if (h->token) {
+        char *bearer = xasprintf("Bearer %s", h->token);
+        add_header(&list, "Authorization", bearer);
+        explicit_bzero(bearer, strlen(bearer));
+        free(bearer);
+    }
     add_header(&list, "Accept", q->accept ? q->accept : "application/json");
     /* curl would ask leave before a body of a kilobyte and wait a second for it. */
     add_header(&list, "Expect", "");
@@ -131,13 +160,29 @@ static struct curl_slist *request_headers(const struct http_request *q)
     return list;
 }
 
+static void set_tls(struct http *h)
+{
+    curl_easy_setopt(h->curl, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(h->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (!h->pin)
+        return;
+    /* The key is the right one or it is not: who signed it adds nothing. */
+    curl_easy_setopt(h->curl, CURLOPT_PINNEDPUBLICKEY, h->pin);
+    curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
 static void set_transport(struct http *h)
 {
     curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error);
     curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h->curl, CURLOPT_UNIX_SOCKET_PATH, h->socket_path);
+    if (h->remote) {
+        set_tls(h);
+    } else {
+        curl_easy_setopt(h->curl, CURLOPT_UNIX_SOCKET_PATH, h->place);
+        curl_easy_setopt(h->curl, CURLOPT_PROTOCOLS_STR, "http");
+    }
     curl_easy_setopt(h->curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(h->curl, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(h->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(h->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT, 5L);
@@ -170,14 +215,33 @@ static int explain_connect(struct http *h, struct err *err)
     curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &code);
     int r = code > 0 ? -(int)code : -ECONNREFUSED;
     struct sockaddr_un un;
-    if (strlen(h->socket_path) >= sizeof(un.sun_path))
+    if (!h->remote && strlen(h->place) >= sizeof(un.sun_path))
         return err_set(err, -ENAMETOOLONG,
-                       "the path %s is too long for a socket (107 bytes)", h->socket_path);
+                       "the path %s is too long for a socket (107 bytes)", h->place);
     if (r == -ENOENT)
-        return err_set(err, r, "no daemon at %s", h->socket_path);
+        return err_set(err, r, "no daemon at %s", h->place);
     if (r == -ECONNREFUSED)
-        return err_set(err, r, "no daemon answers at %s", h->socket_path);
-    return err_set(err, r, "%s: %s", h->socket_path, err_text(r));
+        return err_set(err, r, "no daemon answers at %s", h->place);
+    return err_set(err, r, "%s: %s", h->place, err_text(r));
+}
+
+/* 0 if it is nothing of TLS. */
+static int explain_tls(struct http *h, CURLcode code, struct err *err)
+{
+    switch (code) {
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        err_set(err, -EPERM, "%s has another key than the pinned one", h->place);
+        break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        err_set(err, -EPERM, "%s is not trusted: %s", h->place, h->error);
+        break;
+    case CURLE_SSL_CONNECT_ERROR:
+        return err_set(err, -EPROTO, "%s: no TLS with it: %s", h->place, h->error);
+    default:
+        return 0;
+    }
+    err_hint(err, "--pin PIN, which iothctl status shows on that host");
+    return -EPERM;
 }
 
 static int explain(struct http *h, const struct exchange *x, CURLcode code, struct err *err)
@@ -189,16 +253,17 @@ static int explain(struct http *h, const struct exchange *x, CURLcode code, stru
         return err_set(err, -ECANCELED, "given up");
     if (code == CURLE_COULDNT_CONNECT)
         return explain_connect(h, err);
+    if (h->remote && explain_tls(h, code, err) < 0)
+        return -EPERM;
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(err, -ETIMEDOUT, "the daemon at %s does not answer", h->socket_path);
+        return err_set(err, -ETIMEDOUT, "the daemon at %s does not answer", h->place);
     if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
-        return err_set(err, -EPROTO, "what answers at %s does not speak HTTP",
-                       h->socket_path);
+        return err_set(err, -EPROTO, "what answers at %s does not speak HTTP", h->place);
     if (code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE ||
         code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
         return err_set(err, -ECONNRESET, "the daemon at %s went away before it answered",
-                       h->socket_path);
-    return err_set(err, -EIO, "%s: %s", h->socket_path,
+                       h->place);
+    return err_set(err, -EIO, "%s: %s", h->place,
                    h->error[0] ? h->error : curl_easy_strerror(code));
 }
 
@@ -219,8 +284,8 @@ int http_call(struct http *h, const struct http_request *q, struct http_reply *r
 {
     int r = 0;
     struct exchange x = {.request = q, .curl = h->curl, .asked = mtime_now()};
-    char *url = xasprintf("http://ioth%s", q->path);
-    struct curl_slist *headers = request_headers(q);
+    char *url = xasprintf("%s%s", h->remote ? h->place : "http://ioth", q->path);
+    struct curl_slist *headers = request_headers(h, q);
 
     *reply = (struct http_reply){0};
     h->error[0] = '\0';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The HTTP client of the API: requests over the daemon's Unix socket, one after another on one
- * kept connection. It never looks at proxies, cookies or configuration of the environment.
+ * The HTTP client of the API: requests over the daemon's Unix socket, or to another machine
+ * over TLS, one after another on one kept connection. It never looks at proxies, cookies or
+ * configuration of the environment.
  *
  * A handle serves one thread at a time; each thread that asks has its own. It survives a restart
  * of the daemon: the next call connects again. Built on libcurl, whose load costs about 7 ms.
@@ -47,6 +48,17 @@ struct http_reply {
 
 /* NULL when there is no memory. Connects at the first call only. */
 struct http *http_new(const char *socket_path);
+
+struct http_remote {
+    const char *url; /* "https://HOST:PORT" */
+    const char
+        *pin; /* sha256//BASE64 of its public key; NULL: its certificate is checked by the
+                          authorities that this machine trusts, and by its name. */
+    const char *token; /* What says who asks; NULL = nothing. */
+};
+
+/* The same over TLS, version 1.2 at least. */
+struct http *http_new_remote(const struct http_remote *);
 void http_free(struct http *);
 
 /*

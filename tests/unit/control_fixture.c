@@ -10,6 +10,7 @@
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/tokens/failures.h"
 #include "proto/base/xalloc.h"
 
 struct node *fixture_json(const char *json)
@@ -76,6 +77,7 @@ struct control *fixture_new(const char *name, bool founder)
     control->observe = observe_new(control);
     control->seen = seen_new();
     control->reconcile = reconcile_new(control);
+    control->failures = failures_new();
     control->id.self.host = 1;
     control->id.self.fabric = 0x1234;
     control->id.founder = founder;
@@ -91,6 +93,7 @@ void fixture_free(struct control *control)
     observe_free(control->observe);
     seen_free(control->seen);
     events_free(control->events);
+    failures_free(control->failures);
     view_free(control->view);
     store_close(control->store);
     loop_free(control->loop);

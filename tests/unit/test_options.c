@@ -92,12 +92,10 @@ static void test_wrong_usage_is_one_line_and_2(void **state)
 static void test_refused_by_name_is_1(void **state)
 {
     (void)state;
-    assert_int_equal(run("--api 127.0.0.1:80"), 1);
-    assert_non_null(strstr(said, "--api: refused"));
     assert_int_equal(run("--services nobody"), 1);
     assert_int_equal(run("--store etcd://192.0.2.1:2379"), 1);
     assert_non_null(strstr(said, "etcd store is refused"));
-    assert_int_equal(run("--api x:1 --log-level loud"), 2);
+    assert_int_equal(run("--services nobody --log-level loud"), 2);
 }
 
 static void test_help_and_version(void **state)

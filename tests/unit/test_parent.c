@@ -352,7 +352,7 @@ static int setup(void **state)
     switch_pid = number_after("switch start ");
     control_pid = number_after("control start ");
     EXPECT("control reply 3 code 0\n");
-    EXPECT("switch has listen 3 1\n");
+    EXPECT("switch has listen 4 1\n");
     EXPECT("switch has self 0 0 secret\n");
     return 0;
 }

@@ -84,7 +84,7 @@ static int in_control(void)
 {
     int fd;
 
-    if (sandbox_control(NULL) < 0)
+    if (sandbox_control(NULL, NULL) < 0)
         return 1;
     fd = open("/etc/passwd", O_RDONLY);
     if (fd < 0 || socket(AF_INET, SOCK_STREAM, 0) < 0)
@@ -134,7 +134,8 @@ static int control_and_keys(void)
     bool has;
 
     snprintf(start.state_dir, sizeof start.state_dir, "%s", state_dir);
-    if (store_folder(&start, folder, &has, &err) < 0 || !has || sandbox_control(folder) < 0)
+    if (store_folder(&start, folder, &has, &err) < 0 || !has ||
+        sandbox_control(folder, NULL) < 0)
         return 1;
     if (!is_refused("keys/root.key", O_RDONLY) || !is_refused("keys/root.key", O_WRONLY) ||
         !is_refused("keys", O_RDONLY | O_DIRECTORY) || !is_refused(".", O_RDONLY))

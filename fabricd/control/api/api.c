@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Routing and the forms of answers. */
+/* The forms of answers, and what handlers ask of a request. */
 #include "fabricd/control/api/api.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "fabricd/control/api/media.h"
 #include "fabricd/control/api/routes.h"
-#include "fabricd/control/perm/perm.h"
 #include "proto/base/xalloc.h"
 
 static const char json_type[] = "application/json";
@@ -17,16 +18,31 @@ static const char problem_type[] = "application/problem+json";
 
 /* --- answers ------------------------------------------------------------------------------- */
 
-static void answer(struct api_request *rq, int status, const char *type, char *body)
+void api_finish(struct api_request *rq, const struct api_answer *out)
+{
+    api_audit_note(rq, out);
+    rq->answered(rq, out);
+}
+
+static void answer_object(struct api_request *rq, int status, const char *type, char *body,
+                          uint64_t revision)
 {
     struct api_answer out = {
         .status = status,
         .type = type,
         .body = body,
         .size = body != NULL ? strlen(body) : 0,
+        .revision = revision,
+        .retry_after = rq->retry_after,
     };
 
-    rq->answered(rq, &out);
+    memcpy(out.allow, rq->allow, sizeof(out.allow));
+    api_finish(rq, &out);
+}
+
+static void answer(struct api_request *rq, int status, const char *type, char *body)
+{
+    answer_object(rq, status, type, body, 0);
 }
 
 void api_answer_text(struct api_request *rq, int status, const char *type, char *text)
@@ -39,18 +55,23 @@ void api_answer_empty(struct api_request *rq, int status)
     answer(rq, status, NULL, NULL);
 }
 
-bool api_wants_yaml(const struct api_request *rq)
-{
-    return rq->accept != NULL && strstr(rq->accept, "yaml") != NULL;
-}
-
+/* What has been done is told, whatever the client takes. */
 void api_answer_node(struct api_request *rq, int status, struct node *node)
 {
-    bool yaml = api_wants_yaml(rq);
-    char *text = yaml ? node_to_yaml(node) : node_to_json(node, 2);
+    enum media wanted = media_wanted(rq->accept);
+    bool yaml = wanted == MEDIA_YAML;
+    int64_t revision = node->kind == NODE_MAP ? node_get_int(node, "revision", 0) : 0;
+    char *text;
 
+    if (wanted == MEDIA_NONE && strcmp(rq->method, "GET") == 0) {
+        node_free(node);
+        api_problem(rq, 406, "answers are application/json or application/yaml");
+        return;
+    }
+    text = yaml ? node_to_yaml(node) : node_to_json(node, 2);
     node_free(node);
-    answer(rq, status, yaml ? yaml_type : json_type, text);
+    answer_object(rq, status, yaml ? yaml_type : json_type, text,
+                  revision > 0 ? (uint64_t)revision : 0);
 }
 
 static const char *title_of(int status)
@@ -58,12 +79,16 @@ static const char *title_of(int status)
     switch (status) {
     case 400:
         return "Invalid input";
+    case 401:
+        return "Token needed";
     case 403:
         return "Not permitted";
     case 404:
         return "Not found";
     case 405:
         return "Method not allowed";
+    case 406:
+        return "Not acceptable";
     case 409:
         return "Conflict";
     case 412:
@@ -72,14 +97,16 @@ static const char *title_of(int status)
         return "Too large";
     case 415:
         return "Unknown media type";
+    case 421:
+        return "Not the right host";
+    case 429:
+        return "Too many tries";
     case 501:
         return "Not built yet";
     case 503:
         return "Not available now";
     case 507:
         return "Disk full";
-    case 421:
-        return "Not the right host";
     default:
         return "Failed";
     }
@@ -164,11 +191,13 @@ void api_request_done(struct api_request *rq)
 {
     free(rq->method);
     free(rq->path);
+    free(rq->pieces);
     for (unsigned i = 0; i < rq->n_query; i++) {
         free(rq->query[i].key);
         free(rq->query[i].value);
     }
     free(rq->to_host);
+    free(rq->authorization);
     free(rq->accept);
     free(rq->content_type);
     free(rq->if_match);
@@ -212,21 +241,20 @@ bool api_query_flag(const struct api_request *rq, const char *key)
 /* With `list_too` a list is taken as {items: list}, in which form the API itself gives lists. */
 static struct node *read_body(struct api_request *rq, bool list_too)
 {
-    bool yaml = rq->content_type != NULL && strstr(rq->content_type, "yaml") != NULL;
+    enum media media = media_of_body(rq->content_type);
     struct err err = {.why = "the body cannot be read"};
     struct diags diags;
     struct node *body, *list;
 
     if (rq->size == 0)
         return node_map();
-    if (!yaml && rq->content_type != NULL && strstr(rq->content_type, "json") == NULL &&
-        strstr(rq->content_type, "x-www-form-urlencoded") == NULL) {
+    if (media == MEDIA_NONE) {
         api_problem(rq, 415, "bodies are application/json or application/yaml");
         return NULL;
     }
     diags_init(&diags);
-    body = yaml ? node_from_yaml(rq->body, rq->size, NULL, &diags)
-                : node_from_json(rq->body, rq->size, NULL, &diags);
+    body = media == MEDIA_YAML ? node_from_yaml(rq->body, rq->size, NULL, &diags)
+                               : node_from_json(rq->body, rq->size, NULL, &diags);
     if (body != NULL && body->kind == NODE_LIST && list_too) {
         list = body;
         body = node_map();
@@ -267,169 +295,13 @@ struct change *api_change(const struct api_request *rq, const char *owner)
     return change;
 }
 
-/* --- routing ------------------------------------------------------------------------------- */
-
-static bool split_path(struct api_request *rq)
+void api_set_time(struct node *map, const char *key, wall_t when)
 {
-    char *at = rq->path;
+    time_t t = (time_t)when;
+    char text[32] = "";
+    struct tm tm;
 
-    rq->n_parts = 0;
-    while (*at == '/') {
-        *at++ = '\0';
-        if (*at == '\0')
-            return true; /* One slash at the end does no harm. */
-        if (rq->n_parts == API_MAX_PARTS)
-            return false;
-        rq->parts[rq->n_parts++] = at;
-        at += strcspn(at, "/");
-    }
-    return *at == '\0';
-}
-
-static bool part_matches(const char *pattern, size_t size, const char *part)
-{
-    if (size == 1 && pattern[0] == '*')
-        return true;
-    if (size == 4 && memcmp(pattern, "KIND", 4) == 0) {
-        const struct kind *kind = schema_kind(part);
-        return kind != NULL && strcmp(kind->plural, part) == 0;
-    }
-    return strlen(part) == size && memcmp(pattern, part, size) == 0;
-}
-
-static bool path_matches(const char *pattern, const struct api_request *rq)
-{
-    unsigned i = 0;
-
-    while (*pattern == '/') {
-        size_t size = strcspn(++pattern, "/");
-
-        if (size == 0)
-            break;
-        if (i == rq->n_parts || !part_matches(pattern, size, rq->parts[i]))
-            return false;
-        i++;
-        pattern += size;
-    }
-    return i == rq->n_parts;
-}
-
-/* Objects that live in a network have one part more than others. */
-static bool kind_fits(const struct api_request *rq, const struct route *route)
-{
-    const struct kind *kind;
-
-    if (strstr(route->path, "KIND") == NULL)
-        return true;
-    kind = schema_kind(rq->parts[1]);
-    return rq->n_parts == 2 || rq->n_parts == (kind->in_network ? 4u : 3u);
-}
-
-static void wrong_method(struct api_request *rq, const char *allow)
-{
-    struct err err = {.why = ""};
-    struct node *problem;
-    struct api_answer out = {.status = 405, .type = problem_type, .allow = allow};
-
-    snprintf(err.why, sizeof(err.why), "%s is not for this path (allowed: %s)", rq->method,
-             allow);
-    problem = problem_node(405, &err, NULL);
-    out.body = node_to_json(problem, 2);
-    out.size = strlen(out.body);
-    node_free(problem);
-    rq->answered(rq, &out);
-}
-
-static const char *const method_lists[] = {"",
-                                           "GET",
-                                           "POST",
-                                           "GET, POST",
-                                           "PUT",
-                                           "GET, PUT",
-                                           "POST, PUT",
-                                           "GET, POST, PUT",
-                                           "PATCH",
-                                           "GET, PATCH",
-                                           "POST, PATCH",
-                                           "GET, POST, PATCH",
-                                           "PUT, PATCH",
-                                           "GET, PUT, PATCH",
-                                           "POST, PUT, PATCH",
-                                           "GET, POST, PUT, PATCH",
-                                           "GET, PUT, PATCH, DELETE"};
-
-static const char *allowed_methods(unsigned mask)
-{
-    /* Only objects take DELETE, and they take all but POST. */
-    return method_lists[mask < 16 ? mask : 16];
-}
-
-const char *api_known_methods(const char *allow)
-{
-    for (unsigned i = 0; allow != NULL && i < sizeof(method_lists) / sizeof(char *); i++) {
-        if (strcmp(method_lists[i], allow) == 0)
-            return method_lists[i];
-    }
-    return NULL;
-}
-
-static unsigned method_bit(const char *method)
-{
-    static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-
-    for (unsigned i = 0; i < 5; i++) {
-        if (strcmp(method, methods[i]) == 0)
-            return 1u << i;
-    }
-    return 0;
-}
-
-static void handle(struct api_request *rq, const struct route *route)
-{
-    const struct kind *kind = rq->n_parts > 1 ? schema_kind(rq->parts[1]) : NULL;
-
-    if (route->later != NULL) {
-        api_problem(rq, 501, "%s", route->later);
-    } else if (strstr(route->path, "KIND") != NULL && kind->later != NULL) {
-        api_problem(rq, 501, "%s", kind->later);
-    } else if (rq->read_only && strcmp(route->method, "GET") != 0) {
-        api_problem(rq, 403, "whoever asks may read only");
-    } else if (route->who == API_OWN && rq->from_host[0] != '\0') {
-        api_problem(rq, 403, "that is done on host %s itself", control_host(rq->control));
-    } else if (route->who != API_READ && !rq->full) {
-        api_problem(rq, 403, "only the daemon's owner, root and group ioth may do that");
-    } else {
-        route->handle(rq);
-    }
-}
-
-void api_dispatch(struct api_request *rq)
-{
-    unsigned seen = 0;
-    bool is_head = strcmp(rq->method, "HEAD") == 0;
-    const char *method = is_head ? "GET" : rq->method;
-
-    if (rq->to_host != NULL && rq->to_host[0] != '\0' &&
-        strcmp(rq->to_host, control_host(rq->control)) != 0) {
-        api_pass(rq);
-        return;
-    }
-    rq->full = rq->from_host[0] != '\0' || perm_full(&rq->peer);
-    if (!split_path(rq)) {
-        api_problem(rq, 404, "there is no such path");
-        return;
-    }
-    for (const struct route *route = routes; route->method != NULL; route++) {
-        if (!path_matches(route->path, rq) || !kind_fits(rq, route))
-            continue;
-        if (strcmp(route->method, method) == 0) {
-            handle(rq, route);
-            return;
-        }
-        seen |= method_bit(route->method);
-    }
-    if (seen != 0)
-        wrong_method(rq, allowed_methods(seen));
-    else
-        api_problem(rq, 404, "there is no such path");
+    if (gmtime_r(&t, &tm) != NULL)
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    node_set_text(map, key, text);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The API. api_http.c takes HTTP apart (libmicrohttpd on the loop), fabric/call_serve.c what other
+ * The API. api_conn.c has the connections and api_http.c takes HTTP apart (libmicrohttpd on the loop), fabric/call_serve.c what other
  * hosts ask over their links; what follows knows requests and answers only: the route table
  * (routes.c) finds the row, checks who may, and calls its handler, which answers exactly once, at
  * once or later. So tests and fuzzers call api_dispatch() without a socket.
@@ -14,6 +14,7 @@
 
 #include "fabricd/control/change/change.h"
 #include "fabricd/control/context.h"
+#include "fabricd/control/tokens/tokens.h"
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/model/node.h"
@@ -22,7 +23,8 @@
 #define API_MAX_PARTS 6u
 #define API_MAX_QUERY 8u
 
-#define API_HOST_SIZE 64u
+#define API_HOST_SIZE  64u
+#define API_ALLOW_SIZE 56u /* Of the list of all methods. */
 
 struct api_request;
 struct api_stream;
@@ -48,9 +50,11 @@ struct api_stream {
 
 struct api_answer {
     int status;
-    const char *type;  /* Content-Type; static */
-    const char *allow; /* Of a 405; static, or NULL */
-    char *body;        /* Or NULL; freed by whoever receives the answer. */
+    const char *type;           /* Content-Type; static */
+    char allow[API_ALLOW_SIZE]; /* Methods of the path, or "". */
+    uint64_t revision;          /* Of the one object in the body, its ETag; or 0. */
+    unsigned retry_after;       /* Seconds, of a 429; or 0. */
+    char *body;                 /* Or NULL; freed by whoever receives the answer. */
     size_t size;
     struct api_stream
         *stream; /* Instead of a body: goes on; freed like it, before the request. */
@@ -59,7 +63,7 @@ struct api_answer {
 struct api_request {
     struct control *control;
     char *method;
-    char *path; /* Decoded; taken to pieces by api_dispatch(). */
+    char *path; /* Decoded. */
     struct {
         char *key, *value;
     } query[API_MAX_QUERY];
@@ -71,12 +75,22 @@ struct api_request {
     struct fd_peer peer;
     char from_host
         [API_HOST_SIZE]; /* The host whose control asks, in place of peer; or "". */
-    bool read_only;      /* Whoever asks may change nothing. */
+    bool admitted;       /* api_admit() has been asked. */
+    bool read_only;      /* Whoever asks there may change nothing. */
+    bool remote;         /* Over TCP: a token says who asks, in place of peer. */
+    uint8_t address[16]; /* Of who asks over TCP; IPv4 is mapped into IPv6. */
+    char *authorization; /* Or NULL. */
 
     /* The router's. */
-    const char *parts[API_MAX_PARTS]; /* Of the path, after /v1. */
+    char *pieces;                     /* The path, taken to pieces. */
+    const char *parts[API_MAX_PARTS]; /* Of it. */
     unsigned n_parts;
-    bool full; /* Whoever asks may all that its class of routes has. */
+    bool full; /* Whoever asks sees all, and may all that its class of routes has. */
+    enum scope scope;
+    char token[TOKENS_NAME_SIZE]; /* Whose scope it is; or "". */
+    bool audited;                 /* What comes of it goes into the audit log. */
+    char allow[API_ALLOW_SIZE];   /* For the answer. */
+    unsigned retry_after;         /* For the answer. */
 
     /* Takes the answer's body. */
     void (*answered)(struct api_request *, const struct api_answer *);
@@ -87,6 +101,14 @@ struct api_request {
 struct api *api_new(struct control *, int sock, struct err *err);
 void api_free(struct api *);
 
+/* Over TCP with TLS too: takes the listening socket, and reads certificate and key (-1, -1: our
+ * own, made if they are missing). 0 or -errno with `err`; the API goes on without it then. */
+int api_open_tcp(struct api *, int sock, int cert, int key, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* What a client over TCP finds, or NULL. */
+const struct tls *api_tls(const struct api *);
+
 /* Routes and carries out; ends in one call of request->answered, perhaps before it returns. */
 void api_dispatch(struct api_request *);
 
@@ -95,7 +117,10 @@ void api_request_done(struct api_request *);
 
 /* --- for handlers: each of them ends the request ------------------------------------------- */
 
-/* Takes the tree; YAML or JSON as the client would have it. */
+/* Every answer goes this way, into the audit log too where it belongs there. */
+void api_finish(struct api_request *, const struct api_answer *);
+
+/* Takes the tree; YAML or JSON as the client would have it. An object's revision is its ETag. */
 void api_answer_node(struct api_request *, int status, struct node *);
 /* Takes the text; its type is static. */
 void api_answer_text(struct api_request *, int status, const char *type, char *text);
@@ -121,10 +146,10 @@ struct change *api_change(const struct api_request *, const char *owner);
 const char *api_query(const struct api_request *, const char *key);
 bool api_query_flag(const struct api_request *, const char *key);
 
-/* The type and the list of methods as static texts, of those that this API knows; else NULL. */
-const char *api_known_type(const char *type);
-const char *api_known_methods(const char *allow);
+/* Sets a time as RFC 3339 has it. */
+void api_set_time(struct node *map, const char *key, wall_t when);
 
-bool api_wants_yaml(const struct api_request *);
+/* The type as a static text, if this API knows it; else NULL. */
+const char *api_known_type(const char *type);
 
 #endif

@@ -14,6 +14,7 @@ struct event_stream {
     struct events *events;
     char *text; /* On its way; sent up to `at`. */
     size_t size, at;
+    bool ended; /* Who listens may no longer. */
 };
 
 static void ready(struct events_client *client)
@@ -59,6 +60,10 @@ static bool next_text(struct event_stream *es)
     if (!client->beat)
         return false;
     client->beat = false;
+    if (!api_still_admitted(es->stream.rq)) {
+        es->ended = true;
+        return false;
+    }
     set_text(es, xstrdup(":\n\n"));
     return true;
 }
@@ -71,7 +76,7 @@ static ssize_t read_events(struct api_stream *stream, char *out, size_t room)
     if (es->at == es->size && es->client.behind)
         return API_STREAM_BROKEN;
     if (es->at == es->size && !next_text(es))
-        return 0;
+        return es->ended ? API_STREAM_END : 0;
     n = es->size - es->at;
     n = n < room ? n : room;
     memcpy(out, es->text + es->at, n);
@@ -108,5 +113,5 @@ void api_events(struct api_request *rq)
     }
     /* The first bytes tell the client that it is listened to. */
     set_text(es, xstrdup(": events\n\n"));
-    rq->answered(rq, &answer);
+    api_finish(rq, &answer);
 }

@@ -1,56 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * HTTP on the API socket: libmicrohttpd without a thread of its own, its epoll inside our loop.
- * We accept ourselves, so that the peer's credentials and the bounds are known first.
- *
- * Nobody holds up others: CONNS_MAX connections, a quarter of them of one user (the owner and
- * root have three quarters); at the limit the connection that has been idle for longest goes. A
- * connection that has not brought a whole request within REQUEST_WAIT of its last one is closed,
- * however many bytes it dribbles.
- */
-#include <errno.h>
-#include <microhttpd.h>
-#include <stdint.h>
+/* Requests and answers of HTTP, as libmicrohttpd has them, from and to those that the routes know. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "fabricd/control/api/api.h"
-#include "fabricd/control/perm/perm.h"
-#include "proto/base/door.h"
-#include "proto/base/log.h"
+#include "fabricd/control/api/http_internal.h"
+#include "fabricd/control/api/routes.h"
 #include "proto/base/xalloc.h"
 
-#define CONNS_MAX    256u
-#define REQUEST_WAIT (30 * MTIME_SEC)
-#define POOL_SIZE    (16u * 1024u) /* Per connection: request line, headers, answer's head. */
 #define DISCARD_MAX  (8u * 1024u * 1024u) /* Of a body that is too large; then we hang up. */
 #define STREAM_BLOCK 1024u                /* Of a stream, at a time. */
-
-struct api {
-    struct control *control;
-    struct MHD_Daemon *mhd;
-    struct door door;
-    struct loop_watch run;
-    struct loop_timer tick;
-    struct list conns; /* Idle for longest first. */
-    unsigned n_conns;
-    struct list suspended; /* Exchanges whose connections are. */
-    struct conn *accepting;
-    bool resumed; /* libmicrohttpd has to look at connections that were resumed. */
-    bool freeing;
-};
-
-struct conn {
-    struct list link;
-    struct api *api;
-    int fd; /* libmicrohttpd's */
-    struct fd_peer peer;
-    mtime_t due;      /* When a whole request must have come. */
-    unsigned pending; /* A request is being carried out: takes the time it takes. */
-};
 
 struct exchange {
     struct list link; /* While it is suspended. */
@@ -60,107 +20,9 @@ struct exchange {
     struct MHD_Connection *mhd;
     size_t room, discarded;
     bool begun, dispatched, suspended, answered, gone;
+    bool too_many; /* Query parameters. */
     struct api_answer answer;
 };
-
-static void arm(struct api *api);
-
-/* --- connections ---------------------------------------------------------------------------- */
-
-static void touch(struct conn *conn)
-{
-    conn->due = loop_now(conn->api->control->loop) + REQUEST_WAIT;
-    list_remove(&conn->link);
-    list_append(&conn->api->conns, &conn->link);
-}
-
-static void notify_connection(void *cls, struct MHD_Connection *mhd, void **context,
-                              enum MHD_ConnectionNotificationCode code)
-{
-    struct api *api = cls;
-    struct conn *conn;
-
-    (void)mhd;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = api->accepting;
-        return;
-    }
-    conn = *context;
-    if (conn == NULL)
-        return;
-    list_remove(&conn->link);
-    api->n_conns--;
-    free(conn);
-    *context = NULL;
-}
-
-static unsigned conns_of(const struct api *api, uid_t uid)
-{
-    unsigned n = 0;
-
-    list_for_each (it, &api->conns)
-        n += list_entry(it, struct conn, link)->peer.uid == uid;
-    return n;
-}
-
-/* Hangs up on the user's connection that has been idle for longest. False: all are at work. */
-static bool evict(struct api *api, uid_t uid, bool anyone)
-{
-    list_for_each (it, &api->conns) {
-        struct conn *conn = list_entry(it, struct conn, link);
-
-        if (conn->pending == 0 && conn->fd >= 0 && (anyone || conn->peer.uid == uid)) {
-            shutdown(conn->fd, SHUT_RDWR);
-            conn->fd = -1;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void take_conn(struct api *api, int fd)
-{
-    struct sockaddr_un_ {
-        sa_family_t family;
-    } address = {.family = AF_UNIX};
-    struct conn *conn = xcalloc(1, sizeof(*conn));
-    unsigned most;
-
-    conn->api = api;
-    conn->fd = fd;
-    list_init(&conn->link);
-    if (fd_peer_get(fd, &conn->peer) < 0) {
-        close(fd);
-        free(conn);
-        return;
-    }
-    most = perm_full(&conn->peer) ? CONNS_MAX / 4 * 3 : CONNS_MAX / 4;
-    if ((conns_of(api, conn->peer.uid) >= most && !evict(api, conn->peer.uid, false)) ||
-        (api->n_conns >= CONNS_MAX && !evict(api, 0, true))) {
-        close(fd);
-        free(conn);
-        return;
-    }
-    touch(conn);
-    api->n_conns++;
-    api->accepting = conn;
-    if (MHD_add_connection(api->mhd, fd, (const struct sockaddr *)(const void *)&address,
-                           sizeof(address)) != MHD_YES &&
-        api->accepting == conn) {
-        list_remove(&conn->link); /* It has closed the descriptor. */
-        api->n_conns--;
-        free(conn);
-    }
-    api->accepting = NULL;
-}
-
-static void came(struct door *door, int fd)
-{
-    struct api *api = list_entry(door, struct api, door);
-
-    take_conn(api, fd);
-    arm(api);
-}
 
 /* --- exchanges ------------------------------------------------------------------------------ */
 
@@ -179,7 +41,14 @@ static void resume(struct exchange *x)
     list_remove(&x->link);
     MHD_resume_connection(x->mhd);
     x->api->resumed = true;
-    arm(x->api);
+    api_arm(x->api);
+}
+
+/* libmicrohttpd does not end with suspended connections. */
+void http_resume_all(struct api *api)
+{
+    list_for_each_safe (it, &api->suspended)
+        resume(list_entry(it, struct exchange, link));
 }
 
 static void free_exchange(struct exchange *x)
@@ -208,10 +77,8 @@ static void stream_wake(struct api_request *rq, bool behind)
 {
     struct exchange *x = list_entry(rq, struct exchange, rq);
 
-    if (behind && !x->suspended && x->conn != NULL && x->conn->fd >= 0) {
-        shutdown(x->conn->fd, SHUT_RDWR); /* It does not read what it has been sent. */
-        x->conn->fd = -1;
-    }
+    if (behind && !x->suspended && x->conn != NULL)
+        conn_hang_up(x->conn); /* It does not read what it has been sent. */
     resume(x);
 }
 
@@ -227,6 +94,27 @@ static ssize_t stream_read(void *cls, uint64_t position, char *out, size_t room)
     if (n == 0)
         suspend(x);
     return n;
+}
+
+static void add_headers(struct MHD_Response *response, const struct api_answer *answer)
+{
+    char text[24];
+
+    if (answer->type != NULL)
+        MHD_add_response_header(response, "Content-Type", answer->type);
+    if (answer->allow[0] != '\0')
+        MHD_add_response_header(response, "Allow", answer->allow);
+    if (answer->revision != 0) {
+        snprintf(text, sizeof(text), "\"%" PRIu64 "\"", answer->revision);
+        MHD_add_response_header(response, "ETag", text);
+    }
+    if (answer->retry_after != 0) {
+        snprintf(text, sizeof(text), "%u", answer->retry_after);
+        MHD_add_response_header(response, "Retry-After", text);
+    }
+    if (answer->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"ioth\"");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
 }
 
 static enum MHD_Result queue_answer(struct exchange *x)
@@ -247,11 +135,7 @@ static enum MHD_Result queue_answer(struct exchange *x)
             MHD_create_response_from_buffer(x->answer.size, body, MHD_RESPMEM_MUST_FREE);
     if (response == NULL)
         return MHD_NO;
-    if (x->answer.type != NULL)
-        MHD_add_response_header(response, "Content-Type", x->answer.type);
-    if (x->answer.allow != NULL)
-        MHD_add_response_header(response, "Allow", x->answer.allow);
-    MHD_add_response_header(response, "Cache-Control", "no-store");
+    add_headers(response, &x->answer);
     r = MHD_queue_response(x->mhd, (unsigned)x->answer.status, response);
     MHD_destroy_response(response);
     return r;
@@ -260,10 +144,12 @@ static enum MHD_Result queue_answer(struct exchange *x)
 static enum MHD_Result take_query(void *cls, enum MHD_ValueKind kind, const char *key,
                                   const char *value)
 {
-    struct api_request *rq = cls;
+    struct exchange *x = cls;
+    struct api_request *rq = &x->rq;
 
     (void)kind;
-    if (rq->n_query == API_MAX_QUERY)
+    x->too_many = rq->n_query == API_MAX_QUERY;
+    if (x->too_many)
         return MHD_NO;
     rq->query[rq->n_query].key = xstrdup(key);
     rq->query[rq->n_query].value = xstrdup(value != NULL ? value : "");
@@ -278,8 +164,9 @@ static char *header(struct MHD_Connection *mhd, const char *name)
     return value != NULL ? xstrdup(value) : NULL;
 }
 
-static struct exchange *new_exchange(struct api *api, struct MHD_Connection *mhd,
-                                     const char *url, const char *method)
+static struct exchange *new_exchange(struct api *api, bool remote,
+                                     struct MHD_Connection *mhd, const char *url,
+                                     const char *method)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -292,17 +179,20 @@ static struct exchange *new_exchange(struct api *api, struct MHD_Connection *mhd
     x->rq.method = xstrdup(method);
     x->rq.path = xstrdup(url);
     x->rq.answered = answered;
-    if (x->conn != NULL)
+    x->rq.peer.uid = (uid_t)-1;
+    x->rq.remote = remote;
+    if (x->conn != NULL) {
         x->rq.peer = x->conn->peer;
-    else
-        x->rq.peer.uid = (uid_t)-1;
+        memcpy(x->rq.address, x->conn->address, sizeof(x->rq.address));
+    }
+    x->rq.authorization = header(mhd, "Authorization");
     x->rq.to_host = header(mhd, "Ioth-Host");
     x->rq.accept = header(mhd, "Accept");
     x->rq.content_type = header(mhd, "Content-Type");
     x->rq.if_match = header(mhd, "If-Match");
     x->rq.if_none_match = header(mhd, "If-None-Match");
     x->rq.last_event_id = header(mhd, "Last-Event-ID");
-    MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, take_query, &x->rq);
+    MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, take_query, x);
     return x;
 }
 
@@ -349,17 +239,34 @@ static enum MHD_Result dispatch(struct exchange *x)
     return MHD_YES;
 }
 
-static enum MHD_Result handle(void *cls, struct MHD_Connection *mhd, const char *url,
-                              const char *method, const char *version, const char *upload,
-                              size_t *upload_size, void **context)
+/* The head has come. Over TCP nobody's body is taken before his token is. */
+static enum MHD_Result begin(struct exchange *x)
 {
-    struct api *api = cls;
+    if (x->rq.remote && !api_admit(&x->rq)) {
+        x->dispatched = true;
+        return queue_answer(x);
+    }
+    if (x->conn != NULL)
+        x->conn->known = true;
+    if (x->too_many) {
+        x->dispatched = true;
+        api_problem(&x->rq, 400, "a query has at most %u parameters", API_MAX_QUERY);
+        return queue_answer(x);
+    }
+    return MHD_YES;
+}
+
+enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+                            const char *method, const char *version, const char *upload,
+                            size_t *upload_size, void **context)
+{
+    struct entry *entry = cls;
     struct exchange *x = *context;
 
     (void)version;
     if (x == NULL) {
-        *context = new_exchange(api, mhd, url, method);
-        return MHD_YES;
+        x = *context = new_exchange(entry->api, entry->remote, mhd, url, method);
+        return begin(x);
     }
     if (!x->begun) {
         /* An announced length that is too large is answered before the client sends it. */
@@ -376,8 +283,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *mhd, const char 
     return dispatch(x);
 }
 
-static void completed(void *cls, struct MHD_Connection *mhd, void **context,
-                      enum MHD_RequestTerminationCode code)
+void http_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                    enum MHD_RequestTerminationCode code)
 {
     struct exchange *x = *context;
 
@@ -390,113 +297,9 @@ static void completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (x->conn != NULL && x->conn->pending > 0)
         x->conn->pending--;
     if (x->conn != NULL && !x->api->freeing)
-        touch(x->conn);
+        conn_touch(x->conn);
     if (x->dispatched && !x->answered)
         x->gone = true; /* Its handler still has it. */
     else
         free_exchange(x);
-}
-
-/* --- the loop ------------------------------------------------------------------------------- */
-
-static void run_ready(struct loop_watch *watch, uint32_t events)
-{
-    struct api *api = list_entry(watch, struct api, run);
-
-    (void)events;
-    api->resumed = false;
-    MHD_run(api->mhd);
-    arm(api);
-}
-
-/* Hangs up on connections whose time is over, and lets libmicrohttpd see to what it has. */
-static void tick(struct loop_timer *timer, mtime_t now)
-{
-    struct api *api = list_entry(timer, struct api, tick);
-
-    list_for_each (it, &api->conns) {
-        struct conn *conn = list_entry(it, struct conn, link);
-
-        if (conn->due > now || conn->pending > 0 || conn->fd < 0)
-            continue;
-        shutdown(conn->fd, SHUT_RDWR);
-        conn->fd = -1;
-    }
-    api->resumed = false;
-    MHD_run(api->mhd);
-    arm(api);
-}
-
-static void arm(struct api *api)
-{
-    mtime_t now = loop_now(api->control->loop), due = MTIME_NEVER;
-    MHD_UNSIGNED_LONG_LONG wait;
-
-    if (api->resumed)
-        due = now;
-    else if (MHD_get_timeout(api->mhd, &wait) == MHD_YES)
-        due = now + (mtime_t)wait * MTIME_MS;
-    list_for_each (it, &api->conns) {
-        const struct conn *conn = list_entry(it, struct conn, link);
-        if (conn->pending == 0 && conn->fd >= 0)
-            due = mtime_min(due, conn->due);
-    }
-    loop_timer_set(api->control->loop, &api->tick, due);
-}
-
-static struct MHD_Daemon *start_mhd(struct api *api)
-{
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-        handle, api, MHD_OPTION_CONNECTION_LIMIT, CONNS_MAX + 16,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE, MHD_OPTION_NOTIFY_CONNECTION,
-        notify_connection, api, MHD_OPTION_NOTIFY_COMPLETED, completed, api,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-}
-
-struct api *api_new(struct control *control, int sock, struct err *err)
-{
-    struct api *api = xcalloc(1, sizeof(*api));
-    const union MHD_DaemonInfo *info = NULL;
-    int r;
-
-    api->control = control;
-    list_init(&api->conns);
-    list_init(&api->suspended);
-    api->run.fd = -1;
-    api->run.ready = run_ready;
-    api->tick.expired = tick;
-    api->mhd = start_mhd(api);
-    if (api->mhd != NULL)
-        info = MHD_get_daemon_info(api->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-    r = info != NULL ? loop_add(control->loop, &api->run, info->epoll_fd, EPOLLIN) : -EIO;
-    if (r == 0)
-        r = door_open(&api->door, control->loop, sock, came);
-    if (r < 0) {
-        err_set(err, r, "the API cannot be served: %s", err_text(r));
-        fd_close(&sock);
-        api_free(api);
-        return NULL;
-    }
-    return api;
-}
-
-void api_free(struct api *api)
-{
-    int sock;
-
-    if (api == NULL)
-        return;
-    api->freeing = true;
-    loop_timer_set(api->control->loop, &api->tick, MTIME_NEVER);
-    sock = door_close(&api->door);
-    loop_remove(api->control->loop, &api->run);
-    fd_close(&sock);
-    /* libmicrohttpd does not end with suspended connections. */
-    list_for_each_safe (it, &api->suspended)
-        resume(list_entry(it, struct exchange, link));
-    loop_timer_set(api->control->loop, &api->tick, MTIME_NEVER);
-    if (api->mhd != NULL)
-        MHD_stop_daemon(api->mhd);
-    free(api);
 }

@@ -39,10 +39,8 @@ static void not_found(struct api_request *rq)
 static void answer_list(void *aux, const struct stats *stats)
 {
     struct api_request *rq = aux;
-    struct node *answer = node_map();
 
-    node_set(answer, "items", shape_all(rq, kind_of(rq), api_query(rq, "network"), stats));
-    api_answer_node(rq, 200, answer);
+    api_answer_page(rq, shape_all(rq, kind_of(rq), api_query(rq, "network"), stats));
 }
 
 static void answer_one(void *aux, const struct stats *stats)

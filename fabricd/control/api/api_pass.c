@@ -4,20 +4,19 @@
  * that comes whole in a part is answered whole, everything else as a stream, read no faster than
  * the client takes it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/fabric/call.h"
-#include "fabricd/control/perm/perm.h"
 #include "proto/base/xalloc.h"
 #include "proto/sync/message.h"
 
 struct passing {
     struct api_stream stream;
     struct call *call;
-    int status;
-    const char *type, *allow;
+    struct api_answer head;
     char *data; /* What has come and was not read yet, from `at`. */
     size_t at, size;
     bool streaming, ended, broken;
@@ -31,13 +30,18 @@ static void free_passing(struct passing *p)
     free(p);
 }
 
-static void head(void *aux, int status, const char *type, const char *allow)
+/* Of what the other host says, only what can be understood is said here. */
+static void head(void *aux, int status, const char *type, const char *allow,
+                 const char *etag)
 {
     struct passing *p = aux;
 
-    p->status = status;
-    p->type = api_known_type(type);
-    p->allow = api_known_methods(allow);
+    p->head.status = status;
+    p->head.type = api_known_type(type);
+    if (allow != NULL && strspn(allow, "ABCDEFGHIJKLMNOPQRSTUVWXYZ, ") == strlen(allow))
+        snprintf(p->head.allow, sizeof(p->head.allow), "%s", allow);
+    if (etag != NULL && etag[0] == '"')
+        p->head.revision = strtoull(etag + 1, NULL, 10);
     loop_timer_set(p->stream.rq->control->loop, &p->begin,
                    loop_now(p->stream.rq->control->loop));
 }
@@ -51,11 +55,11 @@ static void wake(struct passing *p)
 /* The answer is more than one part: its head is sent, what comes is read from it. */
 static void begin_stream(struct passing *p)
 {
-    struct api_answer answer = {
-        .status = p->status, .type = p->type, .allow = p->allow, .stream = &p->stream};
+    struct api_answer answer = p->head;
 
+    answer.stream = &p->stream;
     p->streaming = true;
-    p->stream.rq->answered(p->stream.rq, &answer);
+    api_finish(p->stream.rq, &answer);
 }
 
 static void part(void *aux, const void *data, size_t size)
@@ -76,8 +80,7 @@ static void done(void *aux, int status, const struct err *why)
 {
     struct passing *p = aux;
     struct api_request *rq = p->stream.rq;
-    struct api_answer answer = {
-        .status = p->status, .type = p->type, .allow = p->allow, .size = p->size};
+    struct api_answer answer = p->head;
 
     p->call = NULL;
     p->ended = true;
@@ -86,13 +89,14 @@ static void done(void *aux, int status, const struct err *why)
         wake(p);
         return;
     }
+    answer.size = p->size;
     if (p->size > 0) {
         answer.body = p->data;
         p->data = NULL;
     }
     free_passing(p);
     if (why == NULL) {
-        rq->answered(rq, &answer);
+        api_finish(rq, &answer);
     } else {
         free(answer.body);
         api_problem_err(rq, status, why, NULL);
@@ -152,7 +156,7 @@ static void begin_call(struct api_request *rq)
         .last_event_id = rq->last_event_id,
         .body = rq->body,
         .size = rq->size,
-        .read_only = rq->read_only,
+        .read_only = rq->scope < SCOPE_WRITE,
         .from = rq->from_host[0] != '\0' ? rq->from_host : NULL,
     };
 
@@ -168,7 +172,7 @@ static void begin_call(struct api_request *rq)
 
 void api_pass(struct api_request *rq)
 {
-    if (rq->from_host[0] == '\0' && !perm_full(&rq->peer))
+    if (!rq->full)
         api_problem(rq, 403,
                     "only the daemon's owner, root and group ioth may ask other hosts");
     else

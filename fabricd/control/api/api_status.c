@@ -7,6 +7,7 @@
 #include "fabricd/control/identity/identity.h"
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/tls/tls.h"
 #include "ioth_version.h"
 #include "proto/base/xalloc.h"
 #include "proto/wire/mac.h"
@@ -95,6 +96,19 @@ static struct node *peers(const struct control *control)
     return list;
 }
 
+/* The API over TCP, as a client has to know it. */
+static struct node *api_node(const struct control *control)
+{
+    const struct tls *tls = api_tls(control->api);
+    struct node *node = node_map();
+    char text[80];
+
+    node_set_text(node, "address", ipc_addr_print(&control->start.api, text, sizeof(text)));
+    node_set_text(node, "pin", tls->pin);
+    api_set_time(node, "expires", tls->expires);
+    return node;
+}
+
 void api_status(struct api_request *rq)
 {
     const struct control *control = rq->control;
@@ -117,6 +131,8 @@ void api_status(struct api_request *rq)
         node_set(status, "counts", counts(control));
         node_set(status, "peers", peers(control));
         node_set(status, "problems", problems(control));
+        if (api_tls(control->api) != NULL)
+            node_set(status, "api", api_node(control));
     } else {
         node_free(pids);
     }

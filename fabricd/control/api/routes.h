@@ -9,7 +9,8 @@
 #include "proto/model/schema.h"
 
 enum api_who {
-    API_OWN, /* Owner, root and group ioth, of this host only: another host may not ask for it. */
+    API_ADMIN, /* The same; over TCP a token of scope admin. */
+    API_OWN, /* The same as API_ADMIN, of this host only: another host may not ask for it. */
     API_FULL, /* These, and other hosts. */
     API_READ  /* Local users too: they see what --allow opens to them. */
 };
@@ -64,6 +65,29 @@ void api_status(struct api_request *);
 void api_macs(struct api_request *);
 void api_stop(struct api_request *);
 void api_openapi(struct api_request *);
+
+/* api_auth.c: who asks, and whether he may. False: answered. */
+bool api_admit(struct api_request *);
+bool api_still_admitted(const struct api_request *); /* Of an answer that goes on. */
+bool api_permit(struct api_request *, const struct route *);
+
+/* api_tokens.c */
+void api_tokens(struct api_request *);
+void api_token_create(struct api_request *);
+void api_token_delete(struct api_request *);
+
+/* api_audit.c */
+void api_audit(struct api_request *);
+void api_audit_note(const struct api_request *, const struct api_answer *);
+
+/* api_page.c: a part of a list. */
+#define API_PAGE_MAX 1000u
+struct api_page {
+    unsigned limit;    /* 0 = none was given. */
+    const char *after; /* What the answer before gave as `next`; or NULL. */
+};
+bool api_page_asked(struct api_request *, struct api_page *);   /* False: answered. */
+void api_answer_page(struct api_request *, struct node *items); /* Takes the list. */
 
 /* api_events.c */
 void api_events(struct api_request *);

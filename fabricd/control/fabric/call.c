@@ -285,9 +285,9 @@ void call_answer(struct member_conn *c, const struct sync_answer *answer)
     if ((answer->flags & SYNC_ANSWER_FIRST) != 0) {
         call->begun = true;
         loop_timer_set(call->control->loop, &call->timer, MTIME_NEVER);
-        call->ops->head(call->aux, answer->status,
-                        header_of(&answer->headers, "Content-Type"),
-                        header_of(&answer->headers, "Allow"));
+        call->ops->head(
+            call->aux, answer->status, header_of(&answer->headers, "Content-Type"),
+            header_of(&answer->headers, "Allow"), header_of(&answer->headers, "ETag"));
     }
     call->untaken += answer->size;
     if (!call->cancelled && answer->size > 0)
@@ -330,11 +330,13 @@ struct tree_call {
     bool too_large;
 };
 
-static void tree_head(void *aux, int status, const char *type, const char *allow)
+static void tree_head(void *aux, int status, const char *type, const char *allow,
+                      const char *etag)
 {
     struct tree_call *t = aux;
 
     (void)allow;
+    (void)etag;
     t->status = status;
     t->json = type != NULL && strstr(type, "json") != NULL;
 }

@@ -47,8 +47,9 @@ struct call_request {
 
 /* None is called before call_begin() has returned, and none after call_cancel(). */
 struct call_ops {
-    /* The answer begins; `type` and `allow` may be NULL. */
-    void (*head)(void *aux, int status, const char *type, const char *allow);
+    /* The answer begins; each text may be NULL. */
+    void (*head)(void *aux, int status, const char *type, const char *allow,
+                 const char *etag);
     void (*part)(void *aux, const void *data, size_t size);
     /* The last that is called. NULL: the answer is whole. Else why not, in one line that names the
      * host, with the HTTP status that says the same; perhaps before head. */

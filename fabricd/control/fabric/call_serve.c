@@ -5,6 +5,7 @@
  * handler that is at work then keeps its request until it has ended it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ static void drop(struct served *s)
 static bool send_part(struct served *s, const void *data, size_t size, uint8_t flags)
 {
     struct sync_message m = {.type = SYNC_ANSWER};
+    char etag[24];
     struct sync_answer *a = &m.u.answer;
     int r;
 
@@ -61,8 +63,12 @@ static bool send_part(struct served *s, const void *data, size_t size, uint8_t f
     a->status = (uint16_t)s->answer.status;
     if (!s->begun && s->answer.type != NULL)
         (void)sync_pairs_add(&a->headers, "Content-Type", s->answer.type);
-    if (!s->begun && s->answer.allow != NULL)
+    if (!s->begun && s->answer.allow[0] != '\0')
         (void)sync_pairs_add(&a->headers, "Allow", s->answer.allow);
+    if (!s->begun && s->answer.revision != 0) {
+        snprintf(etag, sizeof(etag), "\"%" PRIu64 "\"", s->answer.revision);
+        (void)sync_pairs_add(&a->headers, "ETag", etag);
+    }
     a->size = (uint32_t)size;
     a->data = xcalloc(1, size + 1);
     if (size > 0)
