@@ -95,7 +95,7 @@ not_yet 'host revoke' host revoke alpha
 for flag in delay jitter loss rate duplicate reorder; do
     not_yet "$flag" link set beta "--$flag" 1
 done
-for noun in router service store token; do
+for noun in router service store; do
     not_yet "$noun" "$noun" ls
 done
 not_yet 'router' router create r1

@@ -10,6 +10,7 @@
 
 #include "fabricd/control/api/media.h"
 #include "fabricd/control/api/routes.h"
+#include "fabricd/control/perm/perm.h"
 #include "proto/base/xalloc.h"
 
 static const char json_type[] = "application/json";
@@ -289,6 +290,8 @@ struct change *api_change(const struct api_request *rq, const char *owner)
     change->foreign = rq->from_host[0] != '\0';
     if (change->foreign)
         snprintf(who, sizeof(who), "host %s", rq->from_host);
+    else if (rq->remote)
+        snprintf(who, sizeof(who), "token %s", rq->token);
     else
         perm_who(&rq->peer, who);
     change_set_who(change, who);

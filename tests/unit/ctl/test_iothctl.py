@@ -105,7 +105,7 @@ class Usage(Base):
 
     def test_refused_by_name(self):
         for line in (["router", "ls"], ["service", "create", "x"], ["store", "show"],
-                     ["token", "ls"], ["import", "netplan", "f"],
+                     ["import", "netplan", "f"],
                      ["host", "revoke", "b"], ["doctor"],
                      ["link", "set", "b", "--delay", "10ms"],
                      ["port", "add", "x", "--raw", "eth0"], ["port", "add", "x", "--stream", "s"],
