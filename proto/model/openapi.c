@@ -205,9 +205,11 @@ static struct node *list_operation(const struct kind *kind)
     char *id = id_of("list", kind->plural);
     struct node *x;
 
+    node_set(node_get(list, "properties"), "next", doc_typed("string"));
     node_set(list, "required", doc_words("items"));
     x = operation(id, kind->plural, "All objects of the kind", "200", object_content(list));
-    add_parameters(x, kind->in_network ? "network" : NULL);
+    add_parameters(x, kind->in_network ? "network|limit|after" : "limit|after");
+    refusal(x, "400");
     refusal(x, "404");
     free(id);
     return x;
@@ -339,13 +341,35 @@ static struct node *info_node(const char *version)
 
     node_set_text(info, "title", "Ioth Fabric");
     node_set_text(info, "version", version);
-    node_set_text(info, "description",
-                  "The daemon's interface. Whoever may use it follows from the peer's "
-                  "credentials on the socket.");
+    node_set_text(
+        info, "description",
+        "The daemon's interface. On the socket the peer's credentials say who asks, "
+        "over TCP a bearer token.");
     node_set_text(license, "name", "LGPL-2.1-or-later");
     node_set_text(license, "identifier", "LGPL-2.1-or-later");
     node_set(info, "license", license);
     return info;
+}
+
+/* Nothing on the socket, or a token over TCP. */
+static struct node *security_node(void)
+{
+    struct node *list = node_list();
+
+    node_append(list, node_map());
+    node_append(list, doc_with(node_map(), "token", node_list()));
+    return list;
+}
+
+static struct node *token_scheme(void)
+{
+    struct node *x = doc_with(node_map(), "type", node_text("http"));
+
+    node_set_text(x, "scheme", "bearer");
+    node_set_text(
+        x, "description",
+        "A token of iothctl token create, over TCP; its scope is read, write or admin");
+    return doc_with(node_map(), "token", x);
 }
 
 static struct node *tags_node(void)
@@ -375,6 +399,7 @@ struct node *schema_openapi(const char *version)
     node_set(root, "info", info_node(version));
     node_append(servers, doc_with(node_map(), "url", node_text("/")));
     node_set(root, "servers", servers);
+    node_set(root, "security", security_node());
     node_set(root, "tags", tags_node());
     for (const struct api_operation *o = api_operations; o->method; o++) {
         add_action(paths, o);
@@ -390,6 +415,7 @@ struct node *schema_openapi(const char *version)
     node_set(root, "paths", paths);
     node_set(components, "schemas", schemas);
     node_set(components, "responses", responses_node());
+    node_set(components, "securitySchemes", token_scheme());
     node_set(root, "components", components);
     return root;
 }

@@ -18,7 +18,8 @@ const struct api_parameter api_parameters[] = {
     {"within", "query", NULL, "How long it has to prove itself, as 30s"},
     {"confirm", "query", NULL, "Take it back unless it is accepted within this time, as 60s"},
     {"before", "query", NULL, "Only revisions before this one"},
-    {"limit", "query", NULL, "At most so many"},
+    {"limit", "query", NULL, "At most so many, 1 to 1000; where there are more, the answer has `next`"},
+    {"after", "query", NULL, "Go on behind what an answer before gave as `next`"},
     {"Last-Event-ID", "header", NULL, "Go on behind this event"},
     {"If-Match", "header", NULL, "Only if the object has this revision, in quotes; * = if it exists"},
     {"If-None-Match", "header", NULL, "* = only if the object does not exist"},
@@ -97,6 +98,7 @@ static const struct field status_answer[] = {
     ITEM("counts", "How many objects there are"),
     ITEM("peers", "The other hosts, as seen from here"),
     ITEM("problems", "What is wrong, in words"),
+    ITEM("api", "The API over TCP: its address, the pin of its key, until when its certificate is good"),
     NONE
 };
 
@@ -113,6 +115,29 @@ static const struct field resolve_answer[] = {
 
 static const struct field items_answer[] = {
     ITEM("items", "The list"),
+    NONE
+};
+
+static const struct field api_token_body[] = {
+    {.name = "scope", .type = FIELD_ENUM, .flags = FIELD_REQUIRED, .words = "read|write|admin", .help = "What its holder may do"},
+    {.name = "expires", .type = FIELD_TIME, .min = 1000, .help = "How long it is good, at most 366d; 90d if not given"},
+    {.name = "name", .type = FIELD_NAME, .help = "What it is called; made up if not given"},
+    NONE
+};
+
+static const struct field api_token_answer[] = {
+    TEXT("name", "What it is called"),
+    TEXT("scope", "What its holder may do"),
+    TEXT("created", "When it was made (RFC 3339)"),
+    TEXT("expires", "When it stops being good (RFC 3339)"),
+    {.name = "expired", .type = FIELD_BOOL, .help = "It has stopped"},
+    TEXT("token", "What its holder shows; it is told this once"),
+    NONE
+};
+
+static const struct field page_answer[] = {
+    ITEM("items", "The list"),
+    TEXT("next", "There are more: what to give as `after`"),
     NONE
 };
 
@@ -141,6 +166,10 @@ const struct api_operation api_operations[] = {
     {"GET", "/v1/macs", "macs", "The MACs that the switches of this host have learnt", "network", NULL, items_answer, NULL, NULL},
     {"GET", "/v1/events", "events", "What happens, as server-sent events", "Last-Event-ID", NULL, NULL, NULL, EVENTS},
     {"POST", "/v1/daemon/stop", "stop", "End the daemon", NULL, NULL, stop_answer, "202", NULL},
+    {"GET", "/v1/tokens", "listTokens", "The tokens for the API over TCP", "limit|after", NULL, page_answer, NULL, NULL},
+    {"POST", "/v1/tokens", "createToken", "Make a token for the API over TCP", NULL, api_token_body, api_token_answer, "201", NULL},
+    {"DELETE", "/v1/tokens/{name}", "deleteToken", "Take a token back", NULL, NULL, NULL, "204", NULL},
+    {"GET", "/v1/audit", "audit", "Who asked for which change, the latest first", "limit|after", NULL, page_answer, NULL, NULL},
     {"GET", "/metrics", "metrics", "Counters in Prometheus' text format", NULL, NULL, NULL, NULL, PROMETHEUS},
     {"GET", "/openapi.json", "openapi", "This document", NULL, NULL, any_answer, NULL, NULL},
     NONE
