@@ -78,43 +78,25 @@ static void join_values(struct check *c, struct node **xp, struct node *y)
     node_free(y);
 }
 
-struct entry {
-    const char *key;
-    size_t at;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    const struct entry *x = a, *y = b;
-
-    return strcmp(x->key, y->key);
-}
-
-/* Moves what `more` has into `whole`; takes `more`. Sorted, since a map may have a hundred
- * thousand keys. */
+/* Moves what `more` has into `whole`; takes `more`. */
 static void join_maps(struct check *c, struct node *whole, struct node *more)
 {
-    size_t n = whole->n;
-    struct entry *index = xcalloc(n + 1, sizeof(*index));
+    struct node_index index;
+    size_t at;
 
-    for (size_t i = 0; i < n; i++) {
-        index[i] = (struct entry){.key = whole->key[i], .at = i};
-    }
-    qsort(index, n, sizeof(*index), by_key);
+    node_index_init(&index, whole);
     for (size_t i = 0; i < more->n; i++) {
-        struct entry key = {.key = more->key[i]};
-        const struct entry *same = bsearch(&key, index, n, sizeof(*index), by_key);
         size_t before = check_down(c, more->key[i]);
 
-        if (same) {
-            join_values(c, &whole->child[same->at], more->child[i]);
+        if (node_index_find(&index, more->key[i], &at)) {
+            join_values(c, &whole->child[at], more->child[i]);
             free(more->key[i]);
         } else {
             node_append_key(whole, more->key[i], more->child[i]);
         }
         check_up(c, before);
     }
-    free(index);
+    node_index_done(&index);
     more->n = 0;
     node_free(more);
 }

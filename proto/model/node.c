@@ -205,13 +205,81 @@ struct node *node_copy(const struct node *x)
     return copy;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    const struct node_entry *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+
+    return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+void node_index_init(struct node_index *index, const struct node *map)
+{
+    index->n = map->n;
+    index->list = xcalloc(map->n + 1, sizeof(*index->list));
+    for (size_t i = 0; i < map->n; i++) {
+        index->list[i] = (struct node_entry){.key = map->key[i], .at = i};
+    }
+    qsort(index->list, index->n, sizeof(*index->list), by_key);
+}
+
+void node_index_done(struct node_index *index)
+{
+    free(index->list);
+}
+
+bool node_index_find(const struct node_index *index, const char *key, size_t *at)
+{
+    size_t low = 0, high = index->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(index->list[mid].key, key);
+
+        if (!order) {
+            *at = index->list[mid].at;
+            return true;
+        }
+        if (order < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return false;
+}
+
 static bool maps_equal(const struct node *a, const struct node *b)
 {
-    for (size_t i = 0; i < a->n; i++) {
-        const struct node *other =
-            strcmp(a->key[i], b->key[i]) ? node_get(b, a->key[i]) : b->child[i];
+    struct node_index index;
+    bool equal = true;
 
-        if (!other || !node_equal(a->child[i], other)) {
+    node_index_init(&index, b);
+    for (size_t i = 0; i < a->n && equal; i++) {
+        size_t at;
+
+        equal = node_index_find(&index, a->key[i], &at) &&
+                node_equal(a->child[i], b->child[at]);
+    }
+    node_index_done(&index);
+    return equal;
+}
+
+/* Maps are mostly equal in their order, too. */
+static bool same_order(const struct node *a, const struct node *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (strcmp(a->key[i], b->key[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool children_equal(const struct node *a, const struct node *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (!node_equal(a->child[i], b->child[i])) {
             return false;
         }
     }
@@ -235,34 +303,54 @@ bool node_equal(const struct node *a, const struct node *b)
     case NODE_TEXT:
         return !strcmp(a->text, b->text);
     case NODE_LIST:
-        for (size_t i = 0; i < a->n; i++) {
-            if (!node_equal(a->child[i], b->child[i])) {
-                return false;
-            }
-        }
-        return true;
+        return children_equal(a, b);
     case NODE_MAP:
-        return maps_equal(a, b);
+        return same_order(a, b) ? children_equal(a, b) : maps_equal(a, b);
     }
     return false;
+}
+
+/* What the base has and the patch does not take away, merged; each key of the patch is marked in
+ * used[]. */
+static struct node *merge_kept(const struct node *base, const struct node *patch,
+                               bool *used)
+{
+    struct node *out = node_map();
+    struct node_index index;
+    size_t at;
+
+    node_index_init(&index, patch);
+    for (size_t i = 0; i < base->n; i++) {
+        const struct node *old = base->child[i];
+
+        if (!node_index_find(&index, base->key[i], &at)) {
+            node_append_key(out, xstrdup(base->key[i]), node_copy(old));
+            continue;
+        }
+        used[at] = true;
+        if (patch->child[at]->kind != NODE_NULL) {
+            node_append_key(out, xstrdup(base->key[i]), node_merge(old, patch->child[at]));
+        }
+    }
+    node_index_done(&index);
+    return out;
 }
 
 struct node *node_merge(const struct node *base, const struct node *patch)
 {
     struct node *out;
+    bool *used;
 
     if (patch->kind != NODE_MAP) {
         return node_copy(patch);
     }
-    out = base && base->kind == NODE_MAP ? node_copy(base) : node_map();
+    used = xcalloc(patch->n + 1, sizeof(*used));
+    out = base && base->kind == NODE_MAP ? merge_kept(base, patch, used) : node_map();
     for (size_t i = 0; i < patch->n; i++) {
-        const char *key = patch->key[i];
-
-        if (patch->child[i]->kind == NODE_NULL) {
-            node_remove(out, key);
-        } else {
-            node_set(out, key, node_merge(node_get(out, key), patch->child[i]));
+        if (!used[i] && patch->child[i]->kind != NODE_NULL) {
+            node_append_key(out, xstrdup(patch->key[i]), node_merge(NULL, patch->child[i]));
         }
     }
+    free(used);
     return out;
 }

@@ -9,6 +9,20 @@
 /* Adds a child under a key that the map does not hold yet. Takes ownership of both. */
 void node_append_key(struct node *map, char *key, struct node *value);
 
+/* The keys of a map in their order, for maps that outsiders fill: they may hold a hundred thousand.
+ * Borrows the map's keys; node_index_done() it before the map changes. */
+struct node_index {
+    struct node_entry {
+        const char *key;
+        size_t at; /* Of the child. */
+    } * list;      /* By key, equal ones by place. */
+    size_t n;
+};
+
+void node_index_init(struct node_index *, const struct node *map);
+void node_index_done(struct node_index *);
+bool node_index_find(const struct node_index *, const char *key, size_t *at);
+
 /* What YAML's core schema makes of a plain scalar: sets kind and value (not text). False for a
  * number that is none: infinite, or not a number. */
 bool node_resolve_plain(struct node *, const char *text);

@@ -64,33 +64,19 @@ static void complain(struct builder *b, const yaml_event_t *event, const char *w
     b->bad = true;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const struct node *const *x = a, *const *y = b;
-    int order = strcmp((*x)->text, (*y)->text);
-
-    return order ? order
-                 : ((*x)->integer > (*y)->integer) - ((*x)->integer < (*y)->integer);
-}
-
-/* Notes keys that stand twice in the map on top of the stack. Sorted, since a text from outside
- * may hold a hundred thousand of them. */
+/* Notes keys that stand twice in the map on top of the stack. */
 static void check_keys(struct builder *b)
 {
     const struct node *map = b->stack[b->depth - 1].x;
-    struct node *entries = xcalloc(map->n, sizeof(*entries));
-    struct node **sorted = xcalloc(map->n, sizeof(*sorted));
+    struct node_index index;
 
-    for (size_t i = 0; i < map->n; i++) {
-        entries[i].text = map->key[i];
-        entries[i].integer = (int64_t)i;
-        sorted[i] = &entries[i];
-    }
-    qsort(sorted, map->n, sizeof(*sorted), by_key);
-    for (size_t i = 1; i < map->n; i++) {
-        if (!strcmp(sorted[i]->text, sorted[i - 1]->text)) {
-            const struct node *second = map->child[sorted[i]->integer];
-            char *path = builder_path(b, sorted[i]->text);
+    node_index_init(&index, map);
+    for (size_t i = 1; i < index.n; i++) {
+        const struct node_entry *entry = &index.list[i];
+
+        if (!strcmp(entry->key, entry[-1].key)) {
+            const struct node *second = map->child[entry->at];
+            char *path = builder_path(b, entry->key);
 
             diags_add(b->diags, b->file, second->key_line, second->key_column, path,
                       "stands twice in this map (each key once)");
@@ -98,8 +84,7 @@ static void check_keys(struct builder *b)
             b->bad = true;
         }
     }
-    free(sorted);
-    free(entries);
+    node_index_done(&index);
 }
 
 static void builder_put(struct builder *b, struct node *x)
