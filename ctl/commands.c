@@ -245,7 +245,8 @@ const struct command commands[] = {
 
     {"version", NULL, 0, 0, 0, "", NULL, cmd_version, "Show the versions of iothctl and the daemon", NULL},
     {"help", NULL, 0, 0, 2, "[NOUN]", help_options, cmd_help, "Show help", NULL},
-    {"completion", NULL, 0, 1, 1, "bash", NULL, cmd_completion, "Print the completion script of a shell", NULL},
+    {"completion", NULL, 0, 1, 1, "bash|zsh|fish", NULL, cmd_completion, "Print the completion script of a shell", NULL},
+    {"complete", NULL, COMMAND_REST | COMMAND_HIDDEN, 0, 0, "", NULL, cmd_complete, "What the last word may become", NULL},
 
     LATER("router", "routers are not built yet"),
     LATER("service", "services are not built yet"),

@@ -55,5 +55,6 @@ int cmd_daemon_log(struct ctl *, const struct args *);
 int cmd_version(struct ctl *, const struct args *);
 int cmd_help(struct ctl *, const struct args *);
 int cmd_completion(struct ctl *, const struct args *);
+int cmd_complete(struct ctl *, const struct args *);
 
 #endif

@@ -86,11 +86,17 @@ void check_bad_key(struct check *c, const struct node *at, const char *format, .
 void check_unknown(struct check *c, const struct node *at, const char *key,
                    const char *const *words)
 {
-    const char *nearest = schema_nearest(key, words);
+    const char *nearest;
     struct text allowed = {0};
-    size_t before = check_down(c, key);
+    size_t before;
     char *list;
 
+    if (c->diags->n >= DIAGS_MAX) { /* Nobody reads it; there may be a hundred thousand. */
+        c->diags->suppressed++;
+        return;
+    }
+    nearest = schema_nearest(key, words);
+    before = check_down(c, key);
     for (size_t i = 0; words[i]; i++) {
         text_printf(&allowed, "%s%s", i ? ", " : "", words[i]);
     }

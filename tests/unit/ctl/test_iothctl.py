@@ -141,14 +141,61 @@ class Usage(Base):
         with open(docs, encoding="utf-8") as f:
             self.assertEqual(f.read(), self.check(0, "help", "--reference").out)
 
-    def test_completion(self):
+    def test_complete(self):
+        def words(*typed):
+            return self.check(0, "complete", "--", *typed).out.split()
+        self.assertEqual(words("topol"), ["topology"])
+        self.assertIn("net", words(""))
+        self.assertNotIn("complete", words(""))
+        self.assertEqual(words("net", "cr"), ["create"])
+        self.assertEqual(words("-o", "js"), ["json"])
+        self.assertEqual(words("-o", "json", "net", "create", "x", "--vl"), ["--vlan"])
+        self.assertEqual(words("net", "create", "--forwarding", "d"), ["direct"])
+        self.assertEqual(words("net", "set", "lan1", "mt"), ["mtu="])
+        self.assertEqual(words("net", "set", "lan1", "mtu=1500", "forwarding=d"), ["forwarding=direct"])
+        self.assertEqual(words("port", "set", "lan1/p", "vde="), ["vde=true", "vde=false"])
+        self.assertNotIn("local=", words("net", "set", "lan1", ""))  # It is never changed.
+        self.assertEqual(words("apply", "-f", ""), [])  # Files.
+        self.assertEqual(words("completion", "z"), ["zsh"])
+        self.assertEqual(words("run", "--net", "x", "--", "-"), [])
+        self.assertEqual(words("no", "such", ""), [])
+
+    # What the shells make of it: what is typed, and what the last word becomes.
+    TYPED = (("net cr", "create"), ("net create x --vl", "--vlan"), ("topol", "topology"),
+             ("net set x mt", "mtu="))
+
+    def test_completion_bash(self):
         script = self.check(0, "completion", "bash").out
-        probe = script + '\nCOMP_WORDS=(iothctl net cr); COMP_CWORD=2; _iothctl; echo "${COMPREPLY[@]}"' \
-                         '\nCOMP_WORDS=(iothctl net create x --vl); COMP_CWORD=4; _iothctl; echo "${COMPREPLY[@]}"' \
-                         '\nCOMP_WORDS=(iothctl topol); COMP_CWORD=1; _iothctl; echo "${COMPREPLY[@]}"\n'
-        r = subprocess.run(["bash", "-u"], input=probe, capture_output=True, text=True)
+        probe = script
+        for line, _ in self.TYPED + (("net set x forwarding = d", "direct"),):
+            probe += f"\nCOMP_WORDS=({IOTHCTL} {line}); COMP_CWORD={len(line.split())}; _iothctl; " \
+                     'echo "${COMPREPLY[@]}"'
+        r = subprocess.run(["bash", "-u"], input=probe, capture_output=True, text=True, timeout=30)
         self.assertEqual(r.stderr, "")
-        self.assertEqual(r.stdout.split(), ["create", "--vlan", "topology"])
+        self.assertEqual(r.stdout.split(), [word for _, word in self.TYPED] + ["direct"])
+
+    @unittest.skipUnless(shutil.which("fish"), "there is no fish")
+    def test_completion_fish(self):
+        script = self.check(0, "completion", "fish").out
+        os.symlink(IOTHCTL, self.path("iothctl"))
+        for line, word in self.TYPED:
+            r = subprocess.run(["fish", "--no-config", "-c", script + f"\ncomplete -C 'iothctl {line}'"],
+                               capture_output=True, text=True, timeout=30,
+                               env=dict(self.env, PATH=self.dir.name + ":" + os.environ["PATH"]))
+            self.assertEqual(r.stdout.split(), [word], r.stderr)
+
+    @unittest.skipUnless(shutil.which("zsh"), "there is no zsh")
+    def test_completion_zsh(self):
+        script = self.check(0, "completion", "zsh").out
+        for line, word in self.TYPED:
+            words = " ".join([IOTHCTL, *line.split()])
+            probe = "compdef() { :; }\n" \
+                    "compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -r -- $@; }\n" \
+                    "_files() { print FILES; }\n" + script + \
+                    f"\nwords=({words}); CURRENT={len(line.split()) + 1}; _iothctl\n"
+            r = subprocess.run(["zsh", "-f"], input=probe, capture_output=True, text=True, timeout=30)
+            self.assertEqual(r.stderr, "")
+            self.assertEqual(r.stdout.split(), [word])
 
 
 class Unreachable(Base):
