@@ -286,6 +286,13 @@ static enum fdb_heard learn_new(struct fdb *fdb, uint64_t key, struct fdb_port *
     return FDB_HEARD;
 }
 
+/* Between links, where the fabric itself moves MACs about. */
+static bool is_inner_move(const struct fdb *fdb, const struct entry *e,
+                          const struct fdb_port *to)
+{
+    return to->inner && fdb->slots[e->slot].port->inner;
+}
+
 enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
 {
     uint32_t i = find(fdb, key);
@@ -304,7 +311,9 @@ enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, m
         e->moves = 0;
         fdb->version++;
     } else if (!here) {
-        verdict = is_full(port) ? FDB_LIMIT : judge_move(e, now);
+        verdict = is_full(port)                 ? FDB_LIMIT
+                  : is_inner_move(fdb, e, port) ? FDB_HEARD
+                                                : judge_move(e, now);
         if (verdict != FDB_HEARD)
             return verdict;
         fdb->version++;
@@ -374,7 +383,8 @@ static uint32_t free_slot(struct fdb *fdb)
 
 void fdb_add_port(struct fdb *fdb, struct fdb_port *port)
 {
-    *port = (struct fdb_port){.limit = port->limit, .slot = free_slot(fdb)};
+    *port = (struct fdb_port){
+        .limit = port->limit, .inner = port->inner, .slot = free_slot(fdb)};
     fdb->slots[port->slot].port = port;
     list_append(&fdb->ports, &port->link);
 }

@@ -43,6 +43,7 @@ struct fdb_port {
     uint32_t fixed; /* Static entries. */
     uint32_t slot;  /* Its number in the table. */
     uint32_t limit; /* Most learnt entries; 0 = no limit. Kept by fdb_add_port(). */
+    bool inner;     /* Moves between two of these are not counted. Kept, too. */
 };
 
 struct fdb_mac {

@@ -109,6 +109,7 @@ void switch_add_port(struct switch_ *sw, struct swport *port)
     list_append(&sw->ports, &port->ports_link);
     list_init(&port->dirty_link);
     port->fdb.limit = port->set.macs_max;
+    port->fdb.inner = port->all_vlans;
     fdb_add_port(sw->fdb, &port->fdb);
     vlan_add_port(sw, port);
     if (port->pinned)

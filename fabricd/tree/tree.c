@@ -75,9 +75,12 @@ static void on_state(void *aux, unsigned number, enum rstp_state state)
 {
     struct tree *t = aux;
     struct tree_port *p = by_number(t, number);
+    bool begins = state == RSTP_FORWARDING && p->state != state;
 
     p->state = state;
     tree_apply_state(t, p);
+    if (begins)
+        probe_send(t, p, number);
 }
 
 static void on_flush(void *aux, unsigned number)
@@ -137,7 +140,7 @@ static struct rstp_port_config engine_config(const struct tree_port *p)
 
 static struct rstp_link link_of(const struct tree_port *p)
 {
-    return (struct rstp_link){.up = !p->is_link || p->alive,
+    return (struct rstp_link){.up = !p->is_link || (p->alive && !p->direct),
                               .p2p = true,
                               .speed_mbps = p->config.speed_mbps,
                               .answer = p->answer};
@@ -158,24 +161,33 @@ static bool enter(struct tree *t, struct tree_port *p, mtime_t now)
 {
     unsigned number = p->sw->tree_port;
     struct rstp_port_config config = engine_config(p);
-    struct rstp_link link = link_of(p);
+    struct rstp_link link;
 
     p->state = RSTP_DISCARDING;
+    p->direct = false;
     tree_apply_state(t, p);
-    if (p->is_link)
+    if (p->is_link) {
         p->sw->horizon = 0;
+        switch_flush_port(p->sw);
+    }
     if (rstp_port_add(t->rstp, number, &config, now) < 0)
         return false;
+    link = link_of(p);
     (void)rstp_port_link(t->rstp, number, &link, now);
-    if (!p->is_link)
-        probe_send(t, p, number);
     return true;
+}
+
+/* To the other end of a link: we forward this network direct. */
+static void say_direct(struct tree *t, const struct tree_port *p)
+{
+    t->ops->send_link(t->aux, p->sw, "", 0);
 }
 
 static void leave(struct tree *t, struct tree_port *p, mtime_t now)
 {
     (void)rstp_port_remove(t->rstp, p->sw->tree_port, now);
     set_free(t, p);
+    say_direct(t, p);
 }
 
 /* --- the bridge ------------------------------------------------------------------------------ */
@@ -453,11 +465,23 @@ void tree_rearm(struct tree *t, struct swport *sw, mtime_t now)
 void tree_input_link(struct tree *t, struct swport *sw, const void *bpdu, size_t size,
                      mtime_t now)
 {
-    const struct tree_port *p = tree_port_find(t, sw);
+    struct tree_port *p = tree_port_find(t, sw);
+    bool direct = size == 0;
 
-    if (!p || !p->is_link || !in_engine(t, p))
+    if (!p || !p->is_link)
         return;
-    (void)rstp_input(t->rstp, sw->tree_port, bpdu, size, now); /* Bad ones are counted. */
+    if (!in_engine(t, p)) {
+        if (!direct)
+            say_direct(t, p);
+        return;
+    }
+    if (direct != p->direct) {
+        p->direct = direct;
+        (void)update(t, p, now); /* Its settings are what they were. */
+    }
+    if (!direct)
+        (void)rstp_input(t->rstp, sw->tree_port, bpdu, size,
+                         now); /* Bad ones are counted. */
     tell_deadline(t);
 }
 

@@ -8,14 +8,16 @@
  * own; links are in a horizon group and no part of the tree. In one that forwards by `tree`, links are
  * ports of it like the others. Changing from one to the other opens no loop: a link becomes a port of
  * the tree discarding before it leaves the horizon group, and returns to the group before it
- * forwards; and a host that forwards direct is nobody's way through.
+ * forwards; a host that forwards direct is nobody's way through, and says so to those who send it
+ * BPDUs (a BPDU of no size), who leave the link alone for as long.
  *
  * Pinned ports are end stations by construction, for nothing but their own MAC comes in by them: they
  * are in no tree, and no hello wakes their programs up.
  *
  * Loop probes (proto/rstp/loop_probe.h) find what BPDUs cannot: of two ports of this network that hear
  * one another over a foreign LAN, and both forward, the younger one is blocked for as long as it
- * hears the other, if the other is on this host or on one that a link leads to.
+ * hears the other, if the other is on this host or on one that a link leads to. Where the tree itself
+ * sees both, for BPDUs come in by the port, it is left to the tree.
  */
 #ifndef FABRICD_TREE_TREE_H
 #define FABRICD_TREE_TREE_H
@@ -51,7 +53,7 @@ struct tree_ops {
     /* tree_deadline() is this now. */
     void (*wake)(void *aux, mtime_t due);
 
-    /* Sends a BPDU to the other end of a link. */
+    /* Sends a BPDU, or that we forward direct (size 0), to the other end of a link. */
     void (*send_link)(void *aux, struct swport *, const void *bpdu, size_t size);
 
     /* A BPDU came in by an own port for the first time: whoever adds the port again, after a
@@ -117,7 +119,7 @@ bool tree_set_link(struct tree *, struct swport *, bool alive, mtime_t answer,
 /* Before the port leaves the switch. Harmless if it was not added. */
 void tree_remove(struct tree *, struct swport *, mtime_t now);
 
-/* A BPDU came in over a link. */
+/* A BPDU came in over a link; of size 0: the other end forwards this network direct. */
 void tree_input_link(struct tree *, struct swport *, const void *bpdu, size_t size,
                      mtime_t now);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Loop probes: every own port that forwards sends one on every second whole second of the clock; an
- * older port answers a younger one at once, so that a port that closes a loop is blocked within a
- * round trip of its first probe.
+ * Loop probes: every own port sends one when it begins to forward, and on every second whole second of
+ * the clock; an older port answers a younger one at once, so that a port that closes a loop is
+ * blocked within a round trip.
  */
 #include "fabricd/tree/tree_internal.h"
 
@@ -40,18 +40,22 @@ void probe_arm(struct tree *t, mtime_t now)
         t->probe_at = now - now % TREE_PROBE_EVERY + TREE_PROBE_EVERY;
 }
 
-/* Whether frames come from there to here by another way than the one that the probe took. */
-static bool is_joined(const struct tree *t, uint16_t host)
+static bool has_link(const struct tree *t, uint16_t host)
 {
-    if (host == t->config.host)
-        return true;
     for (unsigned i = 0; i < t->room; i++) {
-        const struct tree_port *p = t->ports[i];
-
-        if (p && p->is_link && (p->host == host || t->config.links))
+        if (t->ports[i] && t->ports[i]->is_link && t->ports[i]->host == host)
             return true;
     }
     return false;
+}
+
+/* Whether frames come from there to the port by another way than the one that the probe took, of which
+ * the tree knows nothing. */
+static bool is_loop(const struct tree *t, const struct tree_port *p, uint16_t host)
+{
+    if (host == t->config.host || t->config.links)
+        return !p->heard;
+    return has_link(t, host);
 }
 
 void probe_input(struct tree *t, struct tree_port *p, unsigned number,
@@ -60,7 +64,7 @@ void probe_input(struct tree *t, struct tree_port *p, unsigned number,
     struct loop_probe own = probe_of(t, p, number);
 
     if (heard->network != own.network || p->state != RSTP_FORWARDING ||
-        (heard->host == own.host && heard->port == own.port) || !is_joined(t, heard->host))
+        (heard->host == own.host && heard->port == own.port) || !is_loop(t, p, heard->host))
         return;
     if (!loop_probe_younger(&own, heard)) {
         if (now - p->answered >= ANSWER_EVERY) {

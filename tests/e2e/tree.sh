@@ -62,11 +62,12 @@ listen='import collections, socket, struct, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b6))
 s.bind(("eth0", 0x88b6))
 print("listening", flush=True)
-s.settimeout(float(sys.argv[1]))
+s.settimeout(20.0)
 got = collections.Counter()
 try:
     while True:
         got[struct.unpack("!I", s.recv(2000)[14:18])[0]] += 1
+        s.settimeout(float(sys.argv[1]))
 except TimeoutError:
     print("heard", len(got), "most", max(got.values(), default=0))'
 shout='import socket, struct, sys, time
