@@ -38,7 +38,7 @@ void tell_kick(struct control *control)
 /* The revision of the founder's store that has been carried out here. */
 static uint64_t carried_out(const struct member *m)
 {
-    if (!reconcile_settled(m->control->reconcile))
+    if (!reconcile_steady(m->control->reconcile))
         return m->own_seen.revision;
     return m->control->id.founder ? store_revision(m->control->store)
                                   : m->follower.at.revision;

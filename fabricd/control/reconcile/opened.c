@@ -15,6 +15,11 @@
 #define RETRY_AFTER (5 * MTIME_SEC)
 #define SETTLE_WAIT (1 * MTIME_SEC)
 
+/* What another program uses may be on its way out: the TAP of a port that was removed just now. It is
+ * tried again after 20 ms, 40 ms, … 640 ms before that counts. */
+#define BUSY_AFTER (20 * MTIME_MS)
+#define BUSY_TRIES 6u
+
 /* All that is wanted has been sent, and answered where there is an answer. */
 static bool is_said(const struct reconcile *rc)
 {
@@ -25,6 +30,11 @@ bool reconcile_settled(const struct reconcile *rc)
 {
     return rc == NULL || !chan_up(&rc->control->parent) ||
            (is_said(rc) && rc->sent == rc->arrived);
+}
+
+bool reconcile_steady(const struct reconcile *rc)
+{
+    return reconcile_settled(rc) && (rc == NULL || rc->n_busy == 0);
 }
 
 /* Tells those who wait, if there is nothing to wait for or they have waited long enough. */
@@ -66,7 +76,7 @@ void opened_settle(struct reconcile *rc)
 {
     ask_fence(rc);
     settle_until(rc, loop_now(rc->control->loop));
-    if (!reconcile_settled(rc))
+    if (!reconcile_steady(rc))
         return;
     standing_noticed(rc->control->standing);
     if (rc->control->member_ops != NULL && rc->control->member_ops->noticed != NULL)
@@ -119,10 +129,32 @@ static void set_waiting(struct opened *o, bool waiting)
     o->waiting = waiting;
 }
 
+/* Not later than a retry that is due already. */
+static void retry_after(struct reconcile *rc, mtime_t wait)
+{
+    mtime_t due = loop_now(rc->control->loop) + wait;
+
+    if (rc->retry.index == 0 || due < rc->retry.due)
+        loop_timer_set(rc->control->loop, &rc->retry, due);
+}
+
+static bool is_busy(const struct opened *o)
+{
+    return o->busy > 0 && o->busy < BUSY_TRIES;
+}
+
+static void set_busy(struct opened *o, unsigned busy)
+{
+    o->owner->n_busy -= is_busy(o);
+    o->busy = busy;
+    o->owner->n_busy += is_busy(o);
+}
+
 void opened_free(struct opened *o)
 {
     chan_forget(&o->owner->control->parent, o->request);
     set_waiting(o, false);
+    set_busy(o, 0);
     map_remove(&o->owner->opened_by_what, o->what);
     list_remove(&o->link);
     free(o);
@@ -137,8 +169,7 @@ static void remember_tap(struct reconcile *rc, const struct opened *o,
 
     if (reply->head.type == IPC_REPLY)
         snprintf(port.path, sizeof(port.path), "%.15s", reply->body.reply.why);
-    if (vault_put_body(rc->mirror, IPC_PORT, &port, NULL, 0, false) < 0)
-        log_warn("too many ports: %s is not remembered", o->what);
+    mirror_learn_port(rc, &port);
     if (is_new)
         events_port(rc->control, &port, true);
 }
@@ -160,6 +191,30 @@ static void remember_door(struct reconcile *rc, const struct opened *o,
         log_warn("too many ports: %s is not remembered", o->what);
 }
 
+static void note_failure(struct opened *o, const struct ipc_reply *reply)
+{
+    set_busy(o, reply->code == -EBUSY && o->busy < BUSY_TRIES ? o->busy + 1 : BUSY_TRIES);
+    if (!is_busy(o) && (!o->failed || strcmp(o->why, reply->why) != 0))
+        log_warn("%s: %s", o->what, reply->why);
+    o->failed = true;
+    snprintf(o->why, sizeof(o->why), "%s", is_busy(o) ? "" : reply->why);
+}
+
+static void note_success(struct opened *o, const struct ipc_message *reply)
+{
+    struct reconcile *rc = o->owner;
+
+    set_busy(o, 0);
+    o->failed = false;
+    o->why[0] = '\0';
+    if (o->kind == OPENED_TAP)
+        remember_tap(rc, o, reply);
+    else if (o->kind == OPENED_DOOR)
+        remember_door(rc, o, reply);
+    if (o->kind != OPENED_VDE && o->run != rc->runs)
+        reconcile_kick(rc); /* It may have been removed meanwhile. */
+}
+
 static void opened_reply(void *aux, struct ipc_message *reply)
 {
     struct opened *o = aux;
@@ -172,23 +227,12 @@ static void opened_reply(void *aux, struct ipc_message *reply)
         o->failed = true; /* Said again to the next parent. */
         snprintf(o->why, sizeof(o->why), "the daemon's parent process is away");
     } else if (reply->head.type == IPC_REPLY && reply->body.reply.code != 0) {
-        if (!o->failed || strcmp(o->why, reply->body.reply.why) != 0)
-            log_warn("%s: %s", o->what, reply->body.reply.why);
-        o->failed = true;
-        snprintf(o->why, sizeof(o->why), "%s", reply->body.reply.why);
+        note_failure(o, &reply->body.reply);
     } else {
-        o->failed = false;
-        o->why[0] = '\0';
-        if (o->kind == OPENED_TAP)
-            remember_tap(rc, o, reply);
-        else if (o->kind == OPENED_DOOR)
-            remember_door(rc, o, reply);
-        if (o->kind != OPENED_VDE)
-            reconcile_kick(rc); /* It may have been removed meanwhile. */
+        note_success(o, reply);
     }
     if (o->failed && chan_up(&rc->control->parent))
-        loop_timer_set(rc->control->loop, &rc->retry,
-                       loop_now(rc->control->loop) + RETRY_AFTER);
+        retry_after(rc, is_busy(o) ? BUSY_AFTER << (o->busy - 1) : RETRY_AFTER);
     opened_settle(rc);
 }
 
@@ -201,6 +245,7 @@ static void ask_opened(struct opened *o)
     };
 
     set_waiting(o, true);
+    o->run = o->owner->runs;
     o->request =
         chan_ask(&o->owner->control->parent, types[o->kind], &o->asked, 0, opened_reply, o);
 }
@@ -229,6 +274,8 @@ void opened_want(struct reconcile *rc, const char *what, enum opened_kind kind,
     o->wanted = true;
     if (o->waiting || (same && !o->failed))
         return;
+    if (!same)
+        set_busy(o, 0);
     memcpy(&o->asked, asked, size);
     ask_opened(o);
 }
@@ -253,7 +300,7 @@ const char *reconcile_problem(const struct reconcile *rc, const char *network,
 
     snprintf(what, sizeof(what), "port %s/%s", network, name);
     o = map_get(&rc->opened_by_what, what);
-    return o != NULL && o->failed ? o->why : NULL;
+    return o != NULL && o->failed && !is_busy(o) ? o->why : NULL;
 }
 
 void reconcile_each_problem(const struct reconcile *rc,
@@ -262,7 +309,7 @@ void reconcile_each_problem(const struct reconcile *rc,
 {
     list_for_each (it, &rc->opened) {
         const struct opened *o = list_entry(it, struct opened, link);
-        if (o->failed)
+        if (o->failed && !is_busy(o))
             each(aux, o->what, o->why);
     }
 }
@@ -291,8 +338,7 @@ static void udp_reply(void *aux, struct ipc_message *reply)
         udp_tell(rc, -EPIPE, 0, "the daemon's parent process is away");
     } else if (reply->body.reply.code < 0) {
         log_warn("no socket for the links: %s", reply->body.reply.why);
-        loop_timer_set(rc->control->loop, &rc->retry,
-                       loop_now(rc->control->loop) + RETRY_AFTER);
+        retry_after(rc, RETRY_AFTER);
         udp_tell(rc, reply->body.reply.code, 0, reply->body.reply.why);
     } else {
         rc->udp = rc->control->start.listen;

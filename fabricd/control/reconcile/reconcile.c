@@ -15,46 +15,6 @@
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
-/* --- the mirror ---------------------------------------------------------------------------- */
-
-/* Puts a state at the parent unless it has it already. */
-static void put_state(struct reconcile *rc, enum ipc_type type, uint64_t id,
-                      const void *body)
-{
-    const struct vault_entry *have = vault_find(rc->mirror, (uint16_t)type, id);
-    size_t size = ipc_body_size(type, body);
-
-    if (have != NULL && have->size == size && memcmp(have->body, body, size) == 0)
-        return;
-    if (vault_put_body(rc->mirror, type, body, NULL, 0, false) < 0) {
-        log_warn("too many networks, peers and ports: %s %llu is left out",
-                 ipc_type_name(type), (unsigned long long)id);
-        return;
-    }
-    chan_send(&rc->control->parent, type, body, NULL, 0);
-    rc->sent++;
-}
-
-static void tell_down(struct reconcile *rc, uint32_t id)
-{
-    const struct ipc_port *port = reconcile_port_by_id(rc, id);
-
-    if (port != NULL)
-        events_port(rc->control, port, false);
-}
-
-static void delete_state(struct reconcile *rc, uint16_t type, uint64_t id)
-{
-    struct ipc_delete del = {.type = type, .id = id};
-
-    if (type == IPC_PORT)
-        tell_down(rc, (uint32_t)id);
-    if (vault_delete(rc->mirror, type, id, false)) {
-        chan_send(&rc->control->parent, IPC_DELETE, &del, NULL, 0);
-        rc->sent++;
-    }
-}
-
 /* Entries of the mirror that nobody wants: gathered first, since deleting moves them. */
 struct stale {
     struct reconcile *rc;
@@ -76,63 +36,11 @@ static void add_stale(struct stale *stale, uint16_t type, uint64_t id)
 static void delete_stale(struct stale *stale)
 {
     for (size_t i = 0; i < stale->n; i++)
-        delete_state(stale->rc, stale->list[i].type, stale->list[i].id);
+        mirror_delete(stale->rc, stale->list[i].type, stale->list[i].id);
     free(stale->list);
 }
 
 /* --- ports --------------------------------------------------------------------------------- */
-
-struct port_search {
-    uint64_t net;
-    const char *name;
-    const struct ipc_port *found;
-};
-
-static bool match_port(void *aux, const struct vault_entry *e)
-{
-    struct port_search *search = aux;
-
-    if (e->type == IPC_PORT && e->body->port.net == search->net &&
-        strcmp(e->body->port.name, search->name) == 0)
-        search->found = &e->body->port;
-    return search->found == NULL;
-}
-
-const struct ipc_port *reconcile_port(const struct reconcile *rc, uint64_t net,
-                                      const char *name)
-{
-    struct port_search search = {net, name, NULL};
-
-    vault_each(rc->mirror, match_port, &search);
-    return search.found;
-}
-
-const struct ipc_port *reconcile_port_by_id(const struct reconcile *rc, uint32_t id)
-{
-    const struct vault_entry *e = vault_find(rc->mirror, IPC_PORT, id);
-
-    return e != NULL ? &e->body->port : NULL;
-}
-
-struct port_walk {
-    bool (*each)(void *aux, const struct ipc_port *);
-    void *aux;
-};
-
-static bool walk_port(void *aux, const struct vault_entry *e)
-{
-    const struct port_walk *walk = aux;
-
-    return e->type != IPC_PORT || walk->each(walk->aux, &e->body->port);
-}
-
-void reconcile_each_port(const struct reconcile *rc,
-                         bool (*each)(void *aux, const struct ipc_port *), void *aux)
-{
-    struct port_walk walk = {each, aux};
-
-    vault_each(rc->mirror, walk_port, &walk);
-}
 
 static uint32_t new_port_id(struct reconcile *rc)
 {
@@ -148,8 +56,7 @@ void reconcile_put_port(struct reconcile *rc, struct ipc_port *port, const int *
                         unsigned n_fds)
 {
     port->id = new_port_id(rc);
-    if (vault_put_body(rc->mirror, IPC_PORT, port, NULL, 0, false) < 0)
-        log_warn("too many ports: %s is not remembered", port->name);
+    mirror_learn_port(rc, port);
     events_port(rc->control, port, true);
     chan_send(&rc->control->parent, IPC_PORT, port, fds, n_fds);
     rc->sent++;
@@ -157,13 +64,12 @@ void reconcile_put_port(struct reconcile *rc, struct ipc_port *port, const int *
 
 void reconcile_drop_port(struct reconcile *rc, uint32_t id)
 {
-    delete_state(rc, IPC_PORT, id);
+    mirror_delete(rc, IPC_PORT, id);
 }
 
 void reconcile_port_gone(struct reconcile *rc, uint32_t id)
 {
-    tell_down(rc, id);
-    vault_delete(rc->mirror, IPC_PORT, id, false);
+    mirror_forget_port(rc, id);
     reconcile_kick(rc);
 }
 
@@ -178,7 +84,7 @@ static void run_networks(struct reconcile *rc)
         char what[2 * IPC_NAME_SIZE + 8];
 
         if (wanted_net(rc->control, net, state)) {
-            put_state(rc, IPC_NET, state->id, state);
+            mirror_put(rc, IPC_NET, state->id, state);
             if (wanted_vde(rc->control, net, &vde)) {
                 snprintf(what, sizeof(what), "network %s", net->name);
                 opened_want(rc, what, OPENED_VDE, &vde, sizeof(vde));
@@ -198,7 +104,7 @@ static void run_peers(struct reconcile *rc)
 
         if (!wanted_peer(rc->control, host, &peer))
             continue;
-        put_state(rc, IPC_PEER, peer.host, &peer);
+        mirror_put(rc, IPC_PEER, peer.host, &peer);
         any = true;
     }
     /* A fabric of several hosts listens; one of a single host has opened nothing. */
@@ -219,7 +125,7 @@ static int run_invite(void *aux, const struct store_object *object)
     invite.expires = node_get_int(body, "expires", 0);
     node_free(body);
     if (invite.id != 0 && invite.expires > wall_now())
-        put_state(rc, IPC_INVITE, invite.id, &invite);
+        mirror_put(rc, IPC_INVITE, invite.id, &invite);
     return 0;
 }
 
@@ -291,7 +197,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     }
     open.port.id = have != NULL ? have->id : new_port_id(rc);
     if (have != NULL && strcmp(have->path, open.ifname) != 0)
-        delete_state(rc, IPC_PORT, open.port.id);
+        mirror_delete(rc, IPC_PORT, open.port.id);
     opened_want(rc, what, OPENED_TAP, &open, sizeof(open));
 }
 
@@ -385,7 +291,8 @@ static void run(struct loop_timer *timer, mtime_t now)
     if (!reconcile_ready(rc) || !chan_up(&rc->control->parent))
         return;
     rc->dirty = false;
-    put_state(rc, IPC_SELF, 0, &rc->control->id.self);
+    rc->runs++;
+    mirror_put(rc, IPC_SELF, 0, &rc->control->id.self);
     vault_each(rc->mirror, find_stale, &stale);
     delete_stale(&stale);
     run_networks(rc);
@@ -435,8 +342,10 @@ void reconcile_learn(struct reconcile *rc, const struct ipc_message *msg)
         copy->head.type == IPC_PORT && reconcile_port_by_id(rc, copy->body.port.id) == NULL;
     if (copy->head.type == IPC_LISTEN && copy->body.listen.kind == IPC_LISTEN_UDP)
         rc->udp = copy->body.listen.addr;
-    if ((copy->head.type != IPC_LISTEN || copy->body.listen.name[0] != '\0') &&
-        vault_put(rc->mirror, copy, false) < 0)
+    if (copy->head.type == IPC_PORT)
+        mirror_learn_port(rc, &copy->body.port);
+    else if ((copy->head.type != IPC_LISTEN || copy->body.listen.name[0] != '\0') &&
+             vault_put(rc->mirror, copy, false) < 0)
         log_warn("too many ports: one of the switch's is not shown");
     if (rc->replayed && is_new)
         events_port(rc->control, &copy->body.port, true);

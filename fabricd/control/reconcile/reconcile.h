@@ -35,6 +35,9 @@ void reconcile_settle(struct reconcile *, void (*done)(void *aux), void *aux);
  * parent to carry anything out. */
 bool reconcile_settled(const struct reconcile *);
 
+/* The same, and nothing of it was in the way of something that may be on its way out only. */
+bool reconcile_steady(const struct reconcile *);
+
 /* State that the parent replays to a control process that starts (without descriptors), or that
  * the switch tells of (VDE ports); and the end of the replay, after which it may run. */
 void reconcile_learn(struct reconcile *, const struct ipc_message *);

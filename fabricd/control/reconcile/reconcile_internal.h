@@ -22,6 +22,8 @@ struct opened {
     bool wanted; /* Seen in this run. */
     bool waiting;
     bool failed;
+    unsigned busy; /* How often it was used by another at once, and is tried again soon. */
+    uint64_t run;  /* In which it was asked for. */
     uint32_t request;
     char why[320];
 };
@@ -56,12 +58,25 @@ struct reconcile {
     uint32_t next_port;
     struct list opened;
     struct map opened_by_what;
-    unsigned n_waiting;      /* Of them: asked for and not answered. */
+    unsigned n_waiting; /* Of them: asked for and not answered. */
+    unsigned n_busy;    /* Of them: tried again soon. */
+    uint64_t runs;
     struct map port_by_name; /* Ids of ports of the mirror, by network and name. */
     struct list udp_waiters;
     bool udp_asked;
     struct ipc_addr udp; /* family 0: not open */
 };
+
+/* --- mirror.c ------------------------------------------------------------------------------ */
+
+/* Puts a state at the parent unless it has it already; takes one away, if it is there. */
+void mirror_put(struct reconcile *, enum ipc_type, uint64_t id, const void *body);
+void mirror_delete(struct reconcile *, uint16_t type, uint64_t id);
+
+/* The same for a port that the parent has, or has taken away, already; watchers are told that it is
+ * down. */
+void mirror_learn_port(struct reconcile *, const struct ipc_port *);
+bool mirror_forget_port(struct reconcile *, uint32_t id);
 
 /* --- opened.c: what the parent opens ------------------------------------------------------- */
 

@@ -252,7 +252,7 @@ static void report_self(struct standing *s, const char *name)
 {
     struct control *control = s->control;
     struct search search = {.standing = s};
-    bool done = reconcile_settled(control->reconcile);
+    bool done = reconcile_steady(control->reconcile);
 
     if (done)
         reconcile_each_problem(control->reconcile, match_wrong, &search);
@@ -555,7 +555,7 @@ static struct node *waiting_hosts(const struct control *control, uint64_t revisi
         const struct sync_seen *seen = seen_of(control->seen, host->number);
         bool self = host->number == control->id.self.host;
 
-        if (host->number != 0 && (self ? !reconcile_settled(control->reconcile)
+        if (host->number != 0 && (self ? !reconcile_steady(control->reconcile)
                                        : seen == NULL || seen->revision < revision))
             node_append(names, node_text(host->name));
     }
