@@ -12,8 +12,7 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
 
-/* PUTs a new object and shows what it became: with -o the object, else `said` of it. */
-static int create(struct ctl *ctl, const struct args *args, const char *noun,
+int object_create(struct ctl *ctl, const struct args *args, const char *noun,
                   const char *name, struct node *body, void (*said)(const struct node *))
 {
     struct node *object = NULL;
@@ -143,7 +142,7 @@ int cmd_net_create(struct ctl *ctl, const struct args *args)
     struct node *body = node_map();
     int r = net_body(ctl, args, body);
     if (!r)
-        r = create(ctl, args, "net", args->words[0], body, say_net);
+        r = object_create(ctl, args, "net", args->words[0], body, say_net);
     node_free(body);
     return r;
 }
@@ -287,7 +286,7 @@ int cmd_port_add(struct ctl *ctl, const struct args *args)
         r = free_vde_name(ctl, network, &name);
     if (!r) {
         char *full = xasprintf("%s/%s", network, name);
-        r = create(ctl, args, "port", full, body, say_port);
+        r = object_create(ctl, args, "port", full, body, say_port);
         if (!r && !args_has(args, "print-yaml"))
             r = note_problem(ctl, full);
         free(full);
@@ -327,7 +326,7 @@ static int create_link(struct ctl *ctl, const struct args *args, struct node *bo
     node_append(between, node_text(self));
     node_append(between, node_text(host));
     node_set(body, "between", between);
-    r = create(ctl, args, "link", name, body, say_link);
+    r = object_create(ctl, args, "link", name, body, say_link);
     free(name);
     free(self);
     return r;

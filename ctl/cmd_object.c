@@ -161,6 +161,24 @@ static void row_link(struct table *t, const struct node *n)
     brief_cell(t, n, seen ? "status" : NULL, "address");
 }
 
+static void row_service(struct table *t, const struct node *n)
+{
+    const struct node *vlan = node_get(n, "vlan");
+    const struct node *restarts = object_node(n, "status", "restarts");
+    const char *network = node_get_text(n, "network", "?");
+    table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
+    state_cell(t, n);
+    if (vlan && vlan->kind == NODE_INT)
+        table_format(t, TINT_NONE, "%s:%lld", network, (long long)vlan->integer);
+    else
+        table_cell(t, TINT_NONE, network);
+    brief_cell(t, n, NULL, "addresses");
+    brief_cell(t, n, NULL, "host");
+    table_format(t, TINT_NONE, "%lld",
+                 restarts && restarts->kind == NODE_INT ? (long long)restarts->integer : 0);
+    brief_cell(t, n, "status", "problem");
+}
+
 static const struct layout {
     const char *noun;
     const char *columns;
@@ -171,6 +189,7 @@ static const struct layout {
     {"endpoint", "ENDPOINT VLAN ADDRESSES MAC HOST STATE", row_endpoint},
     {"host", "HOST STATE ADDRESS >RTT CIPHER >MTU ROLE", row_host},
     {"link", "LINK STATE >RTT CIPHER >MTU ADDRESS", row_link},
+    {"service", "SERVICE STATE NETWORK ADDRESSES HOST >RESTARTS PROBLEM", row_service},
 };
 
 static const struct layout *layout_of(const char *noun)

@@ -101,6 +101,36 @@ static const struct option_row run_options[] = {
     END
 };
 
+static const struct option_row service_create_options[] = {
+    {.name = "net", .value = "NET[:VLAN]", .help = "The network to be on"},
+    {.name = "ip", .flags = OPTION_REPEATED, .value = "ADDRESS", .help = "An address of one's own choice"},
+    {.name = "mac", .value = "MAC", .help = "A MAC of one's own choice"},
+    {.name = "gateway", .flags = OPTION_REPEATED, .value = "ADDRESS", .help = "Where its default routes go"},
+    {.name = "host", .value = "HOST", .help = "Where it is to run (this host, or by its place)"},
+    {.name = "place", .flags = OPTION_REPEATED, .value = "LABEL", .help = "A label that its host must have"},
+    {.name = "restart", .value = "WHEN", .words = "always|on-failure|never", .help = "always (the default), on-failure or never"},
+    {.name = "env", .flags = OPTION_REPEATED, .value = "NAME=VALUE", .help = "A variable of its environment"},
+    {.name = "secret", .flags = OPTION_REPEATED, .value = "NAME=FILE", .help = "A variable whose value is in a file on its host"},
+    {.name = "folder", .value = "DIR", .help = "The folder that it starts in (/)"},
+    {.name = "check-http", .value = "PATH", .help = "It is well while GET http://ADDRESS/PATH succeeds"},
+    {.name = "check-tcp", .value = "PORT", .help = "It is well while the port takes connections"},
+    {.name = "every", .value = "TIME", .help = "Time between checks (10s)"},
+    {.name = "memory", .value = "BYTES", .help = "Most memory: 512M"},
+    {.name = "cpu", .value = "PERCENT", .help = "Most time of processors, in percent of one"},
+    {.name = "processes", .value = "N", .help = "Most processes and threads"},
+    {.name = "after", .flags = OPTION_REPEATED, .value = "SERVICE", .help = "One that is up before it starts"},
+    {.name = "requires", .flags = OPTION_REPEATED, .value = "SERVICE", .help = "One without which it does not run"},
+    {.name = "state", .flags = OPTION_REPEATED, .value = "DIR", .help = "A folder with its state, which moves with it"},
+    OPTION_PRINT_YAML,
+    END
+};
+
+static const struct option_row service_log_options[] = {
+    {.name = "follow", .letter = 'f', .help = "Go on as the log grows"},
+    {.name = "lines", .letter = 'n', .value = "N", .help = "Only the last lines"},
+    END
+};
+
 static const struct option_row token_create_options[] = {
     {.name = "scope", .value = "SCOPE", .words = "read|write|admin", .help = "What it lets its holder do: read; write objects and files too; or all"},
     {.name = "expires", .value = "TIME", .help = "How long it is good (90d, at most 366d)"},
@@ -218,6 +248,17 @@ const struct command commands[] = {
     {"link", "set", 0, 1, ANY, "HOST [KEY=VALUE…]", link_set_options, cmd_link_set, "Change a link", NULL},
     {"link", "rm", 0, 1, ANY, "HOST…", change_options, cmd_rm, "Remove links that were added", NULL},
 
+    {"service", "create", COMMAND_REST, 1, 1, "NAME", service_create_options, cmd_service_create, "Declare a daemon that the fabric runs", NULL},
+    {"service", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the services with their state", NULL},
+    {"service", "show", 0, 1, 1, "NAME", NULL, cmd_show, "Show a service", NULL},
+    {"service", "set", 0, 2, ANY, "NAME KEY=VALUE…", change_options, cmd_set, "Change a service", NULL},
+    {"service", "logs", 0, 1, 1, "NAME", service_log_options, cmd_service_logs, "Print what a service has written", NULL},
+    {"service", "start", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "Let services run", NULL},
+    {"service", "stop", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "End services, and keep them declared", NULL},
+    {"service", "restart", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "Start services anew", NULL},
+    {"service", "rm", 0, 1, ANY, "NAME…", change_options, cmd_rm, "End services and remove them", NULL},
+    {.noun = "service", .verb = "migrate", .flags = COMMAND_HIDDEN, .max = ANY, .usage = "", .help = "", .later = "service migrate is not built yet"},
+
     {"run", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},
     {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},
 
@@ -249,7 +290,6 @@ const struct command commands[] = {
     {"complete", NULL, COMMAND_REST | COMMAND_HIDDEN, 0, 0, "", NULL, cmd_complete, "What the last word may become", NULL},
 
     LATER("router", "routers are not built yet"),
-    LATER("service", "services are not built yet"),
     LATER("store", "moving, saving and restoring the store is not built yet"),
     LATER("import", "import is not built yet"),
     LATER("console", "the console of a network's switch is not built yet; iothctl port ls shows its ports"),

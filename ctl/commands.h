@@ -21,6 +21,11 @@ int cmd_port_add(struct ctl *, const struct args *);
 int cmd_link_add(struct ctl *, const struct args *);
 int cmd_link_set(struct ctl *, const struct args *);
 
+int cmd_service_create(struct ctl *, const struct args *);
+int cmd_service_logs(struct ctl *, const struct args *);
+/* start, stop, restart. */
+int cmd_service_do(struct ctl *, const struct args *);
+
 int cmd_fabric_show(struct ctl *, const struct args *);
 int cmd_fabric_rename(struct ctl *, const struct args *);
 int cmd_fabric_key(struct ctl *, const struct args *);

@@ -207,7 +207,7 @@ static void take_globals(struct ctl *ctl, const struct args *args)
     const char *output = args_value(args, "output");
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     ctl->socket = args_value(args, "socket");
-    ctl->host = args_value(args, "host");
+    ctl->host = args_of(args, global_options, "host");
     take_remote(ctl, args);
     ctl->output_given = output != NULL;
     if (output && strcmp(output, "json") == 0)

@@ -370,6 +370,15 @@ const char *args_value(const struct args *a, const char *name)
     return NULL;
 }
 
+const char *args_of(const struct args *a, const struct option_row *table, const char *name)
+{
+    for (const struct option_row *row = table; row && row->name; row++)
+        for (unsigned i = a->n_given; i-- > 0 && strcmp(row->name, name) == 0;)
+            if (a->given[i].option == row)
+                return a->given[i].value;
+    return NULL;
+}
+
 bool args_has(const struct args *a, const char *name)
 {
     for (unsigned i = 0; i < a->n_given; i++)

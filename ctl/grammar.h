@@ -93,6 +93,9 @@ void args_done(struct args *);
 const char *args_value(const struct args *, const char *name);
 bool args_has(const struct args *, const char *name);
 
+/* The same of an option of that table alone: a command may have one of a global one's name. */
+const char *args_of(const struct args *, const struct option_row *table, const char *name);
+
 /* Walks the values of a repeated option: *at starts at 0; NULL at the end. */
 const char *args_next(const struct args *, const char *name, unsigned *at);
 

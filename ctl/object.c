@@ -15,7 +15,7 @@ static const struct {
     const char *noun, *kind;
 } nouns[] = {
     {"net", "network"}, {"port", "port"}, {"endpoint", "endpoint"},
-    {"host", "host"},   {"link", "link"},
+    {"host", "host"},   {"link", "link"}, {"service", "service"},
 };
 
 const char *object_kind(const char *noun)

@@ -39,6 +39,12 @@ int object_patch(struct ctl *, const struct args *, const char *noun,
 /* This host's name in the fabric, the caller's to free(); NULL with the failure recorded. */
 char *object_own_host(struct ctl *, int *code);
 
+/* PUTs a new object and shows what it became: with -o the object, else `said` of it; or prints it, as
+ * the command line asks. 0 or the exit status, with the failure recorded. */
+int object_create(struct ctl *, const struct args *, const char *noun, const char *name,
+                  struct node *body, void (*said)(const struct node *))
+    __attribute__((warn_unused_result));
+
 /* Every key of an object on a line of its own, those of inner maps by dotted names. */
 void object_print(const struct ctl *, const struct node *object);
 

@@ -172,11 +172,18 @@ enum tint tint_of_state(const char *state)
 {
     if (!state)
         return TINT_NONE;
-    if (strcmp(state, "up") == 0 || strcmp(state, "self") == 0 || strcmp(state, "ok") == 0)
+    if (strcmp(state, "up") == 0 || strcmp(state, "self") == 0 ||
+        strcmp(state, "ok") == 0 || strcmp(state, "running") == 0)
         return TINT_GOOD;
     if (strcmp(state, "pending") == 0 || strcmp(state, "degraded") == 0)
         return TINT_WARN;
-    return strcmp(state, "down") == 0 ? TINT_BAD : TINT_NONE;
+    if (strcmp(state, "starting") == 0 || strcmp(state, "waiting") == 0 ||
+        strcmp(state, "backoff") == 0)
+        return TINT_WARN;
+    return strcmp(state, "down") == 0 || strcmp(state, "failed") == 0 ||
+                   strcmp(state, "unhealthy") == 0 || strcmp(state, "refused") == 0
+               ? TINT_BAD
+               : TINT_NONE;
 }
 
 /* The size of the well-formed UTF-8 character at p, 0 if it is none. C1 controls are none. */

@@ -56,7 +56,7 @@ static const struct row {
                       "its certificate with the chain, PEM (default: one of its own)"},
     [OPT_API_KEY] = {"api-key", "FILE", true, "the key of that certificate, PEM"},
     [OPT_SERVICES] = {"services", "USER", true,
-                      "run services for other hosts (not built yet)"},
+                      "run what other hosts ask for, as that user"},
     [OPT_FOREGROUND] = {"foreground", NULL, true, "stay in the foreground (the default)"},
     [OPT_LOG_LEVEL] = {"log-level", "LEVEL", true, "error, warn, info (default) or debug"},
     [OPT_HELP] = {"help", NULL, false, "this text"},
@@ -390,6 +390,21 @@ static void put_name(struct reading *r, struct ipc_start *start)
               "%.80s is no name (1-63 of a-z 0-9 -, beginning with a letter)", v->text);
 }
 
+/* Root's daemon becomes the user; another can be itself only. */
+static void put_services(struct reading *r, struct ipc_start *start)
+{
+    const struct value *v = &r->values[OPT_SERVICES];
+    const struct passwd *pw = getpwnam(v->text);
+
+    if (!pw)
+        wrong(r, 2, v->where, "there is no user %.60s", v->text);
+    else if (geteuid() != 0 && pw->pw_uid != geteuid())
+        wrong(r, 1, v->where,
+              "refused: only root's fabricd can be another user than its own");
+    else
+        put_text(r, OPT_SERVICES, start->services, sizeof start->services);
+}
+
 static void put_default_folders(struct ipc_start *start)
 {
     const char *run = getenv("XDG_RUNTIME_DIR");
@@ -436,7 +451,7 @@ static void put_values(struct reading *r, struct ipc_start *start)
 
     put_api(r, start);
     if (v[OPT_SERVICES].text)
-        wrong(r, 1, v[OPT_SERVICES].where, "refused: services are not built yet");
+        put_services(r, start);
     if (v[OPT_LOG_LEVEL].text)
         put_log_level(r, start);
     if (v[OPT_STORE].text)

@@ -2,15 +2,12 @@
 /* `iothctl exec`: one more program in the namespaces of a node that runs on this host. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +15,7 @@
 #include "ctl/ctl.h"
 #include "ctl/run/run.h"
 #include "libioth/http/http.h"
+#include "libioth/node/enter.h"
 #include "libioth/node/program.h"
 #include "proto/base/fd.h"
 
@@ -58,70 +56,6 @@ static pid_t find_node(struct ctl *ctl, const char *what)
     return (pid_t)pid;
 }
 
-struct inside {
-    unsigned long uid, gid;
-    unsigned long owner; /* The user outside. */
-    bool root;           /* It has more than one user: a node made with --root. */
-};
-
-/* The first id inside, of the map of a process, what it is outside, and whether there are more. */
-static unsigned long first_id(pid_t pid, const char *map, unsigned long *outside,
-                              bool *more)
-{
-    char path[64], line[128];
-    unsigned long inside = 0, count = 0;
-    FILE *f;
-
-    (void)snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, map);
-    f = fopen(path, "re");
-    if (f && fgets(line, sizeof line, f)) {
-        char *rest;
-
-        inside = strtoul(line, &rest, 10);
-        *outside = strtoul(rest, &rest, 10);
-        count = strtoul(rest, NULL, 10);
-        *more = count > 1 || fgets(line, sizeof line, f);
-    }
-    if (f)
-        (void)fclose(f);
-    return inside;
-}
-
-/* Joins the namespaces of `pid`; this process's children will be inside. */
-static int join(pid_t pid, struct inside *inside, struct err *err)
-{
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0U);
-    unsigned long group = 0;
-    bool more_groups = false;
-    int r = 0;
-
-    if (fd < 0)
-        return err_set(err, -errno, "the node has gone: %s", err_text(errno));
-    /* Before: inside, this process is not in /proc. */
-    inside->uid = first_id(pid, "uid_map", &inside->owner, &inside->root);
-    inside->gid = first_id(pid, "gid_map", &group, &more_groups);
-    /* Root enters anybody's node, but whoever it belongs to must not come by root's groups. */
-    if (geteuid() == 0 && inside->owner != 0 && setgroups(0, NULL) < 0)
-        r = err_set(err, -errno, "cannot give up groups: %s", err_text(errno));
-    if (r == 0 && setns(fd, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS |
-                                CLONE_NEWPID) < 0)
-        r = err_set(err, -errno, "cannot enter the node: %s",
-                    errno == EPERM ? "it belongs to another user" : err_text(errno));
-    close(fd);
-    return r;
-}
-
-/* Becomes the node's user, who need not be ours (root enters anybody's node). */
-static int become(const struct inside *inside, struct err *err)
-{
-    gid_t gid = (gid_t)inside->gid;
-    uid_t uid = (uid_t)inside->uid;
-
-    if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-        return err_set(err, -errno, "cannot become the node's user: %s", err_text(errno));
-    return 0;
-}
-
 /* Waits for the program, passing signals on. Returns its exit status. */
 static int attend(pid_t program, int signals, bool terminal)
 {
@@ -149,7 +83,7 @@ static int attend(pid_t program, int signals, bool terminal)
     }
 }
 
-static int start(struct ctl *ctl, const struct inside *inside, char **argv,
+static int start(struct ctl *ctl, const struct enter *inside, char **argv,
                  const char *folder)
 {
     bool terminal = program_wants_terminal();
@@ -166,7 +100,7 @@ static int start(struct ctl *ctl, const struct inside *inside, char **argv,
     (void)fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        status = become(inside, &err) ? PROGRAM_OURS : 0;
+        status = enter_become(inside, &err) ? PROGRAM_OURS : 0;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (status == 0 && chdir(folder) < 0)
             (void)!chdir("/");
@@ -189,7 +123,7 @@ static int start(struct ctl *ctl, const struct inside *inside, char **argv,
 int exec_main(struct ctl *ctl, const struct args *args)
 {
     char folder[PATH_MAX] = "/";
-    struct inside inside = {.uid = 0};
+    struct enter inside = {.uid = 0};
     struct err err = {.why = ""};
     pid_t pid;
 
@@ -209,7 +143,7 @@ int exec_main(struct ctl *ctl, const struct args *args)
         return CTL_OURS;
     if (!getcwd(folder, sizeof folder))
         memcpy(folder, "/", 2);
-    if (join(pid, &inside, &err))
+    if (enter_join(pid, &inside, &err))
         return ctl_fail_err(ctl, CTL_OURS, &err);
     return start(ctl, &inside, args->rest, folder);
 }

@@ -30,6 +30,7 @@ struct plugd;
 struct member;
 struct blocks;
 struct standing;
+struct services;
 struct control;
 
 /* Who this host is. Kept as the object (STORE_LOCAL, "self", "self"); the keys are the
@@ -89,6 +90,7 @@ struct control {
     struct failures *failures; /* Wrong tokens, by address. */
     struct plugd *plugd;
     struct blocks *blocks;
+    struct services *services;
     struct standing *standing; /* NULL: what is applied is not put on trial. */
     struct list in_flight;     /* Changes on their way: fabricd/control/change/submit.c. */
     const struct member_ops *member_ops; /* NULL: none */

@@ -25,6 +25,7 @@
 #include "fabricd/control/plugd/plugd.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/services/services.h"
 #include "fabricd/control/tokens/failures.h"
 #include "fabricd/control/trial/standing.h"
 #include "fabricd/control/view/view.h"
@@ -33,8 +34,17 @@
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
-/* The first three come with every start; the others where the API is asked for over TCP. */
-enum { START_SWITCH, START_API, START_PLUG, START_TCP, START_CERT, START_KEY, START_N };
+/* The first four come with every start; the others where the API is asked for over TCP. */
+enum {
+    START_SWITCH,
+    START_API,
+    START_PLUG,
+    START_KEEP,
+    START_TCP,
+    START_CERT,
+    START_KEY,
+    START_N
+};
 
 #define COMPARE_AFTER (500 * MTIME_MS)
 
@@ -120,6 +130,7 @@ static void begin_if_ready(struct control *control)
     }
     reconcile_kick(control->reconcile);
     homes_teller_again(control->homes);
+    services_kick(control->services);
     blocks_kick(control->blocks);
     standing_start(control->standing);
     if (control->api == NULL)
@@ -345,6 +356,12 @@ static void start(struct control *control, struct ipc_message *msg)
     free(folder);
     for (unsigned i = 0; i < msg->n_fds; i++)
         p->sockets[i] = take_fd(msg, i);
+    control->services = services_new(control, p->sockets[START_KEEP], &err);
+    p->sockets[START_KEEP] = -1;
+    if (control->services == NULL) {
+        fail(control, "cannot keep services", &err);
+        return;
+    }
     use_switch(control, p->sockets[START_SWITCH]);
     p->sockets[START_SWITCH] = -1;
     identity_start(control, begin_if_ready);
@@ -365,7 +382,11 @@ static void from_parent(struct chan *chan, struct ipc_message *msg)
     }
     if (control->store == NULL)
         return;
-    if (msg->head.type <= IPC_STATE_LAST) {
+    if (msg->head.type == IPC_SERVICE) {
+        services_learn(control->services, &msg->body.service);
+    } else if (msg->head.type == IPC_SERVICE_GONE) {
+        services_gone(control->services, &msg->body.service);
+    } else if (msg->head.type <= IPC_STATE_LAST) {
         reconcile_learn(control->reconcile, msg);
     } else if (msg->head.type == IPC_REPLAY_END) {
         reconcile_replayed(control->reconcile);
@@ -415,6 +436,7 @@ static void new_parent(struct control *control, struct ipc_message *msg)
     }
     log_info("adopted by a new parent, pid %d", (int)control->parent_pid);
     reconcile_forget(control->reconcile);
+    services_kick(control->services);
     compare_soon(control);
 }
 
@@ -434,6 +456,7 @@ static void clean_up(struct process *p)
     member_free(control->member);
     api_free(control->api);
     plugd_free(control->plugd);
+    services_free(control->services);
     blocks_free(control->blocks);
     homes_teller_free(control->homes);
     standing_free(control->standing);
@@ -452,7 +475,7 @@ static void clean_up(struct process *p)
 
 int control_main(int parent_channel)
 {
-    struct process p = {.sockets = {-1, -1, -1, -1, -1, -1}};
+    struct process p = {.sockets = {-1, -1, -1, -1, -1, -1, -1}};
     struct control *control = &p.control;
 
     control->parent.watch.fd = control->switch_.watch.fd = -1;

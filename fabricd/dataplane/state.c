@@ -238,6 +238,9 @@ void dp_state_put(struct dataplane *dp, struct ipc_message *msg)
     case IPC_PORT:
         dp_port_put(dp, msg);
         break;
+    case IPC_SERVICE: /* Only kept, for a new parent. */
+        keep(dp, msg);
+        break;
     default:
         break;
     }

@@ -72,7 +72,7 @@ static bool settings_ok(const struct swport_settings *set)
 
 static bool listen_ok(const union ipc_body *b)
 {
-    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_API_TCP &&
+    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_KEEP &&
            settings_ok(&b->listen.set) && stp_port_ok(&b->listen.stp) &&
            TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && addr_ok(&b->listen.addr);
 }
@@ -116,6 +116,17 @@ static bool port_fields_ok(const struct ipc_port *p)
 static bool port_ok(const union ipc_body *b)
 {
     return port_fields_ok(&b->port);
+}
+
+static bool service_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->service.name) && b->service.name[0] &&
+           b->service.id == ipc_service_id(b->service.name);
+}
+
+static bool start_service_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->start_service.name) && b->start_service.name[0];
 }
 
 static bool delete_ok(const union ipc_body *b)
@@ -266,6 +277,7 @@ static const struct kind {
     [IPC_INVITE] = {"invite", sizeof(struct ipc_invite), NULL},
     [IPC_HEARD] = {"heard", sizeof(struct ipc_heard), NULL},
     [IPC_PORT] = {"port", sizeof(struct ipc_port), port_ok},
+    [IPC_SERVICE] = {"service", sizeof(struct ipc_service), service_ok},
     [IPC_DELETE] = {"delete", sizeof(struct ipc_delete), delete_ok},
     [IPC_START] = {"start", sizeof(struct ipc_start), start_ok},
     [IPC_CHANNEL] = {"channel", sizeof(struct ipc_pids), NULL},
@@ -281,6 +293,9 @@ static const struct kind {
     [IPC_PATH_MTU] = {"path_mtu", sizeof(struct ipc_addr), addr_body_ok},
     [IPC_KEYS] = {"keys", sizeof(struct ipc_keys), keys_ok},
     [IPC_FENCE] = {"fence", 0, NULL},
+    [IPC_START_SERVICE] = {"start_service", sizeof(struct ipc_start_service),
+                           start_service_ok},
+    [IPC_SERVICE_GONE] = {"service_gone", sizeof(struct ipc_service), service_ok},
     [IPC_REPLY] = {"reply", sizeof(struct ipc_reply), reply_ok},
     [IPC_SIGNED] = {"signed", sizeof(struct ipc_signed), signed_ok},
     [IPC_PORT_GONE] = {"port_gone", sizeof(struct ipc_port_gone), port_gone_ok},
@@ -357,9 +372,21 @@ uint64_t ipc_state_id(const struct ipc_message *msg)
         return msg->body.heard.port;
     case IPC_PORT:
         return msg->body.port.id;
+    case IPC_SERVICE:
+        return msg->body.service.id;
     default:
         return 0;
     }
+}
+
+/* FNV-1a. */
+uint64_t ipc_service_id(const char *name)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 0x100000001b3u;
+    return h;
 }
 
 int ipc_send(int sock, enum ipc_type type, uint32_t request, const void *body,

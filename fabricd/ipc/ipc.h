@@ -30,10 +30,10 @@
 
 #include "fabricd/switch/settings.h"
 
-#define IPC_VERSION   2
+#define IPC_VERSION   3
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
-#define IPC_MAX_FDS   6
+#define IPC_MAX_FDS   7
 
 /* Ports of one host in all, and of one user who is neither root nor the daemon's owner. Requests
  * under way when a limit is reached may still go through. */
@@ -42,20 +42,21 @@
 
 enum ipc_type {
     /* State, in the order of a replay. Each is followed by its body's struct. */
-    IPC_SELF = 1,   /* struct ipc_self, id 0 */
-    IPC_LISTEN = 2, /* struct ipc_listen; [socket] */
-    IPC_NET = 3,    /* struct ipc_net */
-    IPC_PEER = 4,   /* struct ipc_peer */
-    IPC_INVITE = 5, /* struct ipc_invite */
-    IPC_HEARD = 6,  /* struct ipc_heard; the switch's */
-    IPC_PORT = 7,   /* struct ipc_port; descriptors by kind */
-    IPC_STATE_LAST = 7,
+    IPC_SELF = 1,    /* struct ipc_self, id 0 */
+    IPC_LISTEN = 2,  /* struct ipc_listen; [socket] */
+    IPC_NET = 3,     /* struct ipc_net */
+    IPC_PEER = 4,    /* struct ipc_peer */
+    IPC_INVITE = 5,  /* struct ipc_invite */
+    IPC_HEARD = 6,   /* struct ipc_heard; the switch's */
+    IPC_PORT = 7,    /* struct ipc_port; descriptors by kind */
+    IPC_SERVICE = 8, /* struct ipc_service; [process descriptor of its keeper] */
+    IPC_STATE_LAST = 8,
 
     IPC_DELETE = 16, /* struct ipc_delete: drops one state entry. */
 
     /* Parent -> switch, control: the hello after a (re)start. */
     IPC_START = 20, /* struct ipc_start; switch: [control channel, adoption socket],
-                               control: [switch channel, API socket, plug socket],
+                               control: [switch channel, API socket, plug socket, keeper socket],
                                then what is told in start.api_fds */
     IPC_CHANNEL =
         21, /* struct ipc_pids; [a new channel to the other of switch and control]. */
@@ -91,6 +92,9 @@ enum ipc_type {
     IPC_FENCE =
         38, /* No body. control -> parent -> switch, behind all state that was put before,
                         and back -> IPC_REPLY. One at a time. */
+    IPC_START_SERVICE =
+        41, /* control: struct ipc_start_service -> IPC_SERVICE of its keeper, which is put to
+                          control as well, or IPC_REPLY with the reason */
     IPC_REPLY = 39,  /* struct ipc_reply */
     IPC_SIGNED = 40, /* struct ipc_signed */
 
@@ -105,6 +109,9 @@ enum ipc_type {
     IPC_JOINING =
         56, /* struct ipc_joining: the session with the inviting host, at the joiner. */
     IPC_TREE_EVENT = 57, /* struct ipc_tree_event: something happened to a spanning tree. */
+
+    /* Parent -> control: a keeper has ended; struct ipc_service, its state is deleted already. */
+    IPC_SERVICE_GONE = 59,
 
     /* Control -> switch, answered with as many as needed, then IPC_STATS_END. */
     IPC_STATS = 60,      /* struct ipc_stats_request */
@@ -158,7 +165,7 @@ struct ipc_stp_port {
     uint8_t bpdu_guard, root_guard, bpdu_filter;
 };
 
-/* API and PLUG are the control's: the switch only keeps them for a new parent, and with API the
+/* API, PLUG and KEEP are the control's: the switch only keeps them for a new parent, and with API the
  * process descriptor of control. */
 enum ipc_listen_kind {
     IPC_LISTEN_UDP = 1,
@@ -166,6 +173,7 @@ enum ipc_listen_kind {
     IPC_LISTEN_API = 3,
     IPC_LISTEN_PLUG = 4,
     IPC_LISTEN_API_TCP = 5,
+    IPC_LISTEN_KEEP = 6,
 };
 
 struct ipc_listen {
@@ -270,6 +278,14 @@ struct ipc_port {
                        parent: the interface. */
 };
 
+/* A service whose keeper runs: ioth-keeper, a process that outlives the others. */
+struct ipc_service {
+    uint64_t id; /* ipc_service_id() of the name. */
+    char name[IPC_NAME_SIZE];
+    uint32_t pid; /* Of the keeper. */
+    uint32_t uid; /* Of the user whom it runs as. */
+};
+
 struct ipc_delete {
     uint16_t type;
     uint64_t id;
@@ -309,6 +325,11 @@ struct ipc_start {
 struct ipc_open_tap {
     char ifname[16]; /* "" = the kernel chooses. */
     struct ipc_port port;
+};
+
+struct ipc_start_service {
+    char name[IPC_NAME_SIZE];
+    uint8_t foreign; /* As the user of --services, rather than as the daemon's own. */
 };
 
 struct ipc_open_udp {
@@ -534,6 +555,8 @@ union ipc_body {
     struct ipc_heard heard;
     struct ipc_port port;
     struct ipc_delete del;
+    struct ipc_service service;
+    struct ipc_start_service start_service;
     struct ipc_start start;
     struct ipc_pids pids;
     struct ipc_open_tap open_tap;
@@ -582,6 +605,9 @@ bool ipc_check(const struct ipc_message *msg);
 
 /* The key of a state message (id of the port, network, host …). */
 uint64_t ipc_state_id(const struct ipc_message *msg);
+
+/* The key of a service by its name. */
+uint64_t ipc_service_id(const char *name);
 
 const char *ipc_type_name(unsigned type);
 

@@ -133,7 +133,8 @@ int adopt(struct parent *p, struct err *err)
     process = pidfd_open(peer.pid, 0); /* The switch listens itself, so it is its pid. */
     r = process < 0 ? -errno : receive_vault(p, sock);
     if (!r && (!vault_find(p->vault, IPC_LISTEN, LISTEN_API) ||
-               !vault_find(p->vault, IPC_LISTEN, LISTEN_PLUG)))
+               !vault_find(p->vault, IPC_LISTEN, LISTEN_PLUG) ||
+               !vault_find(p->vault, IPC_LISTEN, LISTEN_KEEP)))
         r = -EBADMSG;
     if (r < 0) {
         r = replace_switch(p, process, r);
@@ -147,6 +148,7 @@ int adopt(struct parent *p, struct err *err)
     if (r < 0)
         return err_set(err, r, "cannot take over the running switch: %s", err_text(r));
     vault_each(p->vault, highest_listen, p);
+    service_adopt_all(p);
     log_info("adopted the running switch, pid %d", (int)peer.pid);
     return 1;
 }

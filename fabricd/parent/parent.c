@@ -133,7 +133,7 @@ static void send_start(struct parent *p, unsigned which, const int *fds, unsigne
     start.pids = pids_now(p);
     start.group = p->group;
     start.adopted = which == CONTROL && !p->cold;
-    start.api_fds = (uint8_t)(which == CONTROL ? n_fds - 3 : 0);
+    start.api_fds = (uint8_t)(which == CONTROL ? n_fds - 4 : 0);
     child_send(&p->processes[which].child, IPC_START, 0, &start, fds, n_fds);
 }
 
@@ -203,16 +203,18 @@ static void begin_control(struct parent *p)
 {
     const struct vault_entry *api = vault_find(p->vault, IPC_LISTEN, LISTEN_API);
     const struct vault_entry *plug = vault_find(p->vault, IPC_LISTEN, LISTEN_PLUG);
+    const struct vault_entry *keep = vault_find(p->vault, IPC_LISTEN, LISTEN_KEEP);
     struct child *c = &p->processes[CONTROL].child;
-    int fds[6] = {sibling_channel(p, CONTROL), api->fds[0], plug->fds[0], -1, -1, -1};
+    int fds[7] = {
+        sibling_channel(p, CONTROL), api->fds[0], plug->fds[0], keep->fds[0], -1, -1, -1};
     unsigned n_api;
 
     if (fds[0] < 0) {
         child_kill(c);
         return;
     }
-    n_api = api_fds(p, fds + 3);
-    send_start(p, CONTROL, fds, 3 + n_api);
+    n_api = api_fds(p, fds + 4);
+    send_start(p, CONTROL, fds, 4 + n_api);
     p->cold = false;
     fd_close(&fds[0]);
     fd_close(&fds[4]);
@@ -225,7 +227,8 @@ static void begin_control(struct parent *p)
 /* Before control is confined, what it must find is put in its place. */
 static int confine_control(const struct ipc_start *start)
 {
-    char folder[STORE_PATH_SIZE], keys[STORE_PATH_SIZE], api[STORE_PATH_SIZE];
+    char folder[STORE_PATH_SIZE], keys[STORE_PATH_SIZE];
+    char api[STORE_PATH_SIZE], logs[STORE_PATH_SIZE];
     struct err err = {0};
     bool has_folder;
     int fd, r;
@@ -235,7 +238,11 @@ static int confine_control(const struct ipc_start *start)
     snprintf(api, sizeof api, "%s/" IPC_API_FOLDER, start->state_dir);
     if (mkdir(api, 0700) < 0 && errno != EEXIST)
         log_error("%s: %s", api, err_text(errno));
-    r = sandbox_control(has_folder ? folder : NULL, api);
+    snprintf(logs, sizeof logs, "%s/services", start->state_dir);
+    if (mkdir(logs, 0755) < 0 && errno != EEXIST)
+        log_error("%s: %s", logs, err_text(errno));
+    r = sandbox_control(&(struct sandbox_folders){
+        .store = has_folder ? folder : NULL, .api = api, .logs = logs});
     snprintf(keys, sizeof keys, "%s/keys", start->state_dir);
     fd = r < 0 || !sandbox_has_landlock() ? -1
                                           : open(keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -326,13 +333,14 @@ static bool process_idle(struct child *c)
 }
 
 /* While the daemon ends: control first, which would miss the switch; then the switch. */
-static void end_the_next(struct parent *p)
+void parent_end_next(struct parent *p)
 {
     if (!p->processes[CONTROL].child.running && !p->switch_told) {
         p->switch_told = true;
         child_send(&p->processes[SWITCH].child, IPC_STOP, 0, NULL, NULL, 0);
     }
-    if (!p->processes[SWITCH].child.running && !p->processes[CONTROL].child.running)
+    if (!p->processes[SWITCH].child.running && !p->processes[CONTROL].child.running &&
+        list_empty(&p->keepers))
         loop_stop(p->loop);
 }
 
@@ -364,7 +372,7 @@ static void process_gone(struct child *c, const char *how, bool gave_up)
         parent_stop(p);
     fd_close(&p->spare); /* Whatever it was to be joined with is starting anew as well. */
     if (p->stopping) {
-        end_the_next(p);
+        parent_end_next(p);
         return;
     }
     if (gave_up && is_hopeless(p, self)) {
@@ -391,6 +399,7 @@ static void stop_is_late(struct loop_timer *t, mtime_t now)
 
     (void)now;
     loop_timer_set(p->loop, t, mtime_now() + STOP_WAIT);
+    service_kill_all(p);
     for (unsigned i = 0; i < N_CHILDREN; i++) {
         struct child *c = &p->processes[i].child;
 
@@ -401,7 +410,7 @@ static void stop_is_late(struct loop_timer *t, mtime_t now)
         if (c->pidfd < 0) /* Adopted, and not known: it ends with its channel. */
             child_done(c);
     }
-    end_the_next(p);
+    parent_end_next(p);
 }
 
 void parent_stop(struct parent *p)
@@ -413,8 +422,9 @@ void parent_stop(struct parent *p)
     for (unsigned i = 0; i < N_CHILDREN; i++)
         loop_timer_set(p->loop, &p->processes[i].restart, MTIME_NEVER);
     child_send(&p->processes[CONTROL].child, IPC_STOP, 0, NULL, NULL, 0);
+    service_stop_all(p);
     loop_timer_set(p->loop, &p->stop_late, mtime_now() + STOP_WAIT);
-    end_the_next(p);
+    parent_end_next(p);
 }
 
 static void signal_ready(struct loop_watch *w, uint32_t events)
@@ -438,7 +448,8 @@ static bool remove_path(void *aux, const struct vault_entry *e)
 
 static void remove_own_paths(struct parent *p)
 {
-    static const char *const names[] = {"api.sock", "plug.sock", "switch.sock"};
+    static const char *const names[] = {"api.sock", "plug.sock", "keep.sock",
+                                        "switch.sock"};
     char path[128];
 
     vault_each(p->vault, remove_path, p);
@@ -496,12 +507,13 @@ static int watch_signals(struct parent *p, struct err *err)
 }
 
 /* Every port takes two to four descriptors, here and in the switch. */
-static void raise_limit(void)
+static void raise_limit(struct parent *p)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
+    p->files = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max < MAX_FILES ? limit.rlim_max : MAX_FILES;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -522,7 +534,7 @@ static int begin(struct parent *p, struct err *err)
         r = sandbox_common();
     if (r < 0)
         return r;
-    raise_limit();
+    raise_limit(p);
     if (!sandbox_has_landlock())
         log_debug("this kernel has no Landlock: files are guarded by their modes only");
     p->keys = keys_open(p->config->start.state_dir, err);
@@ -552,6 +564,7 @@ static void parent_init(struct parent *p, const struct parent_config *config)
     p->next_listen = LISTEN_FIRST_VDE;
     p->group = group_ioth();
     p->signals.fd = -1;
+    list_init(&p->keepers);
     p->stop_late.expired = stop_is_late;
     p->loop = loop_new();
     p->vault = vault_new();
@@ -573,6 +586,7 @@ static void parent_done(struct parent *p)
         for (unsigned i = 0; i < N_CHILDREN; i++)
             child_done(&p->processes[i].child);
         loop_remove(p->loop, &p->signals);
+        service_done(p);
     }
     fd_close(&signals);
     fd_close(&p->spare);

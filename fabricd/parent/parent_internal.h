@@ -16,6 +16,7 @@ enum {
     LISTEN_PLUG = 2,
     LISTEN_API_TCP = 3,
     LISTEN_UDP = 4,
+    LISTEN_KEEP = 5,
     LISTEN_FIRST_VDE = 16
 };
 
@@ -49,6 +50,8 @@ struct parent {
     struct loop_timer stop_late;
     uint32_t next_listen;
     uint32_t group;
+    struct list keepers; /* Of services: service.c. */
+    uint64_t files;      /* The limit of open files that this process was started with. */
 };
 
 /* --- parent.c ---------------------------------------------------------------------------- */
@@ -58,6 +61,9 @@ bool parent_sync(struct parent *);
 
 /* Ends the daemon cleanly. */
 void parent_stop(struct parent *);
+
+/* While the daemon ends, something of it has: what is the next to end, or all has. */
+void parent_end_next(struct parent *);
 
 /* --- state.c: what the two put and delete, and ask ---------------------------------------- */
 
@@ -79,6 +85,24 @@ void request_close_vde(struct parent *, uint64_t net);
 
 /* Closes the door of a declared VDE port. */
 void request_close_door(struct parent *, uint64_t id);
+
+/* --- service.c: the keepers of services ---------------------------------------------------- */
+
+/* Starts one, or answers why not. */
+void service_start(struct parent *, const struct ipc_message *);
+
+/* One that control has found, with its process descriptor, or one that was adopted (it is in the
+ * vault). False if it cannot be watched. */
+bool service_take(struct parent *, const struct ipc_message *);
+void service_adopt_all(struct parent *);
+
+/* Ends one at once. */
+void service_kill(struct parent *, uint64_t id);
+
+/* The daemon ends: all are asked to, or made to. */
+void service_stop_all(struct parent *);
+void service_kill_all(struct parent *);
+void service_done(struct parent *);
 
 /* --- adopt.c ------------------------------------------------------------------------------ */
 

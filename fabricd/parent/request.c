@@ -374,6 +374,9 @@ bool request_from_control(struct parent *p, const struct ipc_message *msg)
         p->fence_set = false;
         parent_sync(p);
         return true;
+    case IPC_START_SERVICE:
+        service_start(p, msg);
+        return true;
     case IPC_KEYS:
         keys_for(p, msg);
         return true;
@@ -408,7 +411,7 @@ bool request_from_switch(struct parent *p, const struct ipc_message *msg)
     }
 }
 
-/* Both are open to everybody who reaches the run folder: who may what is decided by the
+/* They are open to everybody who reaches the run folder: who may what is decided by the
  * credentials of each connection. They listen from here on, so that nobody is refused while
  * control starts. */
 static int open_own(struct parent *p, uint32_t id, enum ipc_listen_kind kind, int type,
@@ -474,6 +477,8 @@ int request_open_own(struct parent *p, struct err *err)
 
     if (!r)
         r = open_own(p, LISTEN_PLUG, IPC_LISTEN_PLUG, SOCK_SEQPACKET, "plug.sock", err);
+    if (!r)
+        r = open_own(p, LISTEN_KEEP, IPC_LISTEN_KEEP, SOCK_SEQPACKET, "keep.sock", err);
     if (!r && p->config->start.api.port)
         r = open_api_tcp(p, err);
     return r;

@@ -100,6 +100,8 @@ static void delete_for_control(struct parent *p, const struct ipc_delete *del)
         delete_port(p, del->id, true);
     else if (del->type == IPC_LISTEN && del->id >= LISTEN_FIRST_VDE)
         request_close_door(p, del->id);
+    else if (del->type == IPC_SERVICE)
+        service_kill(p, del->id);
     else if (del->type != IPC_LISTEN || del->id >= LISTEN_UDP)
         vault_delete(p->vault, del->type, del->id, true);
     parent_sync(p);
@@ -122,6 +124,10 @@ void state_from_control(struct parent *p, struct ipc_message *msg)
         break;
     case IPC_DELETE:
         delete_for_control(p, &msg->body.del);
+        break;
+    case IPC_SERVICE:
+        if (msg->n_fds != 1 || !service_take(p, msg))
+            refuse(p, CONTROL, msg, "no keeper of a service");
         break;
     case IPC_STOP:
         parent_stop(p);

@@ -264,12 +264,14 @@ static int allow(int rules, const char *path, uint64_t rights)
     return r;
 }
 
-static int allow_control(int rules, const char *const own[2])
+static int allow_control(int rules, const struct sandbox_folders *own)
 {
-    int r = 0;
+    int r = own->store ? allow(rules, own->store, FS_OWN) : 0;
 
-    for (size_t i = 0; !r && i < 2; i++)
-        r = own[i] ? allow(rules, own[i], FS_OWN) : 0;
+    if (!r && own->api)
+        r = allow(rules, own->api, FS_OWN);
+    if (!r && own->logs)
+        r = allow(rules, own->logs, FS_READ);
     for (size_t i = 0; !r && i < N_OF(control_reads); i++)
         r = allow(rules, control_reads[i], FS_READ);
     for (size_t i = 0; !r && i < N_OF(control_devices); i++)
@@ -278,8 +280,8 @@ static int allow_control(int rules, const char *const own[2])
     return r;
 }
 
-/* `own` are the folders that control may write in; NULL for the switch, which has no file. */
-static int confine_files(const char *const own[2])
+/* `own` are the folders that control has; NULL for the switch, which has no file. */
+static int confine_files(const struct sandbox_folders *own)
 {
     struct landlock_ruleset_attr attr = {.handled_access_fs = 0};
     int rules, r = 0;
@@ -379,9 +381,8 @@ int sandbox_switch(void)
     return r;
 }
 
-int sandbox_control(const char *store_dir, const char *api_dir)
+int sandbox_control(const struct sandbox_folders *own)
 {
-    const char *const own[2] = {store_dir, api_dir};
     scmp_filter_ctx ctx;
     int r = before_filter();
 

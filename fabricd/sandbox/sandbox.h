@@ -19,11 +19,16 @@ int sandbox_common(void) __attribute__((warn_unused_result));
  * starts no program. Returns 0 or -errno. */
 int sandbox_switch(void) __attribute__((warn_unused_result));
 
+/* Of the file system, what is the control process's: NULL = none. */
+struct sandbox_folders {
+    const char *store, *api; /* To read and write. */
+    const char *logs;        /* Of services: to read. */
+};
+
 /* The control process: everything but what no daemon of this kind needs (tracing, mounting,
- * modules, clocks, keys of the kernel, other processes' memory). Of files it has those in store_dir
- * and api_dir (NULL = none) to read and write, and the system's own to read: so not the keys,
- * unless they lie in one of these. Returns 0 or -errno. */
-int sandbox_control(const char *store_dir, const char *api_dir)
-    __attribute__((warn_unused_result));
+ * modules, clocks, keys of the kernel, other processes' memory). Of files it has those in its
+ * folders, and the system's own to read: so not the keys, unless they lie in one of these. Returns 0
+ * or -errno. */
+int sandbox_control(const struct sandbox_folders *) __attribute__((warn_unused_result));
 
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -23,30 +22,6 @@ void answerer_init(struct answerer *a)
         a->sockets[i] = -1;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* What else is open in the launcher is none of its business. */
-static void close_others(const struct answerer *a)
-{
-    int keep[DNS_SOCKETS];
-    unsigned from = 3;
-
-    for (unsigned i = 0; i < DNS_SOCKETS; i++)
-        keep[i] = a->sockets[i];
-    qsort(keep, DNS_SOCKETS, sizeof keep[0], by_number);
-    for (unsigned i = 0; i < DNS_SOCKETS; i++) {
-        if (keep[i] < 0)
-            continue;
-        if ((unsigned)keep[i] > from)
-            (void)close_range(from, (unsigned)keep[i] - 1, 0);
-        from = (unsigned)keep[i] + 1;
-    }
-    (void)close_range(from, ~0U, 0);
-}
-
 _Noreturn static void answerer_main(const struct answerer *a, pid_t launcher)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -63,7 +38,8 @@ _Noreturn static void answerer_main(const struct answerer *a, pid_t launcher)
             dup2(null, fd);
     if (getppid() != launcher) /* It died before it was asked to tell. */
         _exit(1);
-    close_others(a);
+    /* What else is open in the launcher is none of its business. */
+    fd_close_others(a->sockets, DNS_SOCKETS);
     lookup = lookup_new(a->api_path, a->networks, a->n_networks);
     if (lookup)
         (void)dns_serve(a->sockets, lookup_ask, lookup);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -13,6 +14,30 @@ void fd_close(int *fd)
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+void fd_close_others(const int *keep, unsigned n)
+{
+    int sorted[FD_PASS_MAX];
+    unsigned from = 3;
+
+    n = n < FD_PASS_MAX ? n : FD_PASS_MAX;
+    for (unsigned i = 0; i < n; i++)
+        sorted[i] = keep[i];
+    qsort(sorted, n, sizeof sorted[0], by_number);
+    for (unsigned i = 0; i < n; i++) {
+        if (sorted[i] < 0 || (unsigned)sorted[i] < from)
+            continue;
+        if ((unsigned)sorted[i] > from)
+            (void)close_range(from, (unsigned)sorted[i] - 1, 0);
+        from = (unsigned)sorted[i] + 1;
+    }
+    (void)close_range(from, ~0U, 0);
 }
 
 int fd_set_nonblock(int fd)

@@ -12,6 +12,10 @@
 /* Closes *fd if it is open and makes it -1. */
 void fd_close(int *fd);
 
+/* Closes every descriptor from 3 on but those of keep[n] (FD_PASS_MAX at most; negative ones are
+ * passed over): for a process that was forked. */
+void fd_close_others(const int *keep, unsigned n);
+
 int fd_set_nonblock(int fd) __attribute__((warn_unused_result));
 
 /*

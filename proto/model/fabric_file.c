@@ -342,7 +342,8 @@ static size_t count(const struct objects *set, const char *kind)
 
 struct node *fabric_file_write(const struct objects *set)
 {
-    static const char *const order[] = {"host", "link", "network", "port", "endpoint"};
+    static const char *const order[] = {"host", "link",     "network",
+                                        "port", "endpoint", "service"};
     bool links = count(set, "link");
     struct node *root = node_map();
 

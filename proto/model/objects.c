@@ -162,10 +162,10 @@ static void claim(struct crossing *x, const struct object *by, const char *field
 }
 
 /* The VLAN that a port or endpoint names, against those of its network. */
-static void check_vlan(struct crossing *x, const struct object *o, const char *field)
+static void check_vlan(struct crossing *x, const struct object *o, const char *network,
+                       const char *field)
 {
-    const struct object *net =
-        objects_find(x->set, schema_kind("network"), NULL, o->network);
+    const struct object *net = objects_find(x->set, schema_kind("network"), NULL, network);
     const struct node *vlan = node_get(o->body, field);
     const struct node *vlans;
     char number[24];
@@ -176,7 +176,7 @@ static void check_vlan(struct crossing *x, const struct object *o, const char *f
     }
     if (!net) {
         if (declares(x, "network")) {
-            check_bad(&x->check, o->body, "there is no network \"%s\"", o->network);
+            check_bad(&x->check, o->body, "there is no network \"%s\"", network);
         }
         return;
     }
@@ -216,14 +216,15 @@ static void cross_port(struct crossing *x, const struct object *o)
 
     need_host(x, host);
     check_up(&x->check, before);
-    check_vlan(x, o, "access");
+    check_vlan(x, o, o->network, "access");
     if (tap) {
         claim(x, o, "tap", tap,
               xasprintf("interface %s on host %s", tap->text, host ? host->text : "here"));
     }
 }
 
-static void cross_endpoint(struct crossing *x, const struct object *o)
+/* An endpoint, or a service, which is one of `network`. */
+static void cross_endpoint(struct crossing *x, const struct object *o, const char *network)
 {
     const struct node *host = node_get(o->body, "host"), *mac = node_get(o->body, "mac");
     const struct node *addresses = node_get(o->body, "addresses");
@@ -232,9 +233,9 @@ static void cross_endpoint(struct crossing *x, const struct object *o)
 
     need_host(x, host);
     check_up(&x->check, before);
-    check_vlan(x, o, "vlan");
+    check_vlan(x, o, network, "vlan");
     if (mac) {
-        claim(x, o, "mac", mac, xasprintf("%s in network %s", mac->text, o->network));
+        claim(x, o, "mac", mac, xasprintf("%s in network %s", mac->text, network));
     }
     for (size_t i = 0; addresses && i < addresses->n; i++) {
         const char *text = addresses->child[i]->text;
@@ -242,8 +243,8 @@ static void cross_endpoint(struct crossing *x, const struct object *o)
 
         claim(x, o, "addresses", addresses->child[i],
               vlan ? xasprintf("%.*s in VLAN %lld of network %s", size, text,
-                               (long long)vlan->integer, o->network)
-                   : xasprintf("%.*s in network %s", size, text, o->network));
+                               (long long)vlan->integer, network)
+                   : xasprintf("%.*s in network %s", size, text, network));
     }
 }
 
@@ -273,6 +274,17 @@ static int by_claim(const void *a, const void *b)
     return order ? order : by_place(x->by, y->by);
 }
 
+/* The endpoint of a service is declared with it. */
+static bool is_its_endpoint(const struct object *a, const struct object *b)
+{
+    const struct object *service = !strcmp(a->kind->name, "service") ? a : b;
+    const struct object *endpoint = service == a ? b : a;
+
+    return !strcmp(service->kind->name, "service") && endpoint->network &&
+           !strcmp(service->name, endpoint->name) &&
+           !strcmp(node_get_text(service->body, "network", ""), endpoint->network);
+}
+
 static void check_claims(struct crossing *x)
 {
     if (x->n) {
@@ -281,13 +293,14 @@ static void check_claims(struct crossing *x)
     for (size_t i = 1; i < x->n; i++) {
         const struct claim *c = &x->claims[i];
 
-        if (!strcmp(c->key, c[-1].key)) {
+        if (!strcmp(c->key, c[-1].key) && !is_its_endpoint(c->by, c[-1].by)) {
+            const char *network = c[-1].by->network;
             size_t before = enter(x, c->by);
 
             check_down(&x->check, c->field);
             check_bad(&x->check, c->at, "%s is taken by %s %s%s%s", c->key,
-                      c[-1].by->kind->name, c->by->network ? c[-1].by->network : "",
-                      c->by->network ? "/" : "", c[-1].by->name);
+                      c[-1].by->kind->name, network ? network : "", network ? "/" : "",
+                      c[-1].by->name);
             check_up(&x->check, before);
         }
     }
@@ -315,7 +328,9 @@ bool objects_check(struct objects *set, const char *file, bool complete,
         } else if (!strcmp(o->kind->name, "port")) {
             cross_port(&x, o);
         } else if (!strcmp(o->kind->name, "endpoint")) {
-            cross_endpoint(&x, o);
+            cross_endpoint(&x, o, o->network);
+        } else if (!strcmp(o->kind->name, "service")) {
+            cross_endpoint(&x, o, node_get_text(o->body, "network", ""));
         } else if (!strcmp(o->kind->name, "link")) {
             cross_link(&x, o);
         }

@@ -252,7 +252,8 @@ static struct node *check_list(struct check *c, const struct field *f, const str
         }
         value = check_item(c, f, item);
         check_up(c, before);
-        if (value && f->type != FIELD_MAP && holds(list, value)) {
+        if (value && f->type != FIELD_MAP && !(f->flags & FIELD_REPEAT) &&
+            holds(list, value)) {
             check_bad(c, item, "%s stands twice in the list",
                       value->text ? value->text : "a value");
             node_free(value);

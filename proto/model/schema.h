@@ -48,6 +48,7 @@ enum {
     FIELD_RESOLVED =
         32, /* Absent (or "auto"): the daemon chooses when the object is made, and
                             an update without the key keeps what it chose. */
+    FIELD_REPEAT = 64, /* A list in which a value may stand several times: arguments. */
 };
 
 struct field {
@@ -117,6 +118,9 @@ bool schema_parse_rate(const char *text, int64_t *rate, bool *frames);
 /* The canonical text of bits or time, in buffer[24]. */
 void schema_print_bits(int64_t bits, char buffer[24]);
 void schema_print_time(int64_t ms, char buffer[24]);
+
+/* Bytes of the memory of a service's checked `limits`; 0 = no limit. */
+int64_t schema_memory(const struct node *limits);
 
 /* Documents generated from the tables; the caller's to free(). */
 struct node *schema_openapi(const char *version);

@@ -8,6 +8,11 @@
 /* The router's table (schema_router.c). */
 extern const struct field schema_router_fields[];
 
+/* The service's (schema_service.c), and its rules. */
+extern const struct field schema_service_fields[];
+struct check;
+void schema_service_rules(struct check *, const struct node *in, const struct node *out);
+
 #define SCHEMA_LIST_MAX 256 /* Items, where a field says nothing else. */
 
 /* Checks one scalar against the field's type and returns it in canonical form, or NULL with

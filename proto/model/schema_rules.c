@@ -176,5 +176,7 @@ void schema_rules(struct check *c, const struct kind *kind, const struct node *i
         stp_port_rules(c, in, out);
     } else if (!strcmp(kind->name, "link")) {
         link_rules(c, in, out);
+    } else if (!strcmp(kind->name, "service")) {
+        schema_service_rules(c, in, out);
     }
 }

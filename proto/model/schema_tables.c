@@ -160,6 +160,8 @@ static const struct field endpoint_fields[] = {
 static const struct field host_fields[] = {
     {.name = "address", .type = FIELD_ADDR_PORT, .flags = FIELD_LIST, .most = 8,
      .help = "Where other hosts reach it; a host without one dials out only"},
+    {.name = "labels", .type = FIELD_NAME, .flags = FIELD_LIST, .most = 32,
+     .help = "Words by which services find their place"},
     READ_ONLY("number", "Number of the host in the fabric"),
     READ_ONLY("key", "Its public key, 64 hexadecimal digits"),
     READ_ONLY("sign_key", "Its public signing key, 64 hexadecimal digits"),
@@ -204,7 +206,7 @@ const struct kind schema_kinds[] = {
      .help = "The encrypted association between two hosts"},
     {.name = "router", .plural = "routers", .fields = schema_router_fields, .help = "Forwards between networks",
      .later = "routers are not built yet"},
-    {.name = "service", .plural = "services", .help = "A daemon that the fabric runs",
-     .later = "services are not built yet"},
+    {.name = "service", .plural = "services", .fields = schema_service_fields,
+     .help = "A daemon that the fabric runs"},
     NONE
 };

@@ -32,6 +32,7 @@ enum {
     PLUG_ENDPOINT =
         1, /* Register an endpoint: name or anonymous, addresses, MAC; pin the port. */
     PLUG_ANONYMOUS = 2, /* With ENDPOINT: the daemon makes up the name. */
+    PLUG_SERVICE = 4,   /* With ENDPOINT: from the keeper of the service of that name. */
 };
 
 struct plug_addr {

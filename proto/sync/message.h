@@ -25,22 +25,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SYNC_VERSION     1
-#define SYNC_NAME_SIZE   64u                /* With the NUL. */
-#define SYNC_MAX_BODY    (256u * 1024)      /* Of one row. */
-#define SYNC_MAX_JSON    (4u * 1024 * 1024) /* Of a request or result. */
-#define SYNC_MAX_MESSAGE (8u * 1024 * 1024)
-#define SYNC_MAX_JOIN    1024u /* Of a JOIN: all that a stranger may say. */
-#define SYNC_MAX_ADDRS   8u
-#define SYNC_MAX_CHAIN   1024u
-#define SYNC_SEEN_PEERS  1024u /* Of one report; what is beyond goes untold. */
-#define SYNC_SEEN_PORTS  512u
-#define SYNC_CALL_BODY   (1024u * 1024) /* Of a call. */
-#define SYNC_CALL_PART   (32u * 1024)   /* Of an answer, in one message. */
-#define SYNC_CALL_WINDOW (128u * 1024) /* Bytes of an answer that TOOK has not confirmed. */
-#define SYNC_CALL_PAIRS  16u
-#define SYNC_CALL_TEXT   2048u /* Of a path or value. */
-#define SYNC_SEEN_WRONG  256u
+#define SYNC_VERSION       1
+#define SYNC_NAME_SIZE     64u                /* With the NUL. */
+#define SYNC_MAX_BODY      (256u * 1024)      /* Of one row. */
+#define SYNC_MAX_JSON      (4u * 1024 * 1024) /* Of a request or result. */
+#define SYNC_MAX_MESSAGE   (8u * 1024 * 1024)
+#define SYNC_MAX_JOIN      1024u /* Of a JOIN: all that a stranger may say. */
+#define SYNC_MAX_ADDRS     8u
+#define SYNC_MAX_CHAIN     1024u
+#define SYNC_SEEN_PEERS    1024u /* Of one report; what is beyond goes untold. */
+#define SYNC_SEEN_PORTS    512u
+#define SYNC_CALL_BODY     (1024u * 1024) /* Of a call. */
+#define SYNC_CALL_PART     (32u * 1024)   /* Of an answer, in one message. */
+#define SYNC_CALL_WINDOW   (128u * 1024) /* Bytes of an answer that TOOK has not confirmed. */
+#define SYNC_CALL_PAIRS    16u
+#define SYNC_CALL_TEXT     2048u /* Of a path or value. */
+#define SYNC_SEEN_SERVICES 512u
+#define SYNC_SEEN_WRONG    256u
 
 enum sync_type {
     SYNC_JOIN = 1,
@@ -158,16 +159,28 @@ struct sync_seen_wrong {
     char why[256];
 };
 
+/* What a service of that host does; texts are printable. */
+struct sync_seen_service {
+    char name[SYNC_NAME_SIZE];
+    char state[16];
+    char health[16]; /* "" = it has no check. */
+    char exit[96];   /* How its program ended last, or "". */
+    char problem[240];
+    uint32_t pid, restarts;
+    int64_t since; /* Of the state: milliseconds since 1970. */
+};
+
 /* A whole report: it takes the place of the one before. */
 struct sync_seen {
     uint16_t host; /* Whose; what a follower says of this is not believed. */
     bool gone;     /* The founder does not hear it any more. */
     uint64_t
         revision; /* Of the founder's store: carried out here, or among what is wrong. */
-    uint16_t n_peers, n_ports, n_wrong;
+    uint16_t n_peers, n_ports, n_wrong, n_services;
     struct sync_seen_peer *peer; /* Rising by host. */
     struct sync_seen_port *port;
     struct sync_seen_wrong *wrong;
+    struct sync_seen_service *service;
 };
 
 struct sync_pairs {

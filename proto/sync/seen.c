@@ -1,10 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What hosts report of their links and ports. */
+/* What hosts report of their links, ports and services. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/xalloc.h"
 #include "proto/sync/message_internal.h"
+
+static void wr_services(struct wr *w, const struct sync_seen *seen)
+{
+    w->bad = w->bad || seen->n_services > SYNC_SEEN_SERVICES;
+    wr_u16(w, seen->n_services);
+    for (unsigned i = 0; i < seen->n_services && !w->bad; i++) {
+        const struct sync_seen_service *service = &seen->service[i];
+
+        wr_str8(w, service->name);
+        wr_str8(w, service->state);
+        wr_str8(w, service->health);
+        wr_str8(w, service->exit);
+        wr_str8(w, service->problem);
+        wr_u32(w, service->pid);
+        wr_u32(w, service->restarts);
+        wr_u64(w, (uint64_t)service->since);
+    }
+}
 
 void wr_seen(struct wr *w, const struct sync_seen *seen)
 {
@@ -36,6 +54,7 @@ void wr_seen(struct wr *w, const struct sync_seen *seen)
         wr_str8(w, seen->wrong[i].what);
         wr_str8(w, seen->wrong[i].why);
     }
+    wr_services(w, seen);
 }
 
 /* A byte that says yes or no. */
@@ -53,6 +72,26 @@ static void cur_plain(struct cur *c, char *out, size_t room)
     cur_str8(c, out, room);
     for (const char *p = out; !c->bad && *p; p++) {
         c->bad = *p < 0x20 || *p > 0x7e;
+    }
+}
+
+static void cur_services(struct cur *c, struct sync_seen *seen)
+{
+    uint16_t n = cur_u16(c);
+
+    c->bad = c->bad || n > SYNC_SEEN_SERVICES;
+    seen->service = xcalloc(c->bad ? 0 : n, sizeof(*seen->service));
+    while (!c->bad && seen->n_services < n) {
+        struct sync_seen_service *service = &seen->service[seen->n_services++];
+
+        cur_plain(c, service->name, sizeof(service->name));
+        cur_plain(c, service->state, sizeof(service->state));
+        cur_plain(c, service->health, sizeof(service->health));
+        cur_plain(c, service->exit, sizeof(service->exit));
+        cur_plain(c, service->problem, sizeof(service->problem));
+        service->pid = cur_u32(c);
+        service->restarts = cur_u32(c);
+        service->since = (int64_t)cur_u64(c);
     }
 }
 
@@ -98,6 +137,7 @@ void cur_seen(struct cur *c, struct sync_seen *seen)
         cur_plain(c, wrong->what, sizeof(wrong->what));
         cur_plain(c, wrong->why, sizeof(wrong->why));
     }
+    cur_services(c, seen);
 }
 
 struct sync_seen sync_seen_copy(const struct sync_seen *seen)
@@ -116,6 +156,10 @@ struct sync_seen sync_seen_copy(const struct sync_seen *seen)
     for (unsigned i = 0; i < seen->n_wrong; i++) {
         copy.wrong[i] = seen->wrong[i];
     }
+    copy.service = xcalloc(seen->n_services, sizeof(*copy.service));
+    for (unsigned i = 0; i < seen->n_services; i++) {
+        copy.service[i] = seen->service[i];
+    }
     return copy;
 }
 
@@ -124,6 +168,7 @@ void sync_seen_done(struct sync_seen *seen)
     free(seen->peer);
     free(seen->port);
     free(seen->wrong);
+    free(seen->service);
     *seen = (struct sync_seen){0};
 }
 
@@ -138,11 +183,20 @@ static bool same_port(const struct sync_seen_port *a, const struct sync_seen_por
     return a->net == b->net && a->state == b->state && strcmp(a->name, b->name) == 0;
 }
 
+static bool same_service(const struct sync_seen_service *a,
+                         const struct sync_seen_service *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->state, b->state) == 0 &&
+           strcmp(a->health, b->health) == 0 && strcmp(a->exit, b->exit) == 0 &&
+           strcmp(a->problem, b->problem) == 0 && a->pid == b->pid &&
+           a->restarts == b->restarts && a->since == b->since;
+}
+
 bool sync_seen_equal(const struct sync_seen *a, const struct sync_seen *b)
 {
     bool same = a->host == b->host && a->gone == b->gone && a->n_peers == b->n_peers &&
                 a->n_ports == b->n_ports && a->n_wrong == b->n_wrong &&
-                a->revision == b->revision;
+                a->revision == b->revision && a->n_services == b->n_services;
 
     for (unsigned i = 0; same && i < a->n_peers; i++) {
         same = same_peer(&a->peer[i], &b->peer[i]);
@@ -153,6 +207,9 @@ bool sync_seen_equal(const struct sync_seen *a, const struct sync_seen *b)
     for (unsigned i = 0; same && i < a->n_wrong; i++) {
         same = strcmp(a->wrong[i].what, b->wrong[i].what) == 0 &&
                strcmp(a->wrong[i].why, b->wrong[i].why) == 0;
+    }
+    for (unsigned i = 0; same && i < a->n_services; i++) {
+        same = same_service(&a->service[i], &b->service[i]);
     }
     return same;
 }

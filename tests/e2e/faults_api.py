@@ -190,7 +190,7 @@ def requests():
         ("GET", "/v1/resolve?type=A", "", JSON, {}, 400, "name"),
         ("GET", "/v1/resolve?name=web&type=BANANA", "", JSON, {}, 400, "type"),
         ("GET", "/v1/routers", "", JSON, {}, 501, "not built yet"),
-        ("PUT", "/v1/services/x", "{}", JSON, {}, 501, "not built yet"),
+        ("PUT", "/v1/services/x", "{}", JSON, {}, 400, "network"),
         ("POST", "/v1/hosts/alpha/revoke", "", JSON, {}, 501, "not built yet"),
     ]
     for body in deep:

@@ -95,11 +95,11 @@ not_yet 'host revoke' host revoke alpha
 for flag in delay jitter loss rate duplicate reorder; do
     not_yet "$flag" link set beta "--$flag" 1
 done
-for noun in router service store; do
+for noun in router store; do
     not_yet "$noun" "$noun" ls
 done
 not_yet 'router' router create r1
-not_yet 'service' service create s1 --net lan1 -- true
+not_yet 'service migrate' service migrate s1 --to beta
 for noun in doctor history; do
     not_yet "$noun" "$noun"
 done
@@ -149,7 +149,8 @@ cat >"$T/bad.expected" <<'EOF'
 16:11: networks.lab.ipv4: 
 17:17: networks.lab.forwarding: 
 19:3: routers.edge: 
-21:3: services.wiki: 
+21:9: services.wiki.network: is missing
+21:9: services.wiki.command: is missing
 22:1: stores: unknown key
 EOF
 for verb in validate diff apply; do
@@ -198,7 +199,7 @@ starts 2 '--log-level: loud is no level' --log-level loud
 starts 2 '--store: foo: is no store' --store foo:
 starts 1 '--store: .*etcd.*not built yet' --store etcd://192.0.2.1:2379
 starts 1 '--api: .*not built yet' --api 192.0.2.1:443
-starts 1 '--services: .*not built yet' --services nobody
+starts 2 '--services: there is no user no-such' --services no-such
 starts 2 "$T/none.yaml: No such file" --config "$T/none.yaml"
 starts 2 'Is a directory' --config "$T"
 starts 2 'too large' --config /dev/zero

@@ -92,7 +92,8 @@ static void test_wrong_usage_is_one_line_and_2(void **state)
 static void test_refused_by_name_is_1(void **state)
 {
     (void)state;
-    assert_int_equal(run("--services nobody"), 1);
+    assert_int_equal(run("--services nobody"), OPTIONS_GO);
+    assert_string_equal(start.services, "nobody");
     assert_int_equal(run("--store etcd://192.0.2.1:2379"), 1);
     assert_non_null(strstr(said, "etcd store is refused"));
     assert_int_equal(run("--services nobody --log-level loud"), 2);

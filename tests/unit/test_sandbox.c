@@ -84,7 +84,7 @@ static int in_control(void)
 {
     int fd;
 
-    if (sandbox_control(NULL, NULL) < 0)
+    if (sandbox_control(&(struct sandbox_folders){0}) < 0)
         return 1;
     fd = open("/etc/passwd", O_RDONLY);
     if (fd < 0 || socket(AF_INET, SOCK_STREAM, 0) < 0)
@@ -135,7 +135,7 @@ static int control_and_keys(void)
 
     snprintf(start.state_dir, sizeof start.state_dir, "%s", state_dir);
     if (store_folder(&start, folder, &has, &err) < 0 || !has ||
-        sandbox_control(folder, NULL) < 0)
+        sandbox_control(&(struct sandbox_folders){.store = folder}) < 0)
         return 1;
     if (!is_refused("keys/root.key", O_RDONLY) || !is_refused("keys/root.key", O_WRONLY) ||
         !is_refused("keys", O_RDONLY | O_DIRECTORY) || !is_refused(".", O_RDONLY))

@@ -185,7 +185,6 @@ static void what_is_not_built_yet(void **state)
            "x.filter.rules.0.port: not a whole number (1 to 65535)\n"
            "x.filter.rules.0.action: \"allow\" is not valid (accept, drop, reject)\n"
            "x: routers are not built yet\n");
-    expect("service", "{}", "x: services are not built yet\n");
 }
 
 static void ports(void **state)

@@ -168,6 +168,11 @@ static bool name_agrees(struct api_request *rq, const struct node *body)
     return true;
 }
 
+void api_submit(struct api_request *rq, struct change *change)
+{
+    change_submit(rq->control, change, changed, rq);
+}
+
 static void submit(struct api_request *rq, enum change_verb verb)
 {
     struct node *body = NULL;
@@ -186,7 +191,7 @@ static void submit(struct api_request *rq, enum change_verb verb)
     change = api_change(rq, "cli");
     item = change_add(change, verb, kind_of(rq)->name, network_of(rq), name_of(rq), body);
     if (take_conditions(rq, item))
-        change_submit(rq->control, change, changed, rq);
+        api_submit(rq, change);
     else
         change_free(change);
 }

@@ -170,6 +170,15 @@ static void begin_call(struct api_request *rq)
     p->call = call_begin(rq->control, rq->to_host, &call, &pass_ops, p);
 }
 
+void api_pass_to(struct api_request *rq, const char *host, char *path)
+{
+    free(rq->to_host);
+    rq->to_host = xstrdup(host);
+    free(rq->path);
+    rq->path = path;
+    api_pass(rq);
+}
+
 void api_pass(struct api_request *rq)
 {
     if (!rq->full)

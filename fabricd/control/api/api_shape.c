@@ -11,6 +11,7 @@
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/services/services.h"
 #include "fabricd/switch/switch.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
@@ -531,6 +532,25 @@ static void add_links(struct shape *shape)
     node_free(declared);
 }
 
+/* --- services ------------------------------------------------------------------------------ */
+
+static void add_services(struct shape *shape)
+{
+    const struct control *control = shape->rq->control;
+
+    list_for_each (it, &control->view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+
+        if (is_wanted(shape, "", service->name) &&
+            shape_visible(shape->rq, service->network) &&
+            (shape->network == NULL || strcmp(shape->network, service->network) == 0))
+            add_shown(shape,
+                      object_shown(node_copy(service->body), "", service->name,
+                                   service->revision, service->owner),
+                      services_status(control, service));
+    }
+}
+
 /* --- all ----------------------------------------------------------------------------------- */
 
 static void add_networks(struct shape *shape)
@@ -553,7 +573,7 @@ static struct node *shape_list(struct shape *shape)
         void (*add)(struct shape *);
     } adders[] = {
         {"network", add_networks}, {"port", add_ports}, {"endpoint", add_endpoints},
-        {"host", add_hosts},       {"link", add_links},
+        {"host", add_hosts},       {"link", add_links}, {"service", add_services},
     };
 
     shape->list = node_list();

@@ -32,6 +32,8 @@ void api_get(struct api_request *);
 void api_put(struct api_request *);
 void api_patch(struct api_request *);
 void api_delete(struct api_request *);
+/* Submits a change of one item and answers when the data path has followed. Takes the change. */
+void api_submit(struct api_request *, struct change *);
 
 /* api_file.c */
 void api_apply(struct api_request *);
@@ -94,6 +96,15 @@ void api_events(struct api_request *);
 
 /* api_pass.c: a request for another host goes there, over the link. */
 void api_pass(struct api_request *);
+
+/* The same for a handler that finds that the answer is there. Takes the path. */
+void api_pass_to(struct api_request *, const char *host, char *path);
+
+/* api_services.c */
+void api_service_start(struct api_request *);
+void api_service_stop(struct api_request *);
+void api_service_restart(struct api_request *);
+void api_service_logs(struct api_request *);
 
 /* api_names.c, metrics.c */
 void api_resolve(struct api_request *);

@@ -59,6 +59,30 @@ static void forget_departed(struct objects *all)
     }
 }
 
+/* The endpoint of a service is declared with it. */
+static void drop_service_endpoints(struct objects *all)
+{
+    const struct kind *service = schema_kind("service");
+    size_t n = 0;
+
+    for (size_t i = 0; i < all->n; i++) {
+        struct object *object = &all->list[i];
+        const struct object *its = strcmp(object->kind->name, "endpoint") == 0
+                                       ? objects_find(all, service, NULL, object->name)
+                                       : NULL;
+
+        if (its == NULL ||
+            strcmp(node_get_text(its->body, "network", ""), object->network) != 0) {
+            all->list[n++] = *object;
+            continue;
+        }
+        free(object->network);
+        free(object->name);
+        node_free(object->body);
+    }
+    all->n = n;
+}
+
 int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *out)
 {
     struct store_object fabric;
@@ -70,6 +94,8 @@ int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *
         r = store_each(store, STORE_LOCAL, NULL, NULL, gather, out);
     if ((scopes & APPLY_FABRIC) != 0)
         forget_departed(out);
+    objects_sort(out);
+    drop_service_endpoints(out);
     if (r == 0 && (scopes & APPLY_FABRIC) != 0 &&
         store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
         struct diags diags;
@@ -86,9 +112,36 @@ int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *
     return r;
 }
 
+/* Takes the services that are on one of those networks, or on another local one, out of the file; NULL if
+ * there are none. */
+static struct node *split_services(const struct control *control, struct node *root,
+                                   const struct node *networks)
+{
+    struct node *services = node_get(root, "services"), *mine;
+
+    if (services == NULL || services->kind != NODE_MAP)
+        return NULL;
+    mine = node_map();
+    for (size_t i = services->n; i-- > 0;) {
+        const struct node *body = services->child[i];
+        const char *network =
+            body->kind == NODE_MAP ? node_get_text(body, "network", "") : "";
+
+        if (node_get(networks, network) == NULL &&
+            view_network_in(control->view, STORE_LOCAL, network) == NULL)
+            continue;
+        node_set(mine, services->key[i], node_copy(body));
+        node_remove(services, services->key[i]);
+    }
+    if (mine->n > 0)
+        return mine;
+    node_free(mine);
+    return NULL;
+}
+
 struct node *apply_split(const struct control *control, struct node *root)
 {
-    struct node *networks = node_get(root, "networks"), *mine, *split;
+    struct node *networks = node_get(root, "networks"), *mine, *split, *services;
 
     if (networks == NULL || networks->kind != NODE_MAP)
         return NULL;
@@ -104,6 +157,7 @@ struct node *apply_split(const struct control *control, struct node *root)
         node_free(mine);
         return NULL;
     }
+    services = split_services(control, root, mine);
     for (size_t i = 0; i < mine->n; i++)
         node_remove(networks, mine->key[i]);
     split = node_map();
@@ -112,10 +166,12 @@ struct node *apply_split(const struct control *control, struct node *root)
     if (node_get(root, "hosts") != NULL) /* Ports may name them. */
         node_set(split, "hosts", node_copy(node_get(root, "hosts")));
     node_set(split, "networks", mine);
+    if (services != NULL)
+        node_set(split, "services", services);
     return split;
 }
 
-/* Of a file of local things only networks, and what lives in them, count; its hosts are there so
+/* Of a file of local things only networks, and what lives in them or is on them, count; its hosts are there so
  * that they can be named. */
 static void keep_local_kinds(struct objects *wanted)
 {
@@ -124,7 +180,8 @@ static void keep_local_kinds(struct objects *wanted)
     for (size_t i = 0; i < wanted->n; i++) {
         struct object *object = &wanted->list[i];
 
-        if (object->kind->in_network || strcmp(object->kind->name, "network") == 0) {
+        if (object->kind->in_network || strcmp(object->kind->name, "network") == 0 ||
+            strcmp(object->kind->name, "service") == 0) {
             wanted->list[n++] = *object;
             continue;
         }

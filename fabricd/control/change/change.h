@@ -48,6 +48,7 @@ struct change_item {
     bool update_only;     /* PUT: refused if it does not exist. */
     uint64_t if_revision; /* 0 = any */
     uint16_t vlan;        /* BLOCK */
+    bool restart;         /* PATCH of a service: it is to be started anew. */
     bool held; /* PUT of an endpoint: a program takes it over on the change's host. */
 
     /* PUT of an endpoint, in this host's store whatever its network: */
@@ -73,7 +74,7 @@ struct change {
     bool prune;  /* APPLY */
     bool allow_destroy; /* APPLY, ROLLBACK */
     bool dry_run;
-    bool foreign; /* Another host asks: what is local here stays as it is. Never travels. */
+    bool foreign;    /* Another host asks: what is local here stays as it is. */
     bool local_only; /* APPLY: only what is this host's own. Never travels. */
     struct change_terms terms;
     struct change_item *items;

@@ -21,6 +21,7 @@ static const struct {
     {"create_only", offsetof(struct change_item, create_only)},
     {"update_only", offsetof(struct change_item, update_only)},
     {"held", offsetof(struct change_item, held)},
+    {"restart", offsetof(struct change_item, restart)},
 };
 
 static bool *flag_of(struct change_item *item, size_t i)
@@ -66,6 +67,8 @@ struct node *change_to_node(const struct change *change)
     node_set_int(node, "confirm", change->terms.confirm_ms);
     if (change->dry_run)
         node_set_bool(node, "dry_run", true);
+    if (change->foreign)
+        node_set_bool(node, "foreign", true);
     for (size_t i = 0; i < change->n; i++)
         node_append(items, item_to_node(&change->items[i]));
     node_set(node, "items", items);
@@ -142,6 +145,7 @@ struct change *change_from_node(const struct node *node)
     change->prune = node_get_bool(node, "prune", false);
     change->allow_destroy = node_get_bool(node, "allow_destroy", false);
     change->dry_run = node_get_bool(node, "dry_run", false);
+    change->foreign = node_get_bool(node, "foreign", false);
     ok = terms_from_node(node, &change->terms);
     for (size_t i = 0; ok && i < items->n; i++)
         ok = item_from_node(items->child[i], change);

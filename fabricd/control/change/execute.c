@@ -72,6 +72,12 @@ static int scope_of(struct work *work, const struct change_item *item,
             *out = STORE_LOCAL;
         return 0;
     }
+    if (strcmp(item->kind, "service") == 0) {
+        net = work_network(work, service_network(work->control, item));
+        if (net != NULL) /* Else it says itself that there is none. */
+            *out = net->scope;
+        return 0;
+    }
     if (item->network[0] == '\0')
         return 0;
     net = work_network(work, item->network);
@@ -184,6 +190,8 @@ static int finish(struct work *work, const struct change_item *item, enum store_
         return finish_port(work, item, now, body);
     if (strcmp(item->kind, "endpoint") == 0)
         return finish_endpoint(work, item, scope, now, body);
+    if (strcmp(item->kind, "service") == 0)
+        return finish_service(work, item, scope, now, body);
     if (strcmp(item->kind, "host") == 0)
         return finish_host(work, item, now, body);
     return finish_link(work, item, now, body);
@@ -227,6 +235,16 @@ static int delete_in_network(struct work *work, const char *network, enum store_
 {
     struct view *view = work->control->view;
 
+    list_for_each (it, &view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+        if (strcmp(service->network, network) != 0 ||
+            !work_has(work, service->scope, "service", "", service->name))
+            continue;
+        change_fail(work->result, 409, "network %s is in use by service %s", network,
+                    service->name);
+        err_hint(&work->result->err, "iothctl service rm %s", service->name);
+        return -EBUSY;
+    }
     list_for_each (it, &view->endpoints) {
         struct view_endpoint *ep = list_entry(it, struct view_endpoint, link);
         if (strcmp(ep->network, network) != 0)
@@ -261,6 +279,13 @@ static int refuse_running(struct work *work, const struct change_item *item)
 {
     const struct view_endpoint *ep = work_endpoint(work, item->network, item->name);
 
+    if (view_service_of(work->control->view, item->network, item->name) != NULL &&
+        !item->promote) {
+        change_fail(work->result, 409, "endpoint %s/%s is that of service %s",
+                    item->network, item->name, item->name);
+        err_hint(&work->result->err, "iothctl service rm %s", item->name);
+        return -EBUSY;
+    }
     if (ep == NULL || item->anonymous || item->promote || !work_runs(work, ep))
         return 0;
     change_fail(work->result, 409, "a program runs as %s/%s on host %s; end it first",
@@ -283,6 +308,9 @@ static int execute_delete(struct work *work, const struct change_item *item,
         r = refuse_running(work, item);
     if (r == 0 && strcmp(item->kind, "host") == 0 && node_get_int(now, "number", 0) != 0)
         r = refuse(work, item, 409, -EBUSY, "is a member of the fabric; it can only leave");
+    /* Its name and addresses are free at once; its program is ended where it runs. */
+    if (r == 0 && strcmp(item->kind, "service") == 0)
+        work_delete(work, scope, "endpoint", node_get_text(now, "network", ""), item->name);
     if (r == 0) {
         note_item(work, item, "removed");
         work_delete(work, scope, item->kind, item->network, item->name);

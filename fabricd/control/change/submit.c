@@ -52,7 +52,10 @@ static bool item_is_local(struct control *control, const struct change_item *ite
         if (ep != NULL && !(ep->promote && item->verb == CHANGE_PUT))
             return ep->scope == STORE_LOCAL;
     }
-    net = item->network[0] != '\0' ? view_network(control->view, item->network) : NULL;
+    if (strcmp(item->kind, "service") == 0)
+        net = view_network(control->view, service_network(control, item));
+    else
+        net = item->network[0] != '\0' ? view_network(control->view, item->network) : NULL;
     return net != NULL && net->scope == STORE_LOCAL;
 }
 
@@ -111,15 +114,22 @@ static int choose_addresses(struct submission *s, struct change_result *result,
     work_init(&work, s->control, s->change, result);
     for (size_t i = 0; r == 0 && i < s->change->n; i++) {
         struct change_item *item = &s->change->items[i];
+        struct change_item endpoint = *item;
         struct node *list;
+        bool service = strcmp(item->kind, "service") == 0;
+        char *network = NULL;
 
-        if (item->verb != CHANGE_PUT || strcmp(item->kind, "endpoint") != 0)
+        if (item->verb != CHANGE_PUT || (!service && strcmp(item->kind, "endpoint") != 0))
             continue;
+        if (service) /* It becomes an endpoint of its network. */
+            endpoint.network = network = xstrdup(service_network(s->control, item));
         *failed = item;
-        r = propose_addresses(&work, item, &list);
+        r = propose_addresses(&work, &endpoint, &list);
+        if (r == 0 && list != NULL)
+            hold(s, endpoint.network, list);
+        free(network);
         if (r < 0 || list == NULL)
             continue;
-        hold(s, item->network, list);
         if (item->body == NULL)
             item->body = node_map();
         node_set(item->body, "addresses", list);
@@ -142,14 +152,16 @@ static void got_block(void *aux, struct change_result *result)
 
 static void ask_block(struct submission *s, const struct change_item *item)
 {
+    const char *network = strcmp(item->kind, "service") == 0
+                              ? service_network(s->control, item)
+                              : item->network;
     struct change *change = change_new(control_host(s->control), "run");
     struct change_item *block =
-        change_add(change, CHANGE_BLOCK, "", item->network, control_host(s->control), NULL);
+        change_add(change, CHANGE_BLOCK, "", network, control_host(s->control), NULL);
     const struct view_block *have;
 
     block->vlan = item->body != NULL ? (uint16_t)node_get_int(item->body, "vlan", 0) : 0;
-    have =
-        view_block(s->control->view, item->network, block->vlan, control_host(s->control));
+    have = view_block(s->control->view, network, block->vlan, control_host(s->control));
     block->create_only = have == NULL;
     block->if_revision = have != NULL ? have->revision : 0;
     s->asked_block = true;

@@ -107,6 +107,8 @@ int finish_port(struct work *, const struct change_item *, const struct node *no
                 struct node *body);
 int finish_endpoint(struct work *, const struct change_item *, enum store_scope,
                     const struct node *now, struct node *body);
+int finish_service(struct work *, const struct change_item *, enum store_scope scope,
+                   const struct node *now, struct node *body);
 int finish_host(struct work *, const struct change_item *, const struct node *now,
                 struct node *body);
 int finish_link(struct work *, const struct change_item *, const struct node *now,
@@ -116,6 +118,9 @@ int finish_link(struct work *, const struct change_item *, const struct node *no
  * NULL if it asks for some or keeps its own. Returns 0, or the result is filled in and -errno
  * returned: -ENOSPC if this host's blocks are used up. */
 int propose_addresses(struct work *, const struct change_item *, struct node **out);
+
+/* The network that a service's change names, or that the service has: "" if neither. */
+const char *service_network(struct control *, const struct change_item *);
 
 /* Whether the users and groups that the change lets in exist here; else the result is filled in:
  * check_allow.c. */

@@ -90,6 +90,8 @@ static bool is_known(const struct view *view, const struct store_object *object)
         return view_port(view, object->network, object->name) != NULL;
     if (strcmp(kind, "host") == 0)
         return view_host(view, object->name) != NULL;
+    if (strcmp(kind, "service") == 0)
+        return view_service_in(view, object->scope, object->name) != NULL;
     return true; /* Links: the view does not keep them. */
 }
 
@@ -144,6 +146,18 @@ void events_port(struct control *control, const struct ipc_port *port, bool up)
         return;
     add(control->events, "port", net->name, net->scope == STORE_LOCAL,
         events_entry("port", net->name, port->name, up ? "up" : "down"));
+    wake(control->events);
+}
+
+void events_service(struct control *control, const char *name, const char *state)
+{
+    const struct view_service *service =
+        control->view != NULL ? view_service(control->view, name) : NULL;
+
+    if (control->events == NULL || service == NULL)
+        return;
+    add(control->events, "service", service->network, service->scope == STORE_LOCAL,
+        events_entry("service", "", name, state));
     wake(control->events);
 }
 

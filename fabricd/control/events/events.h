@@ -21,9 +21,10 @@
 
 struct event {
     uint64_t number;
-    const char *type; /* "object", "port", "peer", "tree", "apply", "reset"; static */
-    char *network;    /* Whose visibility counts; "" = everybody's. */
-    bool local;       /* It does not concern other hosts. */
+    const char
+        *type; /* "object", "port", "service", "peer", "tree", "apply", "reset"; static */
+    char *network; /* Whose visibility counts; "" = everybody's. */
+    bool local;    /* It does not concern other hosts. */
     char *json;
 };
 
@@ -43,6 +44,7 @@ void events_free(struct events *);
 
 /* Of this host; harmless where there are no events. */
 void events_port(struct control *, const struct ipc_port *, bool up);
+void events_service(struct control *, const char *name, const char *state);
 void events_peer(struct control *, uint16_t host, bool up);
 
 /* What became of an apply: "verified" (it waits to be accepted), "kept", "rolled-back". */

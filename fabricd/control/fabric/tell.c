@@ -10,6 +10,7 @@
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/services/services.h"
 #include "fabricd/control/trial/standing.h"
 #include "proto/base/log.h"
 
@@ -232,6 +233,7 @@ void tell_message(struct member_conn *c, struct sync_seen *report)
     else
         seen_put(m->control->seen, report);
     standing_noticed(m->control->standing);
+    services_kick(m->control->services); /* Some may wait for one over there. */
     if (c->role == ROLE_FOLLOWER) {
         note_changed(m, c->host);
         tell_kick(m->control);

@@ -16,6 +16,7 @@
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/plugd/plugd_internal.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/services/services.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/log.h"
 #include "proto/base/shm.h"
@@ -488,8 +489,19 @@ static int check(const struct plug_conn *conn, const struct view_network *net,
         err_hint(err, "iothctl net create %s", request->network);
         return -ENOENT;
     }
-    if (!perm_network(&conn->peer, net) ||
-        (request->kind == PLUG_CAPTURE && !perm_full(&conn->peer))) {
+    if ((request->flags & PLUG_SERVICE) != 0) {
+        if (!services_is_keeper(conn->plugd->control, &conn->peer, net->name,
+                                request->name))
+            return err_set(err, -EACCES, "you do not keep a service %s/%s", net->name,
+                           request->name);
+    } else if (request->name[0] != '\0' && request->kind != PLUG_CAPTURE &&
+               view_service_of(conn->plugd->control->view, net->name, request->name)) {
+        err_set(err, -EADDRINUSE, "%s/%s is the name of a service", net->name,
+                request->name);
+        err_hint(err, "iothctl service show %s", request->name);
+        return -EADDRINUSE;
+    } else if (!perm_network(&conn->peer, net) ||
+               (request->kind == PLUG_CAPTURE && !perm_full(&conn->peer))) {
         err_set(err, -EACCES, "network %s is not open to you", net->name);
         err_hint(err, "its owner: iothctl net set %s allow=uid:%u", net->name,
                  (unsigned)conn->peer.uid);

@@ -6,6 +6,7 @@
 
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/services/services.h"
 #include "proto/base/xalloc.h"
 
 /* Reports by host, rising. */
@@ -164,6 +165,18 @@ static void own_ports(const struct control *control, struct sync_seen *out)
     }
 }
 
+static void own_services(const struct control *control, struct sync_seen *out)
+{
+    out->service = xcalloc(SYNC_SEEN_SERVICES, sizeof(*out->service));
+    list_for_each (it, &control->view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+
+        if (service->scope == STORE_FABRIC && out->n_services < SYNC_SEEN_SERVICES &&
+            strcmp(service->host, control_host(control)) == 0)
+            services_tell(control, service, &out->service[out->n_services++]);
+    }
+}
+
 /* Texts of reports are plain ASCII. */
 static void copy_plain(char *out, size_t size, const char *text)
 {
@@ -194,6 +207,7 @@ struct sync_seen seen_own(const struct control *control, uint64_t revision)
     own_ports(control, &own);
     own.wrong = xcalloc(SYNC_SEEN_WRONG, sizeof(*own.wrong));
     reconcile_each_problem(control->reconcile, add_wrong, &own);
+    own_services(control, &own);
     return own;
 }
 
@@ -273,6 +287,22 @@ void seen_each_down(const struct control *control, void (*each)(void *, uint16_t
              host->number < self ? self : host->number);
     }
     seen_each(control->seen, walk_down, &walk);
+}
+
+/* --- services ------------------------------------------------------------------------------- */
+
+const struct sync_seen_service *seen_service(const struct control *control,
+                                             const struct view_service *service)
+{
+    const struct view_host *host = view_host(control->view, service->host);
+    const struct sync_seen *report =
+        host != NULL && host->number != 0 ? seen_of(control->seen, host->number) : NULL;
+
+    for (unsigned i = 0; report != NULL && i < report->n_services; i++) {
+        if (strcmp(report->service[i].name, service->name) == 0)
+            return &report->service[i];
+    }
+    return NULL;
 }
 
 /* --- ports ---------------------------------------------------------------------------------- */

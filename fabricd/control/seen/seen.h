@@ -52,6 +52,10 @@ enum seen_pair seen_pair(const struct control *, uint16_t a, uint16_t b,
 void seen_each_down(const struct control *, void (*each)(void *aux, uint16_t a, uint16_t b),
                     void *aux);
 
+/* What another host says of a service of its own, or NULL. */
+const struct sync_seen_service *seen_service(const struct control *,
+                                             const struct view_service *);
+
 /* "up", "down", "pending", or "unknown" of a declared port, on whatever host it is. */
 const char *seen_port_state(const struct control *, const struct view_port *);
 

@@ -114,6 +114,12 @@ static void free_port(struct view_port *port)
     free(port);
 }
 
+static void free_service(struct view_service *service)
+{
+    node_free(service->body);
+    free(service);
+}
+
 void view_free_block(struct view_block *block)
 {
     if (block == NULL)
@@ -218,6 +224,32 @@ struct view_port *view_port(const struct view *view, const char *network, const 
     struct view_port *port = port_in(view, STORE_FABRIC, network, name);
 
     return port != NULL ? port : port_in(view, STORE_LOCAL, network, name);
+}
+
+struct view_service *view_service_in(const struct view *view, enum store_scope scope,
+                                     const char *name)
+{
+    list_for_each (it, &view->services) {
+        struct view_service *service = list_entry(it, struct view_service, link);
+        if (service->scope == scope && strcmp(service->name, name) == 0)
+            return service;
+    }
+    return NULL;
+}
+
+struct view_service *view_service(const struct view *view, const char *name)
+{
+    struct view_service *service = view_service_in(view, STORE_FABRIC, name);
+
+    return service != NULL ? service : view_service_in(view, STORE_LOCAL, name);
+}
+
+struct view_service *view_service_of(const struct view *view, const char *network,
+                                     const char *name)
+{
+    struct view_service *service = view_service(view, name);
+
+    return service != NULL && strcmp(service->network, network) == 0 ? service : NULL;
 }
 
 struct view_host *view_host(const struct view *view, const char *name)
@@ -442,6 +474,13 @@ static void forget(struct view *view, const struct store_object *object)
             view->n_hosts--;
             free_host(host);
         }
+    } else if (strcmp(object->kind, "service") == 0) {
+        struct view_service *service = view_service_in(view, object->scope, object->name);
+        if (service != NULL) {
+            list_remove(&service->link);
+            view->n_services--;
+            free_service(service);
+        }
     } else if (strcmp(object->kind, "block") == 0) {
         forget_block(view, object);
     }
@@ -468,6 +507,11 @@ static void learn(struct view *view, const struct store_object *object, struct n
         list_append(&view->hosts, &host->link);
         view->n_hosts++;
         kept = true;
+    } else if (strcmp(object->kind, "service") == 0) {
+        struct view_service *service = view_parse_service(object, body);
+        list_append(&view->services, &service->link);
+        view->n_services++;
+        kept = true;
     } else if (strcmp(object->kind, "block") == 0) {
         add_block(view, view_parse_block(object, body));
     }
@@ -477,7 +521,8 @@ static void learn(struct view *view, const struct store_object *object, struct n
 
 static bool is_ours(const char *kind)
 {
-    static const char *const kinds[] = {"network", "endpoint", "port", "host", "block"};
+    static const char *const kinds[] = {"network", "endpoint", "port",
+                                        "host",    "block",    "service"};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kind, kinds[i]) == 0)
@@ -492,8 +537,13 @@ static const char *owner_now(const struct view *view, const struct store_object 
     const struct view_network *net;
     const struct view_endpoint *ep;
     const struct view_port *port;
+    const struct view_service *service;
     const struct view_host *host;
 
+    if (strcmp(object->kind, "service") == 0) {
+        service = view_service_in(view, object->scope, object->name);
+        return service != NULL ? service->owner : "";
+    }
     if (strcmp(object->kind, "network") == 0) {
         net = view_network_in(view, object->scope, object->name);
         return net != NULL ? net->owner : "";
@@ -559,6 +609,7 @@ struct view *view_new(struct store *store, struct err *err)
     list_init(&view->hosts);
     list_init(&view->ports);
     list_init(&view->blocks);
+    list_init(&view->services);
     r = store_each(store, STORE_FABRIC, NULL, NULL, read_one, view);
     if (r == 0)
         r = store_each(store, STORE_LOCAL, NULL, NULL, read_one, view);
@@ -585,6 +636,8 @@ void view_free(struct view *view)
         free_host(list_entry(it, struct view_host, link));
     list_for_each_safe (it, &view->ports)
         drop_port(view, list_entry(it, struct view_port, link));
+    list_for_each_safe (it, &view->services)
+        free_service(list_entry(it, struct view_service, link));
     list_for_each_safe (it, &view->blocks)
         drop_block(view, list_entry(it, struct view_block, link));
     map_clear(&view->plan_blocks);

@@ -12,6 +12,8 @@
  *            object
  *   host     number, key and sign_key (64 hexadecimal digits), listens (list of ADDR:PORT where
  *            it says it can be reached), founder, besides the declared address
+ *   service  _from: the host that asked last for what it is, absent if that was not the host's
+ *            own user; _restarts: how often somebody has asked for a restart
  *   block    (network, VLAN.HOST): vlan, host, ranges (list of [first address, number])
  * Keys that begin with _ are never shown.
  */
@@ -83,6 +85,17 @@ struct view_host {
     struct node *body;
 };
 
+struct view_service {
+    struct list link;
+    enum store_scope scope; /* Its network's. */
+    uint64_t revision;
+    char name[VIEW_NAME_SIZE];
+    char network[VIEW_NAME_SIZE];
+    char host[VIEW_NAME_SIZE];
+    char owner[VIEW_OWNER];
+    struct node *body;
+};
+
 /* A declared port. */
 struct view_port {
     struct list link;
@@ -108,8 +121,9 @@ struct view_block {
 struct view {
     struct store *store;
     struct store_watch watch;
-    struct list networks, endpoints, hosts, ports, blocks; /* struct view_X's link */
-    size_t n_networks, n_endpoints, n_hosts, n_ports;
+    struct list networks, endpoints, hosts, ports, blocks,
+        services; /* struct view_X's link */
+    size_t n_networks, n_endpoints, n_hosts, n_ports, n_services;
     struct map network_by_name, network_by_id; /* By scope and name; by 16 digits. */
     struct map port_by_name, port_by_tap; /* By scope, network, name; host, interface. */
     struct map plan_blocks;               /* By network and VLAN: heads of lists. */
@@ -131,6 +145,12 @@ struct view_endpoint *view_endpoint(const struct view *, const char *network,
 struct view_endpoint *view_endpoint_in(const struct view *, enum store_scope,
                                        const char *network, const char *name);
 struct view_port *view_port(const struct view *, const char *network, const char *name);
+/* The service whose endpoint that is, or NULL. */
+struct view_service *view_service_of(const struct view *, const char *network,
+                                     const char *name);
+struct view_service *view_service(const struct view *, const char *name);
+struct view_service *view_service_in(const struct view *, enum store_scope,
+                                     const char *name);
 struct view_host *view_host(const struct view *, const char *name);
 struct view_host *view_host_by_number(const struct view *, uint16_t number);
 struct view_block *view_block(const struct view *, const char *network, uint16_t vlan,
@@ -160,6 +180,7 @@ struct view_network *view_parse_network(const struct store_object *, struct node
 struct view_endpoint *view_parse_endpoint(const struct store_object *, const struct node *);
 struct view_host *view_parse_host(const struct store_object *, struct node *body);
 struct view_port *view_parse_port(const struct store_object *, struct node *body);
+struct view_service *view_parse_service(const struct store_object *, struct node *body);
 struct view_block *view_parse_block(const struct store_object *, const struct node *);
 void view_free_network(struct view_network *);
 void view_free_block(struct view_block *);

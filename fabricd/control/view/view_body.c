@@ -155,6 +155,21 @@ struct view_port *view_parse_port(const struct store_object *object, struct node
     return port;
 }
 
+struct view_service *view_parse_service(const struct store_object *object,
+                                        struct node *body)
+{
+    struct view_service *service = xcalloc(1, sizeof(*service));
+
+    service->scope = object->scope;
+    service->revision = object->revision;
+    set_name(service->name, object->name);
+    set_name(service->network, node_get_text(body, "network", ""));
+    set_name(service->host, node_get_text(body, "host", ""));
+    set_owner(service->owner, object);
+    service->body = body;
+    return service;
+}
+
 struct view_block *view_parse_block(const struct store_object *object,
                                     const struct node *body)
 {

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fabricd/control/services/services.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fabricd/control/events/events.h"
+#include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/seen/seen.h"
+#include "fabricd/control/services/services_internal.h"
+#include "proto/base/log.h"
+#include "proto/base/xalloc.h"
+#include "proto/model/node.h"
+
+#define RETRY    (2 * MTIME_SEC)
+#define END_WAIT (8 * MTIME_SEC) /* A keeper gives its program five. */
+
+struct service *service_find(const struct services *services, const char *name)
+{
+    list_for_each (it, &services->list) {
+        struct service *service = list_entry(it, struct service, link);
+        if (strcmp(service->name, name) == 0)
+            return service;
+    }
+    return NULL;
+}
+
+struct service *service_get(struct services *services, const char *name)
+{
+    struct service *service = service_find(services, name);
+
+    if (service != NULL)
+        return service;
+    service = xcalloc(1, sizeof(*service));
+    service->services = services;
+    memcpy(service->name, name, strnlen(name, sizeof(service->name) - 1));
+    list_append(&services->list, &service->link);
+    return service;
+}
+
+static void free_service(struct service *service)
+{
+    if (service->conn != NULL)
+        keeper_drop(service->conn);
+    list_remove(&service->link);
+    free(service->told);
+    free(service);
+}
+
+static void retry_later(struct services *services, mtime_t at)
+{
+    if (services->retry.index == 0 || at < services->retry.due)
+        loop_timer_set(services->control->loop, &services->retry, at);
+}
+
+/* Others are told. */
+static void noticed(struct control *control)
+{
+    if (control->member_ops != NULL && control->member_ops->noticed != NULL)
+        control->member_ops->noticed(control);
+}
+
+/* --- what it waits for ---------------------------------------------------------------------- */
+
+static bool is_down(const char *state)
+{
+    return strcmp(state, "stopped") == 0 || strcmp(state, "failed") == 0 ||
+           strcmp(state, "refused") == 0;
+}
+
+/* Why the service may not run now for those that it names under the key; false if it may. */
+static bool waits(struct service *service, const struct view_service *wanted,
+                  const char *key)
+{
+    const struct control *control = service->services->control;
+    const struct node *list = node_get(wanted->body, key);
+    bool requires = strcmp(key, "requires") == 0;
+
+    for (size_t i = 0; list != NULL && i < list->n; i++) {
+        const char *name = list->child[i]->text;
+        const struct view_service *other = view_service(control->view, name);
+        const char *state = other != NULL ? services_state(control, other) : "stopped";
+        bool idle = other == NULL || !node_get_bool(other->body, "run", true);
+
+        if (strcmp(state, "running") == 0 || (!requires && idle))
+            continue;
+        /* One that runs goes on while another is on its way up again. */
+        if (service->has_keeper && !service->ending && (!requires || !is_down(state)))
+            continue;
+        snprintf(service->why, sizeof(service->why), "%s service %s, which %s",
+                 requires ? "requires" : "comes after", name,
+                 other == NULL ? "does not exist" : "is not running");
+        service->waits = true;
+        return true;
+    }
+    return false;
+}
+
+static bool is_foreign(const struct control *control, const struct view_service *wanted)
+{
+    return strcmp(node_get_text(wanted->body, "_from", ""), control_host(control)) != 0;
+}
+
+/* Whether the service is to have a keeper now; else service->why says why not. */
+static bool may_run(struct service *service, const struct view_service *wanted)
+{
+    const struct services *services = service->services;
+
+    service->why[0] = '\0';
+    service->waits = false;
+    if (!node_get_bool(wanted->body, "run", true))
+        return false;
+    if (is_foreign(services->control, wanted) && services->foreign == (uid_t)-1) {
+        snprintf(service->why, sizeof(service->why),
+                 "another host asks for it, and fabricd runs here without --services USER");
+        return false;
+    }
+    return !waits(service, wanted, "requires") && !waits(service, wanted, "after");
+}
+
+/* --- carrying it out ------------------------------------------------------------------------ */
+
+static void started(void *aux, struct ipc_message *reply)
+{
+    struct service *service = aux;
+    struct services *services = service->services;
+
+    service->asked = false;
+    if (reply != NULL && reply->head.type == IPC_SERVICE) {
+        service->failure[0] = '\0';
+        services_learn(services, &reply->body.service);
+        return;
+    }
+    if (reply == NULL || reply->head.type != IPC_REPLY)
+        return;
+    service->again = loop_now(services->control->loop) + RETRY;
+    /* One that survived a whole daemon is about to come. */
+    if (reply->body.reply.code == -EBUSY) {
+        service->again = loop_now(services->control->loop) + RETRY / 10;
+    } else if (strcmp(service->failure, reply->body.reply.why) != 0) {
+        snprintf(service->failure, sizeof(service->failure), "%.230s",
+                 reply->body.reply.why);
+        log_warn("service %s: %s", service->name, service->failure);
+        noticed(services->control);
+    }
+    retry_later(services, service->again);
+}
+
+static void start_keeper(struct service *service, const struct view_service *wanted)
+{
+    struct services *services = service->services;
+    struct ipc_start_service ask = {.foreign = is_foreign(services->control, wanted)};
+
+    if (service->asked)
+        return;
+    if (service->again > loop_now(services->control->loop)) {
+        retry_later(services, service->again);
+        return;
+    }
+    memcpy(ask.name, service->name, sizeof(ask.name));
+    service->asked = true;
+    chan_ask(&services->control->parent, IPC_START_SERVICE, &ask, 0, started, service);
+}
+
+static void tell(struct service *service, const struct view_service *wanted)
+{
+    struct node *message = node_map();
+    char *text;
+
+    node_set_text(message, "type", "want");
+    node_set_int(message, "restarts", node_get_int(wanted->body, "_restarts", 0));
+    node_set(message, "service", node_copy(wanted->body));
+    text = node_to_json(message, 0);
+    node_free(message);
+    if (service->told != NULL && strcmp(service->told, text) == 0) {
+        free(text);
+        return;
+    }
+    if (!keeper_say(service, text)) {
+        free(text);
+        retry_later(service->services, loop_now(service->services->control->loop) + RETRY);
+        return;
+    }
+    free(service->told);
+    service->told = text;
+}
+
+static void end_keeper(struct service *service)
+{
+    struct services *services = service->services;
+    struct ipc_delete del = {.type = IPC_SERVICE, .id = ipc_service_id(service->name)};
+    mtime_t now = loop_now(services->control->loop);
+
+    if (!service->ending)
+        service->end_by = now + END_WAIT;
+    service->ending = true;
+    if (service->conn != NULL &&
+        (service->told == NULL || strcmp(service->told, "end") != 0) &&
+        keeper_say(service, "{\"type\":\"end\"}")) {
+        free(service->told);
+        service->told = xstrdup("end");
+    }
+    if (now >= service->end_by) {
+        log_warn("service %s: its keeper does not end, killing it", service->name);
+        chan_send(&services->control->parent, IPC_DELETE, &del, NULL, 0);
+        service->end_by = now + END_WAIT;
+    }
+    retry_later(services, service->end_by);
+}
+
+static void run_service(struct services *services, const struct view_service *wanted)
+{
+    struct service *service = service_get(services, wanted->name);
+
+    service->placed = true;
+    if (!may_run(service, wanted)) {
+        if (service->has_keeper)
+            end_keeper(service);
+        return;
+    }
+    /* One that was told to end goes first. */
+    if (service->ending && service->has_keeper) {
+        end_keeper(service);
+        return;
+    }
+    if (!service->has_keeper)
+        start_keeper(service, wanted);
+    else if (service->conn != NULL)
+        tell(service, wanted);
+}
+
+static void run(struct loop_timer *timer, mtime_t now)
+{
+    struct services *services = list_entry(timer, struct services, run);
+    struct control *control = services->control;
+
+    (void)now;
+    if (!reconcile_ready(control->reconcile) || !chan_up(&control->parent))
+        return;
+    list_for_each (it, &services->list)
+        list_entry(it, struct service, link)->placed = false;
+    list_for_each (it, &control->view->services) {
+        const struct view_service *wanted = list_entry(it, struct view_service, link);
+
+        if (strcmp(wanted->host, control_host(control)) == 0 &&
+            view_service(control->view, wanted->name) == wanted)
+            run_service(services, wanted);
+    }
+    list_for_each_safe (it, &services->list) {
+        struct service *service = list_entry(it, struct service, link);
+
+        if (service->placed)
+            continue;
+        if (service->has_keeper)
+            end_keeper(service);
+        else if (!service->asked)
+            free_service(service);
+    }
+}
+
+void services_kick(struct services *services)
+{
+    if (services != NULL)
+        loop_timer_set(services->control->loop, &services->run,
+                       loop_now(services->control->loop));
+}
+
+static void retry(struct loop_timer *timer, mtime_t now)
+{
+    (void)now;
+    services_kick(list_entry(timer, struct services, retry));
+}
+
+static void committed(struct store_watch *watch, uint64_t revision,
+                      const struct store_object *changes, size_t n)
+{
+    (void)revision;
+    (void)changes;
+    (void)n;
+    services_kick(list_entry(watch, struct services, watch));
+}
+
+/* --- what is told --------------------------------------------------------------------------- */
+
+void service_changed(struct service *service, const char *was)
+{
+    struct control *control = service->services->control;
+
+    if (strcmp(service->seen.state, was) != 0)
+        events_service(control, service->name, service->seen.state);
+    noticed(control);
+    services_kick(service->services);
+}
+
+void services_learn(struct services *services, const struct ipc_service *body)
+{
+    struct service *service;
+
+    if (services == NULL)
+        return;
+    service = service_get(services, body->name);
+    service->has_keeper = true;
+    service->pid = body->pid;
+    service->uid = body->uid;
+    service->asked = false;
+    services_kick(services);
+}
+
+void services_gone(struct services *services, const struct ipc_service *body)
+{
+    struct service *service = services != NULL ? service_find(services, body->name) : NULL;
+
+    if (service == NULL || service->pid != body->pid)
+        return;
+    if (service->conn != NULL)
+        keeper_drop(service->conn);
+    if (!service->ending) {
+        log_warn("service %s: its keeper is gone", service->name);
+        service->again = loop_now(services->control->loop) + RETRY / 10;
+    }
+    service->has_keeper = service->ending = false;
+    service->pid = 0;
+    memset(&service->seen, 0, sizeof(service->seen));
+    events_service(services->control, service->name, "stopped");
+    noticed(services->control);
+    services_kick(services);
+}
+
+/* --- what others ask ------------------------------------------------------------------------ */
+
+bool services_is_keeper(const struct control *control, const struct fd_peer *peer,
+                        const char *network, const char *name)
+{
+    const struct view_service *wanted = view_service_of(control->view, network, name);
+    const struct service *service =
+        control->services != NULL ? service_find(control->services, name) : NULL;
+
+    return wanted != NULL && service != NULL && service->has_keeper && !service->ending &&
+           service->pid == (uint32_t)peer->pid &&
+           strcmp(wanted->host, control_host(control)) == 0;
+}
+
+bool services_is_user(const struct control *control, uid_t uid)
+{
+    return control->services != NULL && uid == control->services->foreign &&
+           uid != (uid_t)-1;
+}
+
+static void own(const struct control *control, const struct view_service *wanted,
+                struct sync_seen_service *out)
+{
+    const struct service *service =
+        control->services != NULL ? service_find(control->services, wanted->name) : NULL;
+    const char *state = "stopped";
+
+    *out = service != NULL && service->has_keeper ? service->seen
+                                                  : (struct sync_seen_service){.name = ""};
+    memcpy(out->name, wanted->name, sizeof(out->name));
+    if (service != NULL && (service->why[0] != '\0' || service->failure[0] != '\0'))
+        snprintf(out->problem, sizeof(out->problem), "%s",
+                 service->why[0] != '\0' ? service->why : service->failure);
+    if (out->state[0] != '\0')
+        return;
+    if (node_get_bool(wanted->body, "run", true))
+        state = service == NULL               ? "starting"
+                : service->waits              ? "waiting"
+                : service->why[0] != '\0'     ? "refused"
+                : service->failure[0] != '\0' ? "failed"
+                                              : "starting";
+    snprintf(out->state, sizeof(out->state), "%s", state);
+}
+
+void services_tell(const struct control *control, const struct view_service *wanted,
+                   struct sync_seen_service *out)
+{
+    own(control, wanted, out);
+}
+
+/* What is known of the service, wherever it is. */
+static void look(const struct control *control, const struct view_service *wanted,
+                 struct sync_seen_service *out)
+{
+    const struct sync_seen_service *told;
+
+    if (strcmp(wanted->host, control_host(control)) == 0) {
+        own(control, wanted, out);
+        return;
+    }
+    told = seen_service(control, wanted);
+    *out = told != NULL ? *told : (struct sync_seen_service){.state = "unknown"};
+}
+
+const char *services_state(const struct control *control, const struct view_service *wanted)
+{
+    static const char *const words[] = {"running",   "starting", "backoff",
+                                        "stopping",  "stopped",  "failed",
+                                        "unhealthy", "waiting",  "refused"};
+    struct sync_seen_service seen;
+
+    look(control, wanted, &seen);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(seen.state, words[i]) == 0)
+            return words[i];
+    }
+    return "unknown";
+}
+
+struct node *services_status(const struct control *control,
+                             const struct view_service *wanted)
+{
+    struct sync_seen_service seen;
+    struct node *status = node_map();
+
+    look(control, wanted, &seen);
+    node_set_text(status, "state", services_state(control, wanted));
+    node_set_text(status, "host", wanted->host);
+    if (seen.health[0] != '\0')
+        node_set_text(status, "health", seen.health);
+    if (seen.pid != 0)
+        node_set_int(status, "pid", seen.pid);
+    node_set_int(status, "restarts", seen.restarts);
+    if (seen.since > 0)
+        node_set_int(status, "since", seen.since);
+    if (seen.exit[0] != '\0')
+        node_set_text(status, "exit", seen.exit);
+    if (seen.problem[0] != '\0')
+        node_set_text(status, "problem", seen.problem);
+    return status;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static uid_t user_of(const char *name)
+{
+    char room[4096];
+    struct passwd pw, *found = NULL;
+
+    if (name[0] == '\0' || getpwnam_r(name, &pw, room, sizeof(room), &found) != 0 ||
+        found == NULL)
+        return (uid_t)-1;
+    return pw.pw_uid;
+}
+
+struct services *services_new(struct control *control, int sock, struct err *err)
+{
+    struct services *services = xcalloc(1, sizeof(*services));
+    int r;
+
+    services->control = control;
+    services->foreign = user_of(control->start.services);
+    services->run.expired = run;
+    services->retry.expired = retry;
+    list_init(&services->list);
+    list_init(&services->conns);
+    services->watch.changed = committed;
+    store_watch_add(control->store, &services->watch);
+    r = keepers_open(services, sock);
+    if (r < 0) {
+        err_set(err, r, "the socket of services cannot be watched: %s", err_text(r));
+        fd_close(&sock);
+        services_free(services);
+        return NULL;
+    }
+    return services;
+}
+
+void services_free(struct services *services)
+{
+    if (services == NULL)
+        return;
+    store_watch_remove(&services->watch);
+    loop_timer_set(services->control->loop, &services->run, MTIME_NEVER);
+    loop_timer_set(services->control->loop, &services->retry, MTIME_NEVER);
+    keepers_close(services);
+    list_for_each_safe (it, &services->list)
+        free_service(list_entry(it, struct service, link));
+    free(services);
+}

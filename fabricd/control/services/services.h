@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The services of this host. Each has a keeper (keeper/keeper.c), a process that the parent starts and
+ * that outlives control: it comes to RUN/keep.sock, is told what is wanted, and tells what is.
+ *
+ * Level-triggered: each run compares the services that are placed here, with what they wait for, with
+ * the keepers that there are, and has these started, told or ended. So a control process that was
+ * restarted finds every keeper again, when it comes.
+ *
+ * Bounds: SERVICES_MAX connections of keepers; one that has not said who it is within five seconds
+ * is hung up on. What a keeper says is taken for data of its user: texts are cut and made printable.
+ */
+#ifndef FABRICD_CONTROL_SERVICES_SERVICES_H
+#define FABRICD_CONTROL_SERVICES_SERVICES_H
+
+#include <stdbool.h>
+
+#include "fabricd/control/context.h"
+#include "fabricd/control/view/view.h"
+#include "proto/base/fd.h"
+#include "proto/sync/message.h"
+
+#define SERVICES_MAX 1024u
+
+/* Takes the listening socket. NULL and err on failure. */
+struct services *services_new(struct control *, int sock, struct err *err);
+void services_free(struct services *);
+
+/* Runs before the loop waits again. Harmless on NULL. */
+void services_kick(struct services *);
+
+/* The parent tells of a keeper that there is, or that has ended. */
+void services_learn(struct services *, const struct ipc_service *);
+void services_gone(struct services *, const struct ipc_service *);
+
+/* Whether the peer is the keeper of that service, which is placed on this host's network. */
+bool services_is_keeper(const struct control *, const struct fd_peer *, const char *network,
+                        const char *name);
+
+/* Whether the user is the one of --services: its keepers look up names. */
+bool services_is_user(const struct control *, uid_t uid);
+
+/* The state of a service on whatever host: one of "running", "starting", "backoff", "stopping",
+ * "stopped", "failed", "unhealthy", "waiting", "refused", "unknown". */
+const char *services_state(const struct control *, const struct view_service *);
+
+/* The same with everything, as the API shows it: the caller's. */
+struct node *services_status(const struct control *, const struct view_service *);
+
+/* For this host's report. */
+void services_tell(const struct control *, const struct view_service *,
+                   struct sync_seen_service *out);
+
+#endif

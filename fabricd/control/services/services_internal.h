@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FABRICD_CONTROL_SERVICES_SERVICES_INTERNAL_H
+#define FABRICD_CONTROL_SERVICES_SERVICES_INTERNAL_H
+
+#include "fabricd/control/services/services.h"
+#include "proto/base/door.h"
+
+struct services {
+    struct control *control;
+    struct store_watch watch;
+    struct loop_timer run;   /* Due at once when something has changed, … */
+    struct loop_timer retry; /* … and when something failed. */
+    struct list list;        /* struct service */
+    struct list conns;
+    unsigned n_conns;
+    struct door door;
+    uid_t foreign; /* The user of --services; (uid_t)-1 = none. */
+};
+
+/* A service that is, or was, this host's. */
+struct service {
+    struct list link;
+    struct services *services;
+    char name[VIEW_NAME_SIZE];
+    bool has_keeper;   /* The parent has one. */
+    uint32_t pid, uid; /* Of it. */
+    bool asked;        /* The parent is to start one. */
+    mtime_t again;     /* Not before: the last attempt failed. */
+    struct keeper_conn *conn;
+    char *told;  /* What it was told last over this connection. */
+    bool placed; /* It is here, in this run. */
+    bool ending; /* Its keeper has been told to end. */
+    mtime_t end_by;
+    char why[240];                 /* Why it does not run, or "". */
+    bool waits;                    /* For another one. */
+    char failure[240];             /* Why its keeper could not be started last, or "". */
+    struct sync_seen_service seen; /* As its keeper said last. */
+};
+
+/* A keeper's connection. */
+struct keeper_conn {
+    struct list link;
+    struct services *services;
+    struct service *service; /* NULL until it has said whose it is. */
+    struct loop_watch watch;
+    struct loop_timer late;
+    struct fd_peer peer;
+    int sock;
+};
+
+/* --- services.c ----------------------------------------------------------------------------- */
+
+struct service *service_find(const struct services *, const char *name);
+struct service *service_get(struct services *,
+                            const char *name); /* Made if there is none. */
+
+/* Its keeper said something. */
+void service_changed(struct service *, const char *was);
+
+/* --- keepers.c: the connections ------------------------------------------------------------- */
+
+int keepers_open(struct services *, int sock) __attribute__((warn_unused_result));
+void keepers_close(struct services *);
+
+/* Says it, if there is a connection; true if it went out. */
+bool keeper_say(struct service *, const char *text);
+
+/* Hangs up. */
+void keeper_drop(struct keeper_conn *);
+
+#endif
