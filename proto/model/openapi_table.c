@@ -20,6 +20,8 @@ const struct api_parameter api_parameters[] = {
     {"before", "query", NULL, "Only revisions before this one"},
     {"limit", "query", NULL, "At most so many, 1 to 1000; where there are more, the answer has `next`"},
     {"after", "query", NULL, "Go on behind what an answer before gave as `next`"},
+    {"follow", "query", "0|1", "Go on as the log grows"},
+    {"lines", "query", NULL, "Only so many of the last lines"},
     {"Last-Event-ID", "header", NULL, "Go on behind this event"},
     {"If-Match", "header", NULL, "Only if the object has this revision, in quotes; * = if it exists"},
     {"If-None-Match", "header", NULL, "* = only if the object does not exist"},
@@ -145,7 +147,7 @@ static const struct field any_answer[] = {NONE};
 
 #define APPLY_PARAMETERS "dry_run|prune|allow_destroy|require|within|confirm|If-Match"
 #define EVENTS "text/event-stream"
-#define PROMETHEUS "text/plain"
+#define PLAIN "text/plain"
 
 const struct api_operation api_operations[] = {
     {"GET", "/v1/status", "status", "The daemon, its fabric and what is wrong", NULL, NULL, status_answer, NULL, NULL},
@@ -165,12 +167,16 @@ const struct api_operation api_operations[] = {
     {"GET", "/v1/resolve", "resolve", "Names into addresses, and back", "name|type|network", NULL, resolve_answer, NULL, NULL},
     {"GET", "/v1/macs", "macs", "The MACs that the switches of this host have learnt", "network", NULL, items_answer, NULL, NULL},
     {"GET", "/v1/events", "events", "What happens, as server-sent events", "Last-Event-ID", NULL, NULL, NULL, EVENTS},
+    {"POST", "/v1/services/{name}/start", "startService", "Let a service run", NULL, NULL, any_answer, NULL, NULL},
+    {"POST", "/v1/services/{name}/stop", "stopService", "End a service, and keep it declared", NULL, NULL, any_answer, NULL, NULL},
+    {"POST", "/v1/services/{name}/restart", "restartService", "Start a service anew", NULL, NULL, any_answer, NULL, NULL},
+    {"GET", "/v1/services/{name}/logs", "serviceLogs", "What a service has written", "follow|lines", NULL, NULL, NULL, PLAIN},
     {"POST", "/v1/daemon/stop", "stop", "End the daemon", NULL, NULL, stop_answer, "202", NULL},
     {"GET", "/v1/tokens", "listTokens", "The tokens for the API over TCP", "limit|after", NULL, page_answer, NULL, NULL},
     {"POST", "/v1/tokens", "createToken", "Make a token for the API over TCP", NULL, api_token_body, api_token_answer, "201", NULL},
     {"DELETE", "/v1/tokens/{name}", "deleteToken", "Take a token back", NULL, NULL, NULL, "204", NULL},
     {"GET", "/v1/audit", "audit", "Who asked for which change, the latest first", "limit|after", NULL, page_answer, NULL, NULL},
-    {"GET", "/metrics", "metrics", "Counters in Prometheus' text format", NULL, NULL, NULL, NULL, PROMETHEUS},
+    {"GET", "/metrics", "metrics", "Counters in Prometheus' text format", NULL, NULL, NULL, NULL, PLAIN},
     {"GET", "/openapi.json", "openapi", "This document", NULL, NULL, any_answer, NULL, NULL},
     NONE
 };
