@@ -9,7 +9,8 @@
 
 const struct api_parameter api_parameters[] = {
     {"network", "query", NULL, "Only what is in this network"},
-    {"name", "query", NULL, "A name (web, web.lan1, web.lan1.ioth) or an address"},
+    {"name", "query", NULL, "Of /v1/resolve: a name (web, web.lan1, web.lan1.ioth) or an address; of /v1/events: only of an object of this name"},
+    {"kind", "query", NULL, "Only what is of this kind, as network; several with commas"},
     {"type", "query", "A|AAAA|PTR", "What is asked for; A if not given"},
     {"dry_run", "query", "0|1", "Only answer with the plan"},
     {"prune", "query", "0|1", "Remove, of the kinds that the file declares, what it does not name"},
@@ -53,7 +54,7 @@ static const struct field token_answer[] = {
 };
 
 static const struct field fabric_answer[] = {
-    ITEM("name", "Its name, or null"),
+    TEXT("name", "Its name, or null"),
     TEXT("id", "Its id, 16 hexadecimal digits"),
     TEXT("root", "Public key of its root, 64 hexadecimal digits"),
     TEXT("founder", "The host that has the store"),
@@ -154,7 +155,7 @@ const struct api_operation api_operations[] = {
     {"GET", "/v1/fabric", "fabric", "The fabric", NULL, NULL, fabric_answer, NULL, NULL},
     {"POST", "/v1/fabric/rename", "renameFabric", "Give the fabric a name", NULL, rename_body, fabric_answer, NULL, NULL},
     {"POST", "/v1/fabric/key/drop", "dropRootKey", "Forget the root key, which has been exported", NULL, NULL, NULL, "204", NULL},
-    {"POST", "/v1/hosts/invite", "inviteHost", "Make a token with which one host may join", NULL, invite_body, token_answer, NULL, NULL},
+    {"POST", "/v1/hosts/invite", "inviteHost", "Make a token with which one host may join", NULL, invite_body, token_answer, "201", NULL},
     {"POST", "/v1/hosts/join", "joinFabric", "Join the fabric of a token", NULL, join_body, fabric_answer, NULL, NULL},
     {"POST", "/v1/hosts/leave", "leaveFabric", "Leave the fabric", NULL, NULL, fabric_answer, NULL, NULL},
     {"POST", "/v1/apply", "apply", "Make the fabric what a file says", APPLY_PARAMETERS, api_fabric_file, plan_answer, NULL, NULL},
@@ -166,7 +167,7 @@ const struct api_operation api_operations[] = {
     {"GET", "/v1/export", "export", "The fabric as a file", NULL, NULL, api_fabric_file, NULL, NULL},
     {"GET", "/v1/resolve", "resolve", "Names into addresses, and back", "name|type|network", NULL, resolve_answer, NULL, NULL},
     {"GET", "/v1/macs", "macs", "The MACs that the switches of this host have learnt", "network", NULL, items_answer, NULL, NULL},
-    {"GET", "/v1/events", "events", "What happens, as server-sent events", "Last-Event-ID", NULL, NULL, NULL, EVENTS},
+    {"GET", "/v1/events", "events", "What happens, as server-sent events", "kind|network|name|Last-Event-ID", NULL, NULL, NULL, EVENTS},
     {"POST", "/v1/services/{name}/start", "startService", "Let a service run", NULL, NULL, any_answer, NULL, NULL},
     {"POST", "/v1/services/{name}/stop", "stopService", "End a service, and keep it declared", NULL, NULL, any_answer, NULL, NULL},
     {"POST", "/v1/services/{name}/restart", "restartService", "Start a service anew", NULL, NULL, any_answer, NULL, NULL},

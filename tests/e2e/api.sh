@@ -51,6 +51,27 @@ is "both mistakes are told" '/colour /mtu' "$(field '[.errors[].pointer] | sort 
 code 400 PUT /v1/networks/lan2 -H 'Content-Type: application/yaml' --data-binary 'mtu: [1'
 code 201 PUT /v1/networks/lan2 -H 'Content-Type: application/yaml' --data-binary 'mtu: 4000'
 code 405 POST /v1/networks/lan2
+code 204 OPTIONS /v1/networks/lan2
+code 406 GET /v1/networks -H 'Accept: text/html'
+code 415 PATCH /v1/networks/lan2 -H 'Content-Type: application/json-patch+json' -d '[]'
+code 412 DELETE /v1/networks/lan2 -H 'If-Match: W/"1"'
+code 400 GET /v1/networks?limit=many
+api GET '/v1/networks?limit=1'
+is "a page" '["lan1","lan1"]' "$(jq -c '[.items[0].name, .next]' <<<"$BODY")"
+api GET '/v1/networks?limit=1&after=lan1'
+is "the last page" '["lan2",null]' "$(jq -c '[.items[0].name, .next]' <<<"$BODY")"
+is "the revision is the tag" "\"$(api GET /v1/networks/lan2 && field .revision)\"" \
+    "$(curl -sS -m 10 -o /dev/null -D - --unix-socket "$SOCK" http://localhost/v1/networks/lan2 |
+        tr -d '\r' | sed -n 's/^ETag: //p')"
+code 201 POST /v1/tokens -H 'Content-Type: application/json' -d '{"scope": "read", "name": "ci"}'
+code 200 GET /v1/tokens
+code 204 DELETE /v1/tokens/ci
+code 404 DELETE /v1/tokens/ci
+code 400 POST /v1/tokens -d '{"scope": "all", "colour": 1}'
+is "both mistakes of a token" '/colour /scope' "$(field '[.errors[].pointer] | sort | join(" ")')"
+code 200 GET '/v1/audit?limit=2'
+is "it is written down" '["DELETE","/v1/tokens/ci",404]' \
+    "$(jq -c '.items[1] | [.method, .path, .status]' <<<"$BODY")"
 code 404 GET /v1/nothing
 code 501 GET /v1/routers
 code 200 GET /openapi.json
@@ -98,8 +119,21 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 4242 --regid 4242 --clear-groups true 2
     is "hosts are not his business" 403 "$CODE"
 fi
 
+# Events by kind and name; one that is not known any more is told so.
+code 400 GET /v1/events?kind=weather
+curl -sSN -m 10 --unix-socket "$SOCK" -H 'Last-Event-ID: 0123456789abcdef-1' \
+    'http://localhost/v1/events?kind=network&name=seen' >"$T/events" &
+watching=$!
+wait_for 5 grep -q '"verb":"reset","why":' "$T/events"
+code 201 PUT /v1/networks/unseen -d '{}'
+code 201 PUT /v1/networks/seen -d '{}'
+wait_for 5 grep -q '"name":"seen"' "$T/events"
+is "and of no other" '' "$(grep unseen "$T/events" || true)"
+kill "$watching"
+wait "$watching" || true
+
 # Slow and broken clients hold up nobody.
-"$PYTHON" - "$SOCK" <<'PY'
+"$PYTHON" - "$(e2e_direct alpha)" <<'PY'
 import os, socket, sys, time
 
 def connect():

@@ -158,7 +158,7 @@ def requests():
         ("GET", "/v1/networks/lan1/more/and/more", "", JSON, {}, 404, ""),
         ("GET", "/v1/networks/..%2f..%2fetc", "", JSON, {}, 404, ""),
         ("GET", "/v1/networks/" + "a" * 2000, "", JSON, {}, 404, ""),
-        ("POST", "/v1/networks/lan1", "", JSON, {}, 405, "GET, PUT, PATCH, DELETE"),
+        ("POST", "/v1/networks/lan1", "", JSON, {}, 405, "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ("DELETE", "/v1/networks", "", JSON, {}, 405, "GET"),
         ("GET", "/v1/rollback", "", JSON, {}, 405, "POST"),
         ("BREW", "/v1/status", "", JSON, {}, 405, "GET"),

@@ -81,7 +81,7 @@ mount -t tmpfs -o mode=0755 tmpfs /run
 T=$(mktemp -d "${TMPDIR:-/tmp}/ioth-e2e.XXXXXX")
 CANARY="canary-$$-$RANDOM$RANDOM$RANDOM"
 unset XDG_RUNTIME_DIR XDG_STATE_HOME IOTH_SOCKET IOTH_RUN_DIR IOTH_STATE_DIR
-declare -A E2E_PID=() E2E_DAEMON=()
+declare -A E2E_PID=() E2E_DAEMON=() E2E_PROXIES=()
 E2E_HOSTS=() E2E_ALLOWED=() E2E_SNIFFER='' E2E_LAST=''
 ip link set lo up
 
@@ -226,12 +226,41 @@ ctl() {
 e2e_start() {
     local host=$1 E2E_AT
     shift
+    e2e_unproxy "$host"
     mkdir -p "$T/$host"
     e2e_at "$host"
     "${E2E_AT[@]}" "$FABRICD" --name "$host" --run-dir "$T/$host/run" --state-dir "$T/$host/state" \
         "$@" >>"$T/$host.log" 2>&1 </dev/null &
     E2E_DAEMON[$host]=$!
     wait_for 10 ctl "$host" --no-start status
+    [ -z "${E2E_PROXY:-}" ] || e2e_proxy "$host"
+}
+
+# With E2E_PROXY=FILE all that is said to a daemon's API goes through openapi_proxy.py, which writes
+# into FILE what it finds.
+e2e_proxy() {
+    local run=$T/$1/run
+    mv "$run/api.sock" "$run/api.direct"
+    "$PYTHON" "$E2E_ROOT/tests/e2e/openapi_proxy.py" "$run/api.sock" "$run/api.direct" "$E2E_PROXY" \
+        >>"$T/proxy.out" 2>&1 </dev/null &
+    E2E_PROXIES[$1]=$!
+    wait_for 10 test -S "$run/api.sock"
+    wait_for 10 ctl "$1" --no-start status
+}
+
+# The daemon's own socket, for clients that no proxy could serve in time.
+e2e_direct() {
+    local run=$T/$1/run
+    [ -S "$run/api.direct" ] && echo "$run/api.direct" || echo "$run/api.sock"
+}
+
+e2e_unproxy() {
+    local pid=${E2E_PROXIES[$1]:-}
+    [ -n "$pid" ] || return 0
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    unset "E2E_PROXIES[$1]"
+    rm -f "$T/$1/run/api.sock" "$T/$1/run/api.direct"
 }
 
 # By SIGTERM: all of its processes are gone within a second.
@@ -243,6 +272,7 @@ e2e_stop() {
         wait_for 2 gone "$p"
     done
     unset "E2E_DAEMON[$host]"
+    e2e_unproxy "$host"
 }
 
 # The three processes of a host's daemon: parent, switch, control.
@@ -375,6 +405,9 @@ finish() {
     done
     for host in "${!E2E_DAEMON[@]}"; do
         e2e_stop "$host"
+    done
+    for host in "${!E2E_PROXIES[@]}"; do
+        e2e_unproxy "$host"
     done
     if [ -n "$E2E_SNIFFER" ]; then
         unseen

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fabricd/control/api/media.h"
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/events/events.h"
 #include "tests/unit/control_fixture.h"
@@ -239,8 +240,17 @@ static void test_conditions(void **state)
         const char *match, *none_match;
         int status;
     } table[] = {
-        {NULL, "*", 409}, {"\"999\"", NULL, 412}, {"\"2\"", NULL, 200}, {"2", NULL, 412},
-        {"*", NULL, 200}, {"\"x\"", NULL, 400},   {"\"2", NULL, 412},   {"2\"x", NULL, 400},
+        {NULL, "*", 409},
+        {"\"999\"", NULL, 412},
+        {"\"2\"", NULL, 200},
+        {"2", NULL, 412},
+        {"*", NULL, 200},
+        {"\"x\"", NULL, 412},
+        {"\"2", NULL, 400},
+        {"2\"x", NULL, 400},
+        {"W/\"2\"", NULL, 412},
+        {"", NULL, 400},
+        {"\"1\", \"2\"", NULL, 400},
     };
 
     (void)state;
@@ -262,6 +272,157 @@ static void test_conditions(void **state)
     finish(call);
     assert_int_equal(call->answer.status, 404);
     done(call);
+    free(call);
+    fixture_free(c);
+}
+
+/* Lists by the page, in the order of names, whatever comes and goes meanwhile. */
+static void test_pages(void **state)
+{
+    static const char *const names[] = {"e", "b", "d", "a", "c"};
+    struct control *c = fixture_new("alpha", true);
+    char target[64], path[64];
+    struct call call;
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(path, sizeof(path), "/v1/networks/%s", names[i]);
+        assert_int_equal(status(c, "PUT", path, NULL), 201);
+    }
+    call = request(c, "GET", "/v1/networks", NULL);
+    assert_int_equal(node_get(call.json, "items")->n, 5);
+    assert_null(node_get(call.json, "next"));
+    done(&call);
+    call = request(c, "GET", "/v1/networks?limit=2", NULL);
+    assert_int_equal(node_get(call.json, "items")->n, 2);
+    assert_string_equal(at(node_get(call.json, "items")->child[1], "name", NULL), "b");
+    assert_string_equal(at(call.json, "next", NULL), "b");
+    snprintf(target, sizeof(target), "/v1/networks?limit=2&after=%s",
+             at(call.json, "next", NULL));
+    done(&call);
+    /* What the cursor names may go. */
+    assert_int_equal(status(c, "DELETE", "/v1/networks/b", NULL), 204);
+    call = request(c, "GET", target, NULL);
+    assert_string_equal(at(node_get(call.json, "items")->child[0], "name", NULL), "c");
+    assert_string_equal(at(call.json, "next", NULL), "d");
+    done(&call);
+    call = request(c, "GET", "/v1/networks?limit=2&after=d", NULL);
+    assert_int_equal(node_get(call.json, "items")->n, 1);
+    assert_null(node_get(call.json, "next"));
+    done(&call);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/c/web", NULL), 201);
+    assert_int_equal(status(c, "PUT", "/v1/endpoints/a/web", NULL), 201);
+    call = request(c, "GET", "/v1/endpoints?limit=1", NULL);
+    assert_string_equal(at(call.json, "next", NULL), "a/web");
+    done(&call);
+    call = request(c, "GET", "/v1/endpoints?limit=1&after=a/web", NULL);
+    assert_string_equal(at(node_get(call.json, "items")->child[0], "network", NULL), "c");
+    done(&call);
+    assert_int_equal(status(c, "GET", "/v1/networks?limit=0", NULL), 400);
+    assert_int_equal(status(c, "GET", "/v1/networks?limit=1001", NULL), 400);
+    assert_int_equal(status(c, "GET", "/v1/networks?limit=-1", NULL), 400);
+    assert_int_equal(status(c, "GET", "/v1/networks?limit=2x", NULL), 400);
+    fixture_free(c);
+}
+
+static void test_media(void **state)
+{
+    static const struct {
+        const char *accept;
+        enum media wanted;
+    } accepts[] = {
+        {NULL, MEDIA_JSON},
+        {"", MEDIA_JSON},
+        {"*/*", MEDIA_JSON},
+        {"application/json", MEDIA_JSON},
+        {"application/yaml", MEDIA_YAML},
+        {"text/yaml; charset=utf-8", MEDIA_YAML},
+        {"Application/YAML", MEDIA_YAML},
+        {"application/json;q=0.5, application/yaml;q=0.8", MEDIA_YAML},
+        {"application/json;q=0, */*", MEDIA_YAML},
+        {"application/json;q=0.0, application/*;q=0.1", MEDIA_YAML},
+        {"text/html, application/xhtml+xml, */*;q=0.8", MEDIA_JSON},
+        {"text/html", MEDIA_NONE},
+        {"application/yamls", MEDIA_NONE},
+        {"*/*;q=0", MEDIA_NONE},
+        {"application/yaml;q=2", MEDIA_YAML},
+        {",,;;q,=", MEDIA_NONE},
+    };
+    static const struct {
+        const char *type;
+        enum media media;
+    } bodies[] = {
+        {NULL, MEDIA_JSON},
+        {"application/json", MEDIA_JSON},
+        {"application/json; charset=utf-8", MEDIA_JSON},
+        {"application/merge-patch+json", MEDIA_MERGE},
+        {"application/json-patch+json", MEDIA_NONE},
+        {"application/x-yaml", MEDIA_YAML},
+        {"application/x-www-form-urlencoded", MEDIA_JSON},
+        {"text/plain", MEDIA_NONE},
+        {"", MEDIA_NONE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(accepts) / sizeof(accepts[0]); i++) {
+        if (media_wanted(accepts[i].accept) != accepts[i].wanted)
+            fail_msg("Accept: %s", accepts[i].accept);
+    }
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        if (media_of_body(bodies[i].type) != bodies[i].media)
+            fail_msg("Content-Type: %s", bodies[i].type);
+    }
+}
+
+/* Over TCP: nothing without a token, and with one what its scope has. */
+static void test_scopes(void **state)
+{
+    static const struct {
+        const char *method, *path;
+        int as_nobody, as_read, as_write, as_admin;
+    } table[] = {
+        {"GET", "/v1/status", 401, 200, 200, 200},
+        {"GET", "/v1/networks", 401, 200, 200, 200},
+        {"HEAD", "/v1/networks", 401, 200, 200, 200},
+        {"GET", "/v1/nothing", 401, 404, 404, 404},
+        {"OPTIONS", "/v1/networks", 401, 204, 204, 204},
+        {"PUT", "/v1/networks/lan1", 401, 403, 201, 200},
+        {"PATCH", "/v1/networks/lan1", 401, 403, 200, 200},
+        {"DELETE", "/v1/networks/none", 401, 403, 404, 404},
+        {"POST", "/v1/fabric/rename", 401, 403, 403, 400},
+        {"GET", "/v1/tokens", 401, 403, 403, 200},
+        {"POST", "/v1/tokens", 401, 403, 403, 400},
+        {"DELETE", "/v1/tokens/none", 401, 403, 403, 404},
+        {"GET", "/metrics", 401, 200, 200, 200},
+    };
+    struct control *c = fixture_new("alpha", true);
+    struct call *call = malloc(sizeof(*call));
+    char texts[4][TOKENS_TEXT_SIZE] = {"ioth_x_y"}, line[TOKENS_TEXT_SIZE + 16];
+    struct token_row row;
+    struct err err;
+
+    (void)state;
+    for (int s = 1; s < 4; s++)
+        assert_int_equal(tokens_create(c->store, NULL, (enum scope)s, 60, wall_now(), &row,
+                                       texts[s], &err),
+                         0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const int *wanted = &table[i].as_nobody;
+
+        for (int s = 0; s < 4; s++) {
+            *call = prepare(c, table[i].method, table[i].path, NULL);
+            call->rq.remote = true;
+            call->rq.address[0] = (uint8_t)i; /* None is refused for the others' sake. */
+            call->rq.peer.uid = geteuid();
+            snprintf(line, sizeof(line), "bearer  %s", texts[s]);
+            call->rq.authorization = strdup(line);
+            finish(call);
+            if (call->answer.status != wanted[s])
+                fail_msg("%s %s as %s: %d, not %d", table[i].method, table[i].path,
+                         scope_name((enum scope)s), call->answer.status, wanted[s]);
+            done(call);
+        }
+    }
     free(call);
     fixture_free(c);
 }
@@ -653,12 +814,21 @@ static void test_events_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routing),     cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_files),
-        cmocka_unit_test(test_events),      cmocka_unit_test(test_events_of_others),
-        cmocka_unit_test(test_other_hosts), cmocka_unit_test(test_without_membership),
+        cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_media),
+        cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events_of_others),
+        cmocka_unit_test(test_other_hosts),
+        cmocka_unit_test(test_without_membership),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

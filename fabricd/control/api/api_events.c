@@ -25,12 +25,38 @@ static void ready(struct events_client *client)
         es->stream.wake(es->stream.rq, client->behind);
 }
 
+/* Whether it is one of the words, which commas separate. */
+static bool has_word(const char *words, const char *word)
+{
+    size_t size = strlen(word);
+
+    for (; *words != '\0';
+         words += strcspn(words, ",") + (words[strcspn(words, ",")] != '\0')) {
+        if (strcspn(words, ",") == size && memcmp(words, word, size) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void set_text(struct event_stream *es, char *text)
 {
     free(es->text);
     es->text = text;
     es->size = strlen(text);
     es->at = 0;
+}
+
+/* ?kind=network,port&network=lan1&name=web. A reset is for everybody. */
+static bool is_asked_for(const struct api_request *rq, const struct event *event)
+{
+    const char *kinds = api_query(rq, "kind"), *network = api_query(rq, "network");
+    const char *name = api_query(rq, "name");
+
+    if (strcmp(event->type, "reset") == 0)
+        return true;
+    return (kinds == NULL || has_word(kinds, event->kind)) &&
+           (network == NULL || strcmp(network, event->network) == 0) &&
+           (name == NULL || strcmp(name, event->name) == 0);
 }
 
 /* What is to be said next; false if there is nothing. */
@@ -43,14 +69,19 @@ static bool next_text(struct event_stream *es)
 
     if (client->reset) {
         client->reset = false;
-        set_text(es, xasprintf("id: %s\nevent: reset\ndata: {\"verb\":\"reset\"}\n\n",
-                               events_id(events, client->next - 1, id)));
+        set_text(es,
+                 xasprintf("id: %s\nevent: reset\ndata: {\"verb\":\"reset\",\"why\":\"what "
+                           "came after the event that you name is not known any more: read "
+                           "all anew\"}\n\n",
+                           events_id(events, client->next - 1, id)));
         return true;
     }
     while ((event = events_next(events, client)) != NULL) {
         if (event->local ? es->stream.rq->from_host[0] != '\0'
                          : event->network[0] != '\0' &&
                                !shape_visible(es->stream.rq, event->network))
+            continue;
+        if (!is_asked_for(es->stream.rq, event))
             continue;
         set_text(es,
                  xasprintf("id: %s\nevent: %s\ndata: %s\n\n",
@@ -95,7 +126,28 @@ static void free_events(struct api_stream *stream)
 
 static const struct api_stream_ops event_stream_ops = {read_events, free_events};
 
-void api_events(struct api_request *rq)
+/* A word that never comes up is a mistake of its writer. False: answered. */
+static bool check_kinds(struct api_request *rq)
+{
+    const char *kinds = api_query(rq, "kind");
+    char word[32];
+
+    while (kinds != NULL && *kinds != '\0') {
+        size_t size = strcspn(kinds, ",");
+        const struct kind *kind;
+
+        snprintf(word, sizeof(word), "%.*s", (int)(size < 31 ? size : 31), kinds);
+        kind = schema_kind(word);
+        if (kind == NULL || strcmp(kind->name, word) != 0) {
+            api_problem(rq, 400, "kind=%s is no kind of object (network, port, …)", word);
+            return false;
+        }
+        kinds += size + (kinds[size] != '\0');
+    }
+    return true;
+}
+
+static void follow_events(struct api_request *rq)
 {
     struct event_stream *es = xcalloc(1, sizeof(*es));
     struct api_answer answer = {
@@ -114,4 +166,10 @@ void api_events(struct api_request *rq)
     /* The first bytes tell the client that it is listened to. */
     set_text(es, xstrdup(": events\n\n"));
     api_finish(rq, &answer);
+}
+
+void api_events(struct api_request *rq)
+{
+    if (check_kinds(rq))
+        follow_events(rq);
 }

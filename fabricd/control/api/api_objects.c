@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/api/media.h"
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "proto/base/xalloc.h"
@@ -122,20 +123,12 @@ static void changed(void *aux, struct change_result *result)
 
 bool api_if_match(struct api_request *rq, uint64_t *revision, bool *any)
 {
-    const char *match = rq->if_match;
-    char *end;
-
     *revision = 0;
-    *any = match != NULL && strcmp(match, "*") == 0;
-    if (match == NULL || *any)
+    *any = false;
+    if (rq->if_match == NULL || etag_parse(rq->if_match, revision, any))
         return true;
-    match += match[0] == '"';
-    *revision = strtoull(match, &end, 10);
-    if (end == match || (*end != '\0' && strcmp(end, "\"") != 0) || *revision == 0) {
-        api_problem(rq, 400, "If-Match wants a revision in quotes");
-        return false;
-    }
-    return true;
+    api_problem(rq, 400, "If-Match wants one revision in quotes, or *");
+    return false;
 }
 
 /* If-Match: "REVISION" (or without quotes), "*" = it exists. False: answered. */

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -109,4 +110,31 @@ enum media media_wanted(const char *accept)
     if (json == 0 && yaml == 0)
         return MEDIA_NONE;
     return yaml > json ? MEDIA_YAML : MEDIA_JSON;
+}
+
+/* --- entity tags ---------------------------------------------------------------------------- */
+
+bool etag_parse(const char *text, uint64_t *revision, bool *any)
+{
+    bool weak = strncmp(text, "W/", 2) == 0, quoted;
+    size_t size;
+    char *end;
+
+    *any = strcmp(text, "*") == 0;
+    if (*any)
+        return true;
+    text += weak ? 2 : 0;
+    quoted = text[0] == '"';
+    text += quoted;
+    size = strcspn(text, "\"");
+    if (size == 0 || text[size] != (quoted ? '"' : '\0') ||
+        (quoted && text[size + 1] != '\0'))
+        return false;
+    *revision = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+    if (*revision == 0 || end != text + size || weak) {
+        if (!quoted)
+            return false;
+        *revision = REVISION_NEVER;
+    }
+    return true;
 }

@@ -36,6 +36,14 @@ char *events_id(const struct events *events, uint64_t number, char out[EVENTS_ID
 
 /* --- what happens --------------------------------------------------------------------------- */
 
+static void free_event(struct event *event)
+{
+    free(event->network);
+    free(event->kind);
+    free(event->name);
+    free(event->json);
+}
+
 /* Takes the body. */
 static void add(struct events *events, const char *type, const char *network, bool local,
                 struct node *body)
@@ -45,11 +53,12 @@ static void add(struct events *events, const char *type, const char *network, bo
 
     clock_gettime(CLOCK_REALTIME, &now);
     node_set_int(body, "time", (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
-    free(event->network);
-    free(event->json);
+    free_event(event);
     *event = (struct event){.number = events->next++,
                             .type = type,
                             .network = xstrdup(network),
+                            .kind = xstrdup(node_get_text(body, "kind", "")),
+                            .name = xstrdup(node_get_text(body, "name", "")),
                             .local = local,
                             .json = node_to_json(body, 0)};
     node_free(body);
@@ -286,8 +295,7 @@ void events_free(struct events *events)
     store_watch_remove(&events->watch);
     loop_timer_set(events->control->loop, &events->beat, MTIME_NEVER);
     for (unsigned i = 0; i < EVENTS_KEPT; i++) {
-        free(events->kept[i].network);
-        free(events->kept[i].json);
+        free_event(&events->kept[i]);
     }
     free(events);
 }

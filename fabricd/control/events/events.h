@@ -23,8 +23,9 @@ struct event {
     uint64_t number;
     const char
         *type; /* "object", "port", "service", "peer", "tree", "apply", "reset"; static */
-    char *network; /* Whose visibility counts; "" = everybody's. */
-    bool local;    /* It does not concern other hosts. */
+    char *network;     /* Whose visibility counts; "" = everybody's. */
+    char *kind, *name; /* Of what it is about; "" of a reset. */
+    bool local;        /* It does not concern other hosts. */
     char *json;
 };
 
