@@ -301,6 +301,23 @@ int plug_send(struct plug *p, const struct frame *frames, unsigned n)
     return i == 0 && r < 0 && r != -ENOBUFS ? r : (int)i;
 }
 
+int plug_put(struct plug *p, const struct frame *f, const struct ring_piece *pieces,
+             unsigned n)
+{
+    return ring_put_pieces(&p->map.tx, f, pieces, n);
+}
+
+void plug_flush(struct plug *p)
+{
+    if (ring_publish(&p->map.tx))
+        ring_bell(p);
+}
+
+bool plug_has_room(struct plug *p, uint32_t size)
+{
+    return ring_room(&p->map.tx, size) > 0;
+}
+
 int plug_recv(struct plug *p, struct frame *frames, unsigned max)
 {
     return ring_peek(&p->map.rx, frames, max);
@@ -316,6 +333,12 @@ bool plug_wait_begin(struct plug *p)
 {
     p->waiting_rx = true;
     return ring_rx_sleep(&p->map.rx);
+}
+
+bool plug_wait_room_begin(struct plug *p, uint32_t size)
+{
+    p->waiting_tx = true;
+    return ring_tx_sleep(&p->map.tx, size);
 }
 
 void plug_wait_end(struct plug *p)
@@ -381,9 +404,7 @@ static int wait_for(struct plug *p, uint32_t room, int timeout_ms)
         mtime_t left = end == MTIME_NEVER ? 0 : end - mtime_now();
         int r = 1;
 
-        if (room)
-            p->waiting_tx = true;
-        if (room ? ring_tx_sleep(&p->map.tx, room) : plug_wait_begin(p))
+        if (room ? plug_wait_room_begin(p, room) : plug_wait_begin(p))
             r = sleep_for_bell(p, timeout_ms < 0 ? -1
                                   : left > 0     ? (int)((left + 999) / MTIME_MS)
                                                  : 0);

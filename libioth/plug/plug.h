@@ -68,6 +68,15 @@ int plug_bell(const struct plug *p);
 int plug_send(struct plug *p, const struct frame *frames, unsigned n)
     __attribute__((warn_unused_result));
 
+/* One frame out of n pieces, f->size bytes in all; nobody is woken before plug_flush(). Returns 0
+ * or as ring_put(). */
+int plug_put(struct plug *p, const struct frame *f, const struct ring_piece *pieces,
+             unsigned n) __attribute__((warn_unused_result));
+void plug_flush(struct plug *p);
+
+/* True if a frame of `size` bytes can be sent now. */
+bool plug_has_room(struct plug *p, uint32_t size);
+
 /*
  * Looks at up to `max` (FRAME_BURST) frames, in place; they stay until plug_recv_done(), which
  * must come before the next plug_recv(). Returns how many, 0 = none now, or -EPROTO.
@@ -82,6 +91,9 @@ void plug_recv_done(struct plug *p);
  */
 bool plug_wait_begin(struct plug *p);
 void plug_wait_end(struct plug *p);
+
+/* The same for who waits for room for a frame of `size` bytes; beside plug_wait_begin(), if for both. */
+bool plug_wait_room_begin(struct plug *p, uint32_t size);
 
 /*
  * For a caller without one: waits until frames are there, at most timeout_ms (-1 = for ever).

@@ -102,7 +102,8 @@ static int tx_free(struct ring_tx *tx, uint32_t wanted, uint32_t *out)
     return 0;
 }
 
-int ring_put(struct ring_tx *tx, const struct frame *f)
+int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
+                    const struct ring_piece *pieces, unsigned n)
 {
     struct ring_desc desc = {.inline_size = f->size,
                              .gso_size = f->gso_size,
@@ -123,9 +124,20 @@ int ring_put(struct ring_tx *tx, const struct frame *f)
     if (room < wanted)
         return -ENOBUFS;
     memcpy(record, &desc, sizeof desc);
-    memcpy(record + RING_RECORD_HEAD, f->data, f->size);
+    record += RING_RECORD_HEAD;
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(record, pieces[i].data, pieces[i].size);
+        record += pieces[i].size;
+    }
     tx->head += wanted;
     return 0;
+}
+
+int ring_put(struct ring_tx *tx, const struct frame *f)
+{
+    const struct ring_piece whole = {f->data, f->size};
+
+    return ring_put_pieces(tx, f, &whole, 1);
 }
 
 unsigned ring_room(struct ring_tx *tx, uint32_t size)

@@ -118,6 +118,15 @@ int ring_rx_init(struct ring_rx *rx, struct ring_shared *shared, uint8_t *mem,
  */
 int ring_put(struct ring_tx *tx, const struct frame *f) __attribute__((warn_unused_result));
 
+/* The same with the bytes gathered from n pieces, f->size in all; f->data is not used. */
+struct ring_piece {
+    const void *data;
+    uint32_t size;
+};
+int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
+                    const struct ring_piece *pieces, unsigned n)
+    __attribute__((warn_unused_result));
+
 /* How many frames of at most `size` bytes ring_put() would take now; 0 also if the peer lies. */
 unsigned ring_room(struct ring_tx *tx, uint32_t size);
 

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libioth: TCP/IP stacks for processes.
+ *
+ * A stack is a node of a network: it has interfaces, addresses, routes and sockets of its own. A process has
+ * as many as it likes, of several kinds:
+ *
+ *   lwip     in the process, without privilege, namespace or device
+ *   kernel   the host's own (or "", or NULL)
+ *   others   plugins (see the end), in ~/.ioth or the folder `ioth` beside the library
+ *
+ * An interface plugs into a virtual network, given as a VNL: "ioth://NET[:VLAN]" for a network of Ioth
+ * Fabric, or any other network of libvdeplug ("vde://…", "vxvde://…", …), with "NAME:" in front to name
+ * the interface; else they are vde0, vde1, …
+ *
+ *     struct ioth *stack = ioth_newstack("lwip", "ioth://lan1[name=web]");
+ *     int s = ioth_msocket(stack, AF_INET, SOCK_STREAM, 0);
+ *
+ * Sockets are descriptors: poll(), select() and epoll work on them, read() and write() do not; what is
+ * sent and received goes through the functions here, which behave as those of the same names in
+ * socket(7). They return -1 with errno set, where not said otherwise; on a descriptor that is no
+ * socket of a stack, EBADF. All functions may be called by any thread at any time, except that a stack
+ * must not be used while it is deleted.
+ *
+ * The source interface is that of VirtualSquare's libioth, and what is beyond it is marked so.
+ */
+#ifndef IOTH_H
+#define IOTH_H
+
+#include <ifaddrs.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IOTH_API __attribute__((visibility("default")))
+
+struct ioth;
+
+/* --- stacks ------------------------------------------------------------------------------------- */
+
+/* Declares the licence of the program (an SPDX expression such as "GPL-3.0-or-later"), before a stack
+ * whose own licence asks for it is made. The text is copied. */
+IOTH_API void ioth_set_license(const char *spdx);
+
+/*
+ * Makes a stack. `stack` is its kind, with options after a comma; `vnl` its one interface, NULL for
+ * none. The caller's until ioth_delstack(). NULL with errno: ENOTSUP (no such kind), ENOENT (a plugin
+ * without the function that makes stacks), EPERM (licences do not go together), or whatever plugging
+ * in failed with (ioth_error() says it in words).
+ */
+IOTH_API struct ioth *ioth_newstack(const char *stack, const char *vnl);
+
+/* The same with several interfaces: a list that ends with (char *)NULL, or an array that does. */
+IOTH_API struct ioth *ioth_newstackl(const char *stack, const char *vnl, ...);
+IOTH_API struct ioth *ioth_newstackv(const char *stack, const char *vnlv[]);
+
+/* Deletes a stack; connections that are still closing are reset. EINVAL: NULL; EBUSY: sockets of it are
+ * open. */
+IOTH_API int ioth_delstack(struct ioth *stack);
+
+/* The stack that NULL and ioth_socket() mean; NULL: the host's. A process has one; beyond
+ * VirtualSquare's, a thread may have its own, which goes before (NULL: it has none). */
+IOTH_API void ioth_set_defstack(struct ioth *stack);
+IOTH_API struct ioth *ioth_get_defstack(void);
+IOTH_API void ioth_set_thread_defstack(struct ioth *stack);
+
+/* Why the last call of this thread that makes a stack or an interface failed: one line, "" if none.
+ * Valid until the next such call. Beyond VirtualSquare's. */
+IOTH_API const char *ioth_error(void);
+
+/* --- sockets ------------------------------------------------------------------------------------ */
+
+/*
+ * Opens a socket of a stack (NULL: the default one). The kind lwip has AF_INET and AF_INET6 with
+ * SOCK_STREAM, SOCK_DGRAM and SOCK_RAW, AF_PACKET, and AF_NETLINK with NETLINK_ROUTE; SOCK_NONBLOCK and
+ * SOCK_CLOEXEC may be added to the type. O_NONBLOCK is a flag of the descriptor as of any other.
+ */
+IOTH_API int ioth_msocket(struct ioth *stack, int domain, int type, int protocol);
+IOTH_API int ioth_socket(int domain, int type, int protocol);
+
+/* ENOSYS if it is no socket of a stack. A socket that is closed by close() is found out and closed a
+ * little later. */
+IOTH_API int ioth_close(int fd);
+
+IOTH_API int ioth_bind(int fd, const struct sockaddr *addr, socklen_t len);
+IOTH_API int ioth_connect(int fd, const struct sockaddr *addr, socklen_t len);
+IOTH_API int ioth_listen(int fd, int backlog);
+IOTH_API int ioth_accept(int fd, struct sockaddr *addr, socklen_t *len);
+/* With SOCK_NONBLOCK and SOCK_CLOEXEC in flags. Beyond VirtualSquare's. */
+IOTH_API int ioth_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+IOTH_API int ioth_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
+IOTH_API int ioth_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
+IOTH_API int ioth_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+IOTH_API int ioth_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+IOTH_API int ioth_shutdown(int fd, int how);
+IOTH_API int ioth_ioctl(int fd, unsigned long cmd, void *argp);
+IOTH_API int ioth_fcntl(int fd, int cmd, long val);
+
+IOTH_API ssize_t ioth_read(int fd, void *buf, size_t len);
+IOTH_API ssize_t ioth_readv(int fd, const struct iovec *iov, int n);
+IOTH_API ssize_t ioth_recv(int fd, void *buf, size_t len, int flags);
+IOTH_API ssize_t ioth_recvfrom(int fd, void *buf, size_t len, int flags,
+                               struct sockaddr *from, socklen_t *fromlen);
+IOTH_API ssize_t ioth_recvmsg(int fd, struct msghdr *msg, int flags);
+IOTH_API ssize_t ioth_write(int fd, const void *buf, size_t len);
+IOTH_API ssize_t ioth_writev(int fd, const struct iovec *iov, int n);
+IOTH_API ssize_t ioth_send(int fd, const void *buf, size_t len, int flags);
+IOTH_API ssize_t ioth_sendto(int fd, const void *buf, size_t len, int flags,
+                             const struct sockaddr *to, socklen_t tolen);
+IOTH_API ssize_t ioth_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+/* Several messages in one call; as in sendmmsg(2) and recvmmsg(2). Beyond VirtualSquare's. */
+struct mmsghdr;
+struct timespec;
+IOTH_API int ioth_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags);
+IOTH_API int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
+                           struct timespec *timeout);
+
+/* --- configuration ------------------------------------------------------------------------------ */
+
+/*
+ * Of the stack's interfaces, by a NETLINK_ROUTE socket of it. `stack` is a struct ioth, NULL the default
+ * one. They return 0, or -1 with errno as rtnetlink(7) has it; those that make a thing what it is
+ * numbered. Addresses are 4 or 16 bytes in network order.
+ */
+IOTH_API int ioth_if_nametoindex(void *stack, const char *ifname);
+IOTH_API int ioth_linksetupdown(void *stack, unsigned ifindex, int up);
+IOTH_API int ioth_linksetaddr(void *stack, unsigned ifindex, void *mac);
+IOTH_API int ioth_linkgetaddr(void *stack, unsigned ifindex, void *mac);
+IOTH_API int ioth_linksetmtu(void *stack, unsigned ifindex, unsigned mtu);
+IOTH_API int ioth_ipaddr_add(void *stack, int family, void *addr, int prefixlen,
+                             unsigned ifindex);
+IOTH_API int ioth_ipaddr_del(void *stack, int family, void *addr, int prefixlen,
+                             unsigned ifindex);
+/* dst NULL: the default route; gw NULL: on the link. */
+IOTH_API int ioth_iproute_add(void *stack, int family, void *dst, int dst_prefixlen,
+                              void *gw, unsigned ifindex);
+IOTH_API int ioth_iproute_del(void *stack, int family, void *dst, int dst_prefixlen,
+                              void *gw, unsigned ifindex);
+
+/* An attribute inside IFLA_INFO_DATA of a link that is made. */
+struct nl_iplink_data {
+    int tag;
+    const void *data;
+    int data_len;
+};
+
+/* Makes a link (type "vde" with {IFLA_VDE_VNL, vnl, strlen(vnl) + 1}) and returns its index; ifname NULL
+ * or "": one is made up; ifindex (unsigned)-1 or 0: any. Removes one, by name or by index. */
+#define IFLA_VDE_VNL 1
+IOTH_API int ioth_iplink_add(void *stack, const char *ifname, unsigned ifindex,
+                             const char *type, struct nl_iplink_data *data, int n_data);
+IOTH_API int ioth_iplink_del(void *stack, const char *ifname, unsigned ifindex);
+
+/* Sends one netlink message (struct nlmsghdr) and waits for its acknowledgement: its error, which is
+ * positive where something was made and numbered. */
+IOTH_API int ioth_nldialog(void *stack, void *msg);
+
+/* The interfaces and addresses of a stack, as getifaddrs(3); freed by ioth_freeifaddrs(). */
+IOTH_API int ioth_getifaddrs(struct ioth *stack, struct ifaddrs **ifap);
+IOTH_API void ioth_freeifaddrs(struct ifaddrs *ifa);
+
+/* A MAC address as text (of 18 bytes with its end) and back. ntomac returns dst, NULL if it has no
+ * room; macton returns 1, or 0 for a text that is none. */
+static inline const char *ioth_ntomac(const void *mac, char *dst, size_t size)
+{
+    const unsigned char *m = (const unsigned char *)mac;
+
+    return snprintf(dst, size, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+                    m[4], m[5]) < (int)size
+               ? dst
+               : (const char *)NULL;
+}
+
+static inline int ioth_macton(const char *text, void *mac)
+{
+    unsigned char *m = (unsigned char *)mac;
+    unsigned char got[6];
+    char after;
+
+    if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%c", &got[0], &got[1], &got[2], &got[3],
+               &got[4], &got[5], &after) != 6)
+        return 0;
+    for (int i = 0; i < 6; i++)
+        m[i] = got[i];
+    return 1;
+}
+
+/* --- plugins ------------------------------------------------------------------------------------ */
+
+/*
+ * What a kind of stack provides: a shared object ioth_NAME-r.so, which several stacks share, or ioth_NAME.so,
+ * of which each stack loads one of its own into a namespace of its own (of which the C library has few),
+ * or ioth_NAME-c.so, of which each stack loads a copy among the program's own libraries, as many as
+ * there is memory for, where all of its state is in itself. It exports, under names that begin with ioth_NAME_,
+ * newstack and delstack, the functions of this structure that it has (or newstack fills them in), and
+ * optionally `const char *ioth_NAME_license`, the SPDX identifier of its licence (none, or LGPL: any
+ * program may use it).
+ *
+ * A function finds the data that newstack returned by calling getstackdata().
+ */
+struct ioth_functions {
+    void *(*getstackdata)(void);
+    void *(*newstack)(const char *vnlv[], const char *options, struct ioth_functions *f);
+    int (*delstack)(void *data);
+    int (*socket)(int domain, int type, int protocol);
+    int (*close)(int fd);
+    int (*bind)(int fd, const struct sockaddr *, socklen_t);
+    int (*connect)(int fd, const struct sockaddr *, socklen_t);
+    int (*listen)(int fd, int backlog);
+    int (*accept)(int fd, struct sockaddr *, socklen_t *);
+    int (*getsockname)(int fd, struct sockaddr *, socklen_t *);
+    int (*getpeername)(int fd, struct sockaddr *, socklen_t *);
+    int (*setsockopt)(int fd, int level, int name, const void *, socklen_t);
+    int (*getsockopt)(int fd, int level, int name, void *, socklen_t *);
+    int (*shutdown)(int fd, int how);
+    int (*ioctl)(int fd, unsigned long cmd, void *argp);
+    int (*fcntl)(int fd, int cmd, long val);
+    ssize_t (*read)(int fd, void *, size_t);
+    ssize_t (*readv)(int fd, const struct iovec *, int);
+    ssize_t (*recv)(int fd, void *, size_t, int flags);
+    ssize_t (*recvfrom)(int fd, void *, size_t, int flags, struct sockaddr *, socklen_t *);
+    ssize_t (*recvmsg)(int fd, struct msghdr *, int flags);
+    ssize_t (*write)(int fd, const void *, size_t);
+    ssize_t (*writev)(int fd, const struct iovec *, int);
+    ssize_t (*send)(int fd, const void *, size_t, int flags);
+    ssize_t (*sendto)(int fd, const void *, size_t, int flags, const struct sockaddr *,
+                      socklen_t);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *, int flags);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

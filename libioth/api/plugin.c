@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A stack that keeps its state in globals needs its own copy of them. Loading one file twice gives the same
+ * copy twice, so a copyable plugin is loaded from memory: a memfd is another file every time. The path
+ * names our process id: debuggers that find /proc/self there open their own descriptors. With
+ * IOTH_COPIES set to a folder, the copies are files there, with names for debuggers and profilers.
+ */
+#include "libioth/api/plugin.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libioth/api/licence.h"
+#include "proto/base/fd.h"
+
+#define PATH_SIZE 4096
+
+enum sharing { SHARED, COPIED, ISOLATED };
+
+static const struct {
+    const char *suffix;
+    enum sharing sharing;
+} forms[] = {{"-r.so", SHARED}, {"-c.so", COPIED}, {".so", ISOLATED}};
+
+/* --- finding ------------------------------------------------------------------------------------ */
+
+static bool found(char out[PATH_SIZE], const char *folder, const char *kind,
+                  enum sharing *how)
+{
+    for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++) {
+        int n = snprintf(out, PATH_SIZE, "%s/ioth_%s%s", folder, kind, forms[i].suffix);
+
+        *how = forms[i].sharing;
+        if (n > 0 && n < PATH_SIZE && access(out, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The folder `ioth` beside this library. */
+static void own_folder(char out[PATH_SIZE])
+{
+    Dl_info info;
+    const char *slash;
+
+    snprintf(out, PATH_SIZE, "%s", IOTH_STACK_DIR);
+    if (!dladdr((void *)(uintptr_t)&plugin_load, &info) || !info.dli_fname)
+        return;
+    slash = strrchr(info.dli_fname, '/');
+    if (slash)
+        snprintf(out, PATH_SIZE, "%.*s/ioth", (int)(slash - info.dli_fname),
+                 info.dli_fname);
+}
+
+static bool find(char out[PATH_SIZE], const char *kind, enum sharing *how)
+{
+    const char *home = secure_getenv("HOME");
+    char folder[PATH_SIZE];
+
+    if (home && *home) {
+        snprintf(folder, sizeof folder, "%s/.ioth", home);
+        if (found(out, folder, kind, how))
+            return true;
+    }
+    own_folder(folder);
+    return found(out, folder, kind, how) || found(out, IOTH_STACK_DIR, kind, how);
+}
+
+/* --- loading ------------------------------------------------------------------------------------ */
+
+static int copy_bytes(int to, int from)
+{
+    struct stat st;
+    off_t at = 0;
+
+    if (fstat(from, &st) < 0)
+        return -errno;
+    while (at < st.st_size) {
+        ssize_t n = sendfile(to, from, &at, (size_t)(st.st_size - at));
+
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+    }
+    return 0;
+}
+
+/* A new file with the same bytes: a memfd, or where somebody wants to see it. */
+static int new_file(char path[PATH_SIZE], const char *kind)
+{
+    static _Atomic unsigned count;
+    const char *folder = secure_getenv("IOTH_COPIES");
+    int fd;
+
+    if (folder) {
+        snprintf(path, PATH_SIZE, "%s/ioth_%s-%d-%u.so", folder, kind, (int)getpid(),
+                 count++);
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    } else {
+        fd = memfd_create(kind, MFD_CLOEXEC);
+        snprintf(path, PATH_SIZE, "/proc/%d/fd/%d", (int)getpid(), fd);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+static void *load_copy(struct plugin *p, const char *original, const char *kind)
+{
+    char path[PATH_SIZE];
+    int from = open(original, O_RDONLY | O_CLOEXEC);
+    void *handle = NULL;
+
+    p->copy = from < 0 ? -1 : new_file(path, kind);
+    if (p->copy >= 0 && copy_bytes(p->copy, from) == 0)
+        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    fd_close(&from);
+    return handle;
+}
+
+static void *load(struct plugin *p, const char *path, const char *kind, enum sharing how)
+{
+    switch (how) {
+    case SHARED:
+        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    case COPIED:
+        return load_copy(p, path, kind);
+    case ISOLATED:
+        return dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL);
+    }
+    return NULL;
+}
+
+/* A function by its name; through memcpy, since C has no other way. */
+static void take(const struct plugin *p, const char *kind, const char *name, void *slot)
+{
+    char symbol[128];
+    void *at;
+
+    snprintf(symbol, sizeof symbol, "ioth_%s_%s", kind, name);
+    at = dlsym(p->handle, symbol);
+    if (at)
+        memcpy(slot, &at, sizeof at);
+}
+
+static void take_all(struct plugin *p, const char *kind, struct ioth_functions *f)
+{
+#define TAKE(name) take(p, kind, #name, &f->name)
+    TAKE(newstack);
+    TAKE(delstack);
+    TAKE(socket);
+    TAKE(close);
+    TAKE(bind);
+    TAKE(connect);
+    TAKE(listen);
+    TAKE(accept);
+    TAKE(getsockname);
+    TAKE(getpeername);
+    TAKE(setsockopt);
+    TAKE(getsockopt);
+    TAKE(shutdown);
+    TAKE(ioctl);
+    TAKE(fcntl);
+    TAKE(read);
+    TAKE(readv);
+    TAKE(recv);
+    TAKE(recvfrom);
+    TAKE(recvmsg);
+    TAKE(write);
+    TAKE(writev);
+    TAKE(send);
+    TAKE(sendto);
+    TAKE(sendmsg);
+#undef TAKE
+    take(p, kind, "error", &p->error);
+}
+
+static bool good_name(const char *kind)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char)kind[n]) || kind[n] == '_')
+        n++;
+    return n > 0 && n < 64 && !kind[n];
+}
+
+int plugin_load(const char *kind, struct plugin *p, struct ioth_functions *f,
+                struct err *err)
+{
+    const char *licence = NULL;
+    char path[PATH_SIZE];
+    enum sharing how;
+
+    *p = (struct plugin){.copy = -1};
+    if (!good_name(kind) || !find(path, kind, &how))
+        return err_set(err, -ENOTSUP, "no kind of stack is named %.60s", kind);
+    p->handle = load(p, path, kind, how);
+    if (!p->handle) {
+        const char *what = dlerror();
+
+        fd_close(&p->copy);
+        return err_set(err, -ENOTSUP, "%s cannot be loaded: %s", path,
+                       what ? what : "out of memory");
+    }
+    take_all(p, kind, f);
+    {
+        const char **at = NULL;
+
+        take(p, kind, "license", &at);
+        licence = at ? *at : NULL;
+    }
+    if (!licence_allows(licence)) {
+        plugin_unload(p);
+        return err_set(err, -EPERM,
+                       "the stack %s is under %s; declare the program's licence with "
+                       "ioth_set_license()",
+                       kind, licence);
+    }
+    if (!f->newstack) {
+        plugin_unload(p);
+        return err_set(err, -ENOENT, "%s makes no stacks", path);
+    }
+    return 0;
+}
+
+void plugin_unload(struct plugin *p)
+{
+    if (p->handle)
+        dlclose(p->handle);
+    p->handle = NULL;
+    fd_close(&p->copy);
+}

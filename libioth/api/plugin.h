@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Finding and loading the shared object of a kind of stack. */
+#ifndef LIBIOTH_API_PLUGIN_H
+#define LIBIOTH_API_PLUGIN_H
+
+#include "libioth/api/ioth.h"
+#include "proto/base/err.h"
+
+struct plugin {
+    void *handle;
+    int copy; /* The memfd that a copy was loaded from, which stays open; -1. */
+    const char *(*error)(void); /* ioth_NAME_error, if it is there. */
+};
+
+/*
+ * Loads the plugin of a kind (letters, digits, '_'), checks its licence against the program's, and
+ * fills `f` with what it exports. Returns 0; -ENOTSUP, -ENOENT or -EPERM as ioth_newstack(). Unloaded
+ * by plugin_unload().
+ */
+int plugin_load(const char *kind, struct plugin *p, struct ioth_functions *f,
+                struct err *err) __attribute__((warn_unused_result));
+void plugin_unload(struct plugin *p);
+
+#endif

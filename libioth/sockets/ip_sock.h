@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What UDP and raw sockets have in common: a queue of datagrams, control messages, multicast. */
+#ifndef LIBIOTH_SOCKETS_IP_SOCK_H
+#define LIBIOTH_SOCKETS_IP_SOCK_H
+
+#include <lwip/ip_addr.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+
+#include "libioth/sockets/dgramq.h"
+#include "libioth/sockets/sock.h"
+
+#define IP_SOCK_GROUPS_MAX 32u /* Memberships of one socket. */
+
+struct ip_sock {
+    struct sock sock;
+    struct dgramq rx;
+    struct list stalled; /* Waits for a port that had no room. */
+    bool rx_shut, tx_shut;
+    bool connected;
+    ip_addr_t remote_ip;
+    uint16_t remote_port;
+
+    bool info4, info6, recv_ttl, recv_tos, recv_hops6,
+        recv_tclass6; /* Wanted of each datagram. */
+    uint8_t mcast_ttl, mcast_hops6;
+    bool mcast_loop;
+    unsigned mcast_if; /* lwIP's index, 0 = by route. */
+
+    unsigned n_groups;
+    struct {
+        ip_addr_t ip;
+        unsigned if_index;
+    } groups[IP_SOCK_GROUPS_MAX];
+};
+
+static inline struct ip_sock *ip_sock_of(struct sock *s)
+{
+    return (struct ip_sock *)(void *)s;
+}
+
+void ip_sock_init(struct ip_sock *);
+
+/* Before it is freed: leaves its groups and drops its queue. */
+void ip_sock_done(struct ip_sock *);
+
+/* A datagram has come, its bytes are in p from `ofs` on. */
+void ip_sock_came(struct ip_sock *, const struct pbuf *p, unsigned ofs,
+                  const ip_addr_t *from, uint16_t port);
+
+/* Where a message goes, and how. */
+struct ip_sock_way {
+    ip_addr_t to;
+    uint16_t port;
+    struct netif *netif; /* NULL: by route. */
+    ip_addr_t from;      /* With has_from. */
+    bool has_from;
+};
+int ip_sock_way(struct ip_sock *, const struct msghdr *, struct ip_sock_way *)
+    __attribute__((warn_unused_result));
+
+/* The port had no room for what was sent: -EAGAIN, and the socket is writable when there is some. */
+int ip_sock_stall(struct ip_sock *);
+
+/* A port has room again (drive_ops). */
+void ip_sock_room(void);
+
+ssize_t ip_sock_recv(struct sock *, struct msghdr *, int flags);
+int ip_sock_shutdown(struct sock *, int how);
+unsigned ip_sock_ready(const struct sock *);
+size_t ip_sock_pending(const struct sock *);
+
+/* All levels but the kind's own; the caller then applies them to its control block. */
+int ip_sock_getopt(struct sock *, int level, int name, void *value, socklen_t *size);
+int ip_sock_setopt(struct sock *, int level, int name, const void *value, socklen_t size);
+
+/* mcast.c: options of multicast; -ENOPROTOOPT for others. */
+int mcast_getopt(struct ip_sock *, int level, int name, void *value, socklen_t *size);
+int mcast_setopt(struct ip_sock *, int level, int name, const void *value, socklen_t size);
+void mcast_leave_all(struct ip_sock *);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The kind of stack `lwip`: ioth_lwip-c.so, of which every stack loads a copy, since lwIP keeps its
+ * state in globals. This file is what libioth sees of it (struct ioth_functions).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lwip/init.h>
+#include <lwip/priv/tcp_priv.h>
+
+#include <sodium.h>
+
+#include "libioth/api/ioth.h"
+#include "libioth/sockets/byteq.h"
+#include "libioth/sockets/ip_sock.h"
+#include "libioth/sockets/sock.h"
+#include "libioth/sockets/table.h"
+#include "libioth/stack/drive.h"
+#include "libioth/stack/iface.h"
+#include "libioth/stack/timers.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static const struct drive_ops above = {
+    .settle = sock_settle,
+    .room = ip_sock_room,
+    .watch = table_watch,
+    .reap = table_reap,
+};
+
+static struct err why; /* Why newstack failed. */
+
+static int failed(int r)
+{
+    errno = -r;
+    return -1;
+}
+
+static int result(int r)
+{
+    return r < 0 ? failed(r) : r;
+}
+
+/* --- the stack ---------------------------------------------------------------------------------- */
+
+/* "[NAME:]VNL": a name has no "//" behind its colon, and no slash or dot. */
+static int add_interface(const char *text)
+{
+    char name[IF_NAMESIZE] = "";
+    const char *colon = strchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    struct port *port;
+    struct iface *i;
+    int r;
+
+    if (colon && strncmp(colon, "://", 3) != 0 && n == strcspn(text, "/.") &&
+        strstr(colon + 1, "://")) {
+        if (n >= sizeof name)
+            return err_set(&why, -EINVAL, "the interface's name in %s is too long", text);
+        memcpy(name, text, n);
+        text = colon + 1;
+    }
+    r = port_open(text, &port, &why);
+    if (r < 0)
+        return r;
+    r = iface_add(name, port, &i);
+    if (r < 0) {
+        port->ops->free(port);
+        return err_set(&why, r, "%s: %s", text, err_text(r));
+    }
+    return 0;
+}
+
+/* Nothing may refer to memory of the copy, nor of the heap, when it is unloaded. */
+static void end_stack(void)
+{
+    sock_end_all();
+    while (tcp_active_pcbs)
+        tcp_abort(tcp_active_pcbs);
+    while (tcp_tw_pcbs)
+        tcp_abort(tcp_tw_pcbs);
+    list_for_each_safe (it, iface_list())
+        (void)!iface_remove(list_entry(it, struct iface, link));
+    byteq_end();
+}
+
+EXPORT void *ioth_lwip_newstack(const char *vnlv[], const char *options,
+                                struct ioth_functions *f);
+EXPORT int ioth_lwip_delstack(void *data);
+EXPORT const char *ioth_lwip_error(void);
+
+/* In words; for ioth_error(). */
+const char *ioth_lwip_error(void)
+{
+    return why.why;
+}
+
+static int socket_(int domain, int type, int protocol)
+{
+    return result(sock_open(domain, type, protocol));
+}
+
+static int close_(int fd)
+{
+    return result(sock_close(fd));
+}
+
+static int with(int fd, int (*call)(struct sock *, const void *, socklen_t),
+                const void *arg, socklen_t size)
+{
+    struct sock *s = sock_enter(fd);
+    int r = s ? call(s, arg, size) : -EBADF;
+
+    if (s)
+        sock_leave();
+    return result(r);
+}
+
+static int do_bind(struct sock *s, const void *addr, socklen_t size)
+{
+    return s->ops->bind(s, addr, size);
+}
+
+static int bind_(int fd, const struct sockaddr *addr, socklen_t size)
+{
+    return with(fd, do_bind, addr, size);
+}
+
+static int connect_(int fd, const struct sockaddr *addr, socklen_t size)
+{
+    return result(sock_connect(fd, addr, size));
+}
+
+static int do_listen(struct sock *s, const void *arg, socklen_t backlog)
+{
+    (void)arg;
+    return s->ops->listen ? s->ops->listen(s, (int)backlog) : -EOPNOTSUPP;
+}
+
+static int listen_(int fd, int backlog)
+{
+    return with(fd, do_listen, NULL, backlog < 0 ? 0 : (socklen_t)backlog);
+}
+
+static int accept_(int fd, struct sockaddr *addr, socklen_t *size)
+{
+    return result(sock_accept(fd, addr, size, 0));
+}
+
+static int name_of(int fd, bool peer, struct sockaddr *addr, socklen_t *size)
+{
+    struct sock *s = sock_enter(fd);
+    int r = s ? s->ops->name(s, peer, addr, size) : -EBADF;
+
+    if (s)
+        sock_leave();
+    return result(r);
+}
+
+static int getsockname_(int fd, struct sockaddr *addr, socklen_t *size)
+{
+    return name_of(fd, false, addr, size);
+}
+
+static int getpeername_(int fd, struct sockaddr *addr, socklen_t *size)
+{
+    return name_of(fd, true, addr, size);
+}
+
+static int setsockopt_(int fd, int level, int name, const void *value, socklen_t size)
+{
+    struct sock *s = sock_enter(fd);
+    int r = s ? s->ops->setopt(s, level, name, value, size) : -EBADF;
+
+    if (s)
+        sock_leave();
+    return result(r);
+}
+
+static int getsockopt_(int fd, int level, int name, void *value, socklen_t *size)
+{
+    struct sock *s = sock_enter(fd);
+    int r = s ? s->ops->getopt(s, level, name, value, size) : -EBADF;
+
+    if (s)
+        sock_leave();
+    return result(r);
+}
+
+static int do_shutdown(struct sock *s, const void *arg, socklen_t how)
+{
+    (void)arg;
+    return s->ops->shutdown(s, (int)how);
+}
+
+static int shutdown_(int fd, int how)
+{
+    return with(fd, do_shutdown, NULL, (socklen_t)how);
+}
+
+static int ioctl_(int fd, unsigned long cmd, void *arg)
+{
+    return result(sock_ioctl(fd, cmd, arg));
+}
+
+/* O_NONBLOCK and the like are the descriptor's own. */
+static int fcntl_(int fd, int cmd, long val)
+{
+    return fcntl(fd, cmd, val);
+}
+
+static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
+{
+    ssize_t r = sock_recv(fd, msg, flags);
+
+    return r < 0 ? failed((int)r) : r;
+}
+
+static ssize_t sendmsg_(int fd, const struct msghdr *msg, int flags)
+{
+    ssize_t r = sock_send(fd, msg, flags);
+
+    if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
+        raise(SIGPIPE);
+    return r < 0 ? failed((int)r) : r;
+}
+
+static void fill_in(struct ioth_functions *f)
+{
+    f->socket = socket_;
+    f->close = close_;
+    f->bind = bind_;
+    f->connect = connect_;
+    f->listen = listen_;
+    f->accept = accept_;
+    f->getsockname = getsockname_;
+    f->getpeername = getpeername_;
+    f->setsockopt = setsockopt_;
+    f->getsockopt = getsockopt_;
+    f->shutdown = shutdown_;
+    f->ioctl = ioctl_;
+    f->fcntl = fcntl_;
+    f->recvmsg = recvmsg_;
+    f->sendmsg = sendmsg_;
+}
+
+void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_functions *f)
+{
+    static int started;
+    int r = 0;
+
+    if (started++) {
+        failed(-EBUSY); /* One copy is one stack. */
+        return NULL;
+    }
+    if (options && *options) {
+        failed(err_set(&why, -EINVAL, "the stack lwip has no option %s", options));
+        return NULL;
+    }
+    if (sodium_init() < 0) {
+        failed(err_set(&why, -EIO, "no randomness"));
+        return NULL;
+    }
+    timers_init(mtime_now());
+    lwip_init();
+    iface_init();
+    for (unsigned n = 0; vnlv && vnlv[n] && r == 0; n++)
+        r = add_interface(vnlv[n]);
+    if (r == 0)
+        r = drive_start(&above);
+    if (r < 0) {
+        end_stack();
+        failed(r);
+        return NULL;
+    }
+    fill_in(f);
+    return &why; /* Nothing is to be found there: a copy knows its stack. */
+}
+
+int ioth_lwip_delstack(void *data)
+{
+    (void)data;
+    if (sock_count()) {
+        errno = EBUSY;
+        return -1;
+    }
+    drive_stop();
+    end_stack();
+    return 0;
+}

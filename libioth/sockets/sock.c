@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Calls that may wait, around the ops that do not. */
+#include "libioth/sockets/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "libioth/sockets/kinds.h"
+#include "libioth/sockets/table.h"
+#include "libioth/stack/drive.h"
+
+void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
+               int protocol)
+{
+    s->ops = ops;
+    s->domain = domain;
+    s->type = type;
+    s->protocol = protocol;
+    s->fd = s->end = -1;
+    s->rcv_size = s->snd_size = SOCK_BUF_DEFAULT;
+    list_init(&s->unsettled);
+    list_init(&s->readers);
+    list_init(&s->writers);
+}
+
+void sock_done(struct sock *s)
+{
+    table_remove(s);
+    drive_wake(&s->readers);
+    drive_wake(&s->writers);
+    list_remove(&s->unsettled);
+}
+
+void sock_changed(struct sock *s, unsigned what)
+{
+    if (what & (SOCK_IN | SOCK_RDHUP | SOCK_HUP))
+        drive_wake(&s->readers);
+    if (what & (SOCK_OUT | SOCK_HUP))
+        drive_wake(&s->writers);
+    table_unsettle(s);
+}
+
+struct sock *sock_enter(int fd)
+{
+    struct sock *s;
+
+    drive_enter();
+    s = table_find(fd);
+    if (!s)
+        drive_leave();
+    return s;
+}
+
+void sock_leave(void)
+{
+    drive_leave();
+}
+
+void sock_settle(void)
+{
+    table_settle();
+}
+
+unsigned sock_count(void)
+{
+    return table_count();
+}
+
+void sock_end_all(void)
+{
+    table_end_all();
+}
+
+static bool must_wait(const struct sock *s, int flags)
+{
+    int status = flags & MSG_DONTWAIT ? O_NONBLOCK : fcntl(s->fd, F_GETFL);
+
+    return status >= 0 && !(status & O_NONBLOCK);
+}
+
+/*
+ * Waits as a reader or writer of a socket, which may go meanwhile. Returns it, with *r = 0, -EAGAIN at
+ * the end of the time, or -EINTR; or NULL with *r = -EBADF.
+ */
+static struct sock *wait_for(struct sock *s, bool writing, mtime_t deadline, int *r)
+{
+    int fd = s->fd;
+    struct sock *still;
+
+    *(writing ? &s->n_writing : &s->n_reading) += 1;
+    *r = drive_wait(writing ? &s->writers : &s->readers, deadline);
+    still = table_find(fd);
+    if (still != s) {
+        *r = -EBADF;
+        return NULL;
+    }
+    *(writing ? &s->n_writing : &s->n_reading) -= 1;
+    table_unsettle(s);
+    if (*r == -ETIMEDOUT)
+        *r = -EAGAIN;
+    return s;
+}
+
+static mtime_t deadline_of(mtime_t timeout)
+{
+    return timeout ? mtime_now() + timeout : MTIME_NEVER;
+}
+
+int sock_open(int domain, int type, int protocol)
+{
+    int flags = type & (SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sock *s;
+    int r;
+
+    drive_enter();
+    r = kind_new(domain, type & ~flags, protocol, &s);
+    if (r == 0) {
+        r = table_add(s, flags);
+        if (r < 0)
+            s->ops->close(s);
+    }
+    drive_leave();
+    return r;
+}
+
+int sock_close(int fd)
+{
+    struct sock *s = sock_enter(fd);
+
+    if (!s)
+        return -EBADF;
+    table_close(s);
+    s->ops->close(s);
+    drive_leave();
+    return 0;
+}
+
+int sock_accept(int fd, struct sockaddr *addr, socklen_t *size, int flags)
+{
+    struct sock *s = sock_enter(fd), *made;
+    mtime_t deadline;
+    int r;
+
+    if (!s)
+        return -EBADF;
+    if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) || !s->ops->accept) {
+        drive_leave();
+        return flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) ? -EINVAL : -EOPNOTSUPP;
+    }
+    deadline = deadline_of(s->rcv_timeout);
+    while ((r = s->ops->accept(s, &made)) == -EAGAIN && must_wait(s, 0)) {
+        if (!wait_for(s, false, deadline, &r) || r < 0)
+            break;
+    }
+    if (r == 0) {
+        r = table_add(made, flags);
+        if (r < 0)
+            made->ops->close(made);
+        else if (addr && made->ops->name(made, true, addr, size) < 0)
+            *size = 0; /* Gone again already. */
+    }
+    drive_leave();
+    return r;
+}
+
+int sock_connect(int fd, const struct sockaddr *addr, socklen_t size)
+{
+    struct sock *s = sock_enter(fd);
+    int r = s ? s->ops->connect(s, addr, size) : -EBADF;
+
+    if (!s)
+        return r;
+    if (r == -EINPROGRESS && must_wait(s, 0)) {
+        mtime_t deadline = deadline_of(s->snd_timeout);
+
+        r = 0;
+        while (s && r == 0 && !(s->ops->ready(s) & (SOCK_OUT | SOCK_HUP)))
+            s = wait_for(s, true, deadline, &r);
+        if (r == -EAGAIN)
+            r = -EINPROGRESS;
+        if (s && r == 0) {
+            r = -s->error;
+            s->error = 0;
+        }
+    }
+    drive_leave();
+    return r;
+}
+
+ssize_t sock_send(int fd, const struct msghdr *msg, int flags)
+{
+    struct sock *s = sock_enter(fd);
+    struct msghdr left = *msg;
+    size_t total = sock_iov_size(msg), done = 0;
+    mtime_t deadline;
+    ssize_t r;
+    int why = 0;
+
+    if (!s)
+        return -EBADF;
+    deadline = deadline_of(s->snd_timeout);
+    for (;;) {
+        struct iovec iov[8];
+
+        /* What has been taken is not offered again. */
+        left.msg_iov = iov;
+        left.msg_iovlen = sock_iov_rest(msg, done, iov, 8);
+        r = s->ops->send(s, done ? &left : msg, flags);
+        if (r > 0)
+            done += (size_t)r;
+        if (r >= 0 && (done >= total || s->type != SOCK_STREAM))
+            break;
+        if (r < 0 && (r != -EAGAIN || !must_wait(s, flags)))
+            break;
+        if (r == -EAGAIN && (!(s = wait_for(s, true, deadline, &why)) || why < 0)) {
+            r = why;
+            break;
+        }
+    }
+    drive_leave();
+    return done ? (ssize_t)done : r;
+}
+
+/* Waits for data, offering the place where it is wanted: *r is how much was put there. */
+static struct sock *wait_for_data(struct sock *s, const struct msghdr *msg, int flags,
+                                  mtime_t deadline, ssize_t *r)
+{
+    bool direct = s->type == SOCK_STREAM && !s->direct && !(flags & MSG_PEEK);
+    int why;
+
+    if (direct) {
+        s->direct = msg;
+        s->direct_size = 0;
+    }
+    s = wait_for(s, false, deadline, &why);
+    *r = why;
+    if (s && direct) {
+        s->direct = NULL;
+        if (s->direct_size)
+            *r = (ssize_t)s->direct_size;
+    }
+    return s;
+}
+
+ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
+{
+    struct sock *s = sock_enter(fd);
+    struct msghdr want = *msg;
+    mtime_t deadline;
+    size_t done = 0, total = sock_iov_size(msg);
+    ssize_t r;
+
+    if (!s)
+        return -EBADF;
+    deadline = deadline_of(s->rcv_timeout);
+    for (;;) {
+        struct iovec iov[8];
+
+        if (done) {
+            want.msg_iov = iov;
+            want.msg_iovlen = sock_iov_rest(msg, done, iov, 8);
+        }
+        r = s->ops->recv(s, done ? &want : msg, flags);
+        if (r > 0)
+            done += (size_t)r;
+        if (r == 0 || (r > 0 && (!(flags & MSG_WAITALL) || flags & MSG_PEEK ||
+                                 done >= total || s->type != SOCK_STREAM)))
+            break;
+        if (r < 0 && (r != -EAGAIN || !must_wait(s, flags)))
+            break;
+        if (r > 0)
+            continue;
+        s = wait_for_data(s, done ? &want : msg, flags, deadline, &r);
+        done += r > 0 ? (size_t)r : 0;
+        if (!s || r < 0 || (r > 0 && (!(flags & MSG_WAITALL) || done >= total)))
+            break;
+    }
+    drive_leave();
+    return done ? (ssize_t)done : r;
+}
+
+int sock_ioctl(int fd, unsigned long request, void *arg)
+{
+    struct sock *s = sock_enter(fd);
+    int r = -ENOTTY;
+
+    if (!s)
+        return -EBADF;
+    if (request == FIONREAD) {
+        *(int *)arg = (int)s->ops->pending(s);
+        r = 0;
+    } else if (request == FIONBIO) {
+        r = ioctl(s->fd, FIONBIO, arg) < 0 ? -errno : 0;
+    }
+    drive_leave();
+    return r;
+}

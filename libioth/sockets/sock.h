@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sockets of a stack. A socket is a state with ops that never wait: sock.c puts the waiting, the
+ * descriptor and its readiness around them; tcp.c, udp.c, raw.c, packet.c and nl.c are the kinds.
+ *
+ * A program sees one end of a socketpair. What is sent to it from our end makes it readable, what
+ * fills it makes it unwritable, and closing or shutting our end down is the hang-up; so poll(), select()
+ * and epoll see what they would see of a kernel's socket. O_NONBLOCK is the descriptor's own flag.
+ * A program that closes the descriptor without us is noticed, by its end hanging up.
+ *
+ * Ops are called inside (libioth/stack/drive.h) and return 0 or more, or -errno; -EAGAIN is what would
+ * make a call wait.
+ */
+#ifndef LIBIOTH_SOCKETS_SOCK_H
+#define LIBIOTH_SOCKETS_SOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "proto/base/list.h"
+#include "proto/base/mtime.h"
+
+struct sock;
+
+/* Readiness, as poll() has it. */
+enum {
+    SOCK_IN = 1,
+    SOCK_OUT = 2,
+    SOCK_RDHUP = 4, /* Nothing more will come. */
+    SOCK_HUP = 8,   /* Nor can anything be sent. */
+};
+
+struct sock_ops {
+    int (*bind)(struct sock *, const struct sockaddr *, socklen_t);
+    /* 0, or -EINPROGRESS: then the socket is writable when it is decided, `error` tells how. */
+    int (*connect)(struct sock *, const struct sockaddr *, socklen_t);
+    int (*listen)(struct sock *, int backlog);
+    int (*accept)(struct sock *, struct sock **out);
+    /* The own or the peer's address; *size as in getsockname(). */
+    int (*name)(struct sock *, bool peer, struct sockaddr *, socklen_t *size);
+    /* May take a part. */
+    ssize_t (*send)(struct sock *, const struct msghdr *, int flags);
+    ssize_t (*recv)(struct sock *, struct msghdr *, int flags);
+    int (*shutdown)(struct sock *, int how);
+    int (*getopt)(struct sock *, int level, int name, void *value, socklen_t *size);
+    int (*setopt)(struct sock *, int level, int name, const void *value, socklen_t size);
+    unsigned (*ready)(const struct sock *);
+    /* How many bytes recv() would give at once (FIONREAD). */
+    size_t (*pending)(const struct sock *);
+    /* Gives everything back, at once or when the protocol is done; the socket is gone. */
+    void (*close)(struct sock *);
+};
+
+struct sock {
+    const struct sock_ops *ops;
+    int domain, type, protocol;
+
+    int fd;         /* The program's end; -1 before it has one. */
+    int end;        /* Ours. */
+    uint64_t ino;   /* The program's end's: it is not another file that got its number. */
+    unsigned shown; /* Readiness that the descriptor shows now. */
+    struct list unsettled;        /* Its readiness may have changed. */
+    struct list readers, writers; /* Threads that wait (drive_wait). */
+    unsigned n_reading,
+        n_writing; /* Threads in a call that waits, or has just been woken. */
+    mtime_t rcv_timeout, snd_timeout; /* 0 = none. */
+    int error; /* SO_ERROR, positive: what happened since it was asked last. */
+
+    /* Where a thread that waits in sock_recv() wants its data: a stream may put it there at once, and
+     * says how much in direct_size. */
+    const struct msghdr *direct;
+    size_t direct_size;
+
+    uint32_t rcv_size, snd_size; /* SO_RCVBUF, SO_SNDBUF. */
+    uint8_t reuse_addr, reuse_port, keep_alive, broadcast;
+    int bound_if; /* SO_BINDTODEVICE: lwIP's index, 0 = none. */
+    struct linger linger;
+    /* Options of the IP level, for the protocol control block when there is one (ipopt.h). */
+    uint8_t ttl, tos, hops6, tclass6;
+    bool only_v6;
+};
+
+#define SOCK_BUF_DEFAULT (1024u * 1024)
+#define SOCK_BUF_MIN     4096u
+#define SOCK_BUF_MAX     (16u * 1024 * 1024)
+
+/* --- for the kinds ------------------------------------------------------------------------------ */
+
+void sock_init(struct sock *, const struct sock_ops *, int domain, int type, int protocol);
+
+/* Something has changed: wakes who waits for it and shows it to pollers, soon. */
+void sock_changed(struct sock *, unsigned what);
+
+/* Takes a socket that is about to be freed out of all lists. Ops->close() calls it. */
+void sock_done(struct sock *);
+
+/* The options of level SOL_SOCKET that are the same for all kinds; -ENOPROTOOPT for others. */
+int sock_getopt(struct sock *, int name, void *value, socklen_t *size);
+int sock_setopt(struct sock *, int name, const void *value, socklen_t size);
+
+/* Reads an option's int (a byte will do, as in Linux); -EINVAL. And gives one. */
+int sock_opt_int(const void *value, socklen_t size, int *out)
+    __attribute__((warn_unused_result));
+int sock_opt_put(void *value, socklen_t *size, const void *from, size_t from_size);
+int sock_opt_put_int(void *value, socklen_t *size, int from);
+
+/* Bytes of a message's parts. */
+size_t sock_iov_size(const struct msghdr *);
+
+/* Up to `max` parts of what is left behind `ofs`; returns how many. */
+struct iovec;
+size_t sock_iov_rest(const struct msghdr *, size_t ofs, struct iovec *out, size_t max);
+
+/* Copies between a buffer and a message's parts, from `ofs` of them on; returns how many fit. */
+size_t sock_iov_in(const struct msghdr *, size_t ofs, void *to, size_t size);
+size_t sock_iov_out(const struct msghdr *, size_t ofs, const void *from, size_t size);
+
+/* --- for the stack's functions (calls.c) ------------------------------------------------------- */
+
+/* Everything below is called outside and may wait; 0 or more, or -errno. */
+int sock_open(int domain, int type, int protocol);
+int sock_close(int fd);
+int sock_accept(int fd, struct sockaddr *, socklen_t *, int flags);
+int sock_connect(int fd, const struct sockaddr *, socklen_t);
+ssize_t sock_send(int fd, const struct msghdr *, int flags);
+ssize_t sock_recv(int fd, struct msghdr *, int flags);
+int sock_ioctl(int fd, unsigned long request, void *arg);
+
+/* The socket of a descriptor, entered; NULL, not entered, if there is none. sock_leave() after it. */
+struct sock *sock_enter(int fd);
+void sock_leave(void);
+
+/* Shows what has changed to pollers (drive_start's settle). */
+void sock_settle(void);
+
+/* How many sockets there are that a program has not closed. */
+unsigned sock_count(void);
+
+/* Ends every socket, for a stack that goes. Inside. */
+void sock_end_all(void);
+
+#endif

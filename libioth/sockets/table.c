@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "libioth/sockets/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/base/fd.h"
+
+/* A Unix stream socket is writable while what waits in it is below a quarter of its buffer. */
+#define SMALLEST_BUFFER 1
+#define FILL_SIZE       2048u
+
+static struct sock **slots; /* By descriptor. */
+static int n_slots;
+static unsigned n_socks;
+static struct list unsettled = {&unsettled, &unsettled};
+static int watch = -1; /* An epoll of our ends. */
+
+static void watch_end(const struct sock *s);
+
+struct sock *table_find(int fd)
+{
+    return fd >= 0 && fd < n_slots ? slots[fd] : NULL;
+}
+
+unsigned table_count(void)
+{
+    return n_socks;
+}
+
+static int make_room(int fd)
+{
+    int n = n_slots ? n_slots : 16;
+    struct sock **more;
+
+    if (fd < n_slots)
+        return 0;
+    while (n <= fd)
+        n *= 2;
+    more = realloc(slots, (size_t)n * sizeof(struct sock *));
+    if (!more)
+        return -ENOMEM;
+    slots = more;
+    while (n_slots < n)
+        slots[n_slots++] = NULL;
+    return 0;
+}
+
+/* Is the number still that of the descriptor that we made? */
+static bool is_ours(const struct sock *s)
+{
+    struct stat st;
+
+    return fstat(s->fd, &st) == 0 && st.st_ino == s->ino;
+}
+
+/* Somebody closed a descriptor behind our back, and its number has come again. */
+static void drop_stale(int fd)
+{
+    struct sock *stale = slots[fd];
+
+    if (!stale)
+        return;
+    slots[fd] = NULL;
+    n_socks--;
+    fd_close(&stale->end);
+    stale->fd = -1;
+    stale->ops->close(stale);
+}
+
+int table_add(struct sock *s, int flags)
+{
+    int fds[2], r;
+    struct stat st;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return -errno;
+    r = make_room(fds[0]);
+    if (r == 0 && fstat(fds[0], &st) < 0)
+        r = -errno;
+    if (r < 0) {
+        fd_close(&fds[0]);
+        fd_close(&fds[1]);
+        return r;
+    }
+    (void)!setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){SMALLEST_BUFFER}, sizeof(int));
+    (void)!fcntl(fds[0], F_SETFD, flags & SOCK_CLOEXEC ? FD_CLOEXEC : 0);
+    if (flags & SOCK_NONBLOCK)
+        (void)!fd_set_nonblock(fds[0]);
+    drop_stale(fds[0]);
+    s->fd = fds[0];
+    s->end = fds[1];
+    s->ino = st.st_ino;
+    s->shown = SOCK_OUT;
+    slots[s->fd] = s;
+    n_socks++;
+    watch_end(s);
+    table_unsettle(s);
+    return s->fd;
+}
+
+void table_remove(struct sock *s)
+{
+    if (s->fd >= 0 && table_find(s->fd) == s) {
+        slots[s->fd] = NULL;
+        n_socks--;
+    }
+    s->fd = -1;
+    fd_close(&s->end);
+}
+
+void table_close(struct sock *s)
+{
+    int fd = s->fd;
+    bool ours = is_ours(s);
+
+    table_remove(s);
+    if (ours)
+        close(fd);
+}
+
+void table_end_all(void)
+{
+    for (int fd = 0; fd < n_slots; fd++) {
+        struct sock *s = slots[fd];
+
+        if (s) {
+            table_remove(s);
+            s->ops->close(s);
+        }
+    }
+    free(slots);
+    slots = NULL;
+    n_slots = 0;
+    fd_close(&watch);
+}
+
+/* --- readiness ---------------------------------------------------------------------------------- */
+
+static void show_in(const struct sock *s, bool in)
+{
+    uint8_t byte = 0;
+
+    if (in)
+        (void)!send(s->end, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    else
+        (void)!recv(s->fd, &byte, 1, MSG_DONTWAIT);
+}
+
+static void show_out(const struct sock *s, bool out)
+{
+    uint8_t fill[FILL_SIZE] = {0};
+
+    if (out)
+        (void)!recv(s->end, fill, sizeof fill, MSG_DONTWAIT);
+    else
+        (void)!send(s->fd, fill, sizeof fill, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Shows what has changed; false if a part is left to a thread in a call. */
+static bool settle(struct sock *s)
+{
+    unsigned busy = (s->n_reading ? SOCK_IN : 0) | (s->n_writing ? SOCK_OUT : 0);
+    unsigned now = (s->ops->ready(s) & ~busy) | (s->shown & busy), changed = now ^ s->shown;
+    unsigned cleared = changed & s->shown & (SOCK_IN | SOCK_OUT);
+
+    /* What clears is done to the program's end, and must not hit another file. */
+    if (!changed || (cleared && !is_ours(s)))
+        return !busy;
+    if (changed & SOCK_IN)
+        show_in(s, now & SOCK_IN);
+    if (changed & SOCK_OUT)
+        show_out(s, now & SOCK_OUT);
+    if (changed & now & SOCK_RDHUP)
+        (void)!shutdown(s->end, SHUT_WR);
+    if (changed & now & SOCK_HUP)
+        (void)!shutdown(s->end, SHUT_RDWR);
+    s->shown = now | (s->shown & (SOCK_RDHUP | SOCK_HUP));
+    return !busy;
+}
+
+void table_unsettle(struct sock *s)
+{
+    if (s->fd >= 0 && list_empty(&s->unsettled))
+        list_append(&unsettled, &s->unsettled);
+}
+
+void table_settle(void)
+{
+    list_for_each_safe (it, &unsettled) {
+        struct sock *s = list_entry(it, struct sock, unsettled);
+
+        if (settle(s))
+            list_remove(&s->unsettled);
+    }
+}
+
+/* --- closed without us --------------------------------------------------------------------------- */
+
+static void watch_end(const struct sock *s)
+{
+    struct epoll_event e = {.events = EPOLLET, .data.fd = s->fd};
+
+    if (watch < 0)
+        watch = epoll_create1(EPOLL_CLOEXEC);
+    (void)!epoll_ctl(watch, EPOLL_CTL_ADD, s->end, &e);
+}
+
+int table_watch(void)
+{
+    return watch;
+}
+
+void table_reap(void)
+{
+    struct epoll_event events[16];
+    int n = epoll_wait(watch, events, 16, 0);
+
+    for (int i = 0; i < n; i++) {
+        struct sock *s = table_find(events[i].data.fd);
+
+        /* What we have shut down ourselves hangs up, too. */
+        if (s && events[i].events & EPOLLHUP && !(s->shown & SOCK_HUP) && !is_ours(s))
+            drop_stale(s->fd);
+    }
+}

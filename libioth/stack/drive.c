@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "libioth/stack/drive.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "libioth/stack/iface.h"
+#include "libioth/stack/timers.h"
+#include "proto/base/fd.h"
+
+#define YIELD_MAX   (50 * MTIME_US) /* Longer than a wake-up costs is wasted. */
+#define YIELD_FLOOR (2 * MTIME_US)
+#define LAZY_LOOK   (1 * MTIME_MS)
+#define SOON        (20 * MTIME_MS)
+#define AGAIN_EVERY (250 * MTIME_MS) /* A port whose other side has gone. */
+#define STACK_SIZE  (128 * 1024)
+#define OWN_FDS     2u /* The kick, and ops->watch. */
+#define POLL_MAX    (IFACE_MAX * PORT_FDS + OWN_FDS)
+
+enum helper_mode {
+    HELPER_ARMED, /* Waits for the bells and the next timer. */
+    HELPER_LAZY, /* Program threads come and go: looks after a while whether they have left. */
+    HELPER_OFF, /* One of them drives: nothing to do until it leaves. */
+};
+
+/* Who may be in poll(): the thread that drives, and the helper. */
+struct poller {
+    int kick; /* An eventfd that ends the poll(). */
+    bool sleeping;
+    bool kicked;
+    mtime_t wakes_at; /* By itself. */
+};
+
+/* A thread that sleeps until another one wakes it, or calls it to drive. */
+struct sleeper {
+    struct list link;
+    pthread_cond_t cond;
+    bool called;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    const struct drive_ops *ops;
+    struct list sleepers;
+    struct poller driver, armed; /* The second is the helper's. */
+    bool driven;                 /* A thread in drive_wait() drives. */
+    mtime_t yield;               /* How long yielding has been worth it lately. */
+    uint64_t entries;            /* How often somebody has entered. */
+
+    pthread_t helper;
+    pthread_cond_t rest; /* Where the helper is while it is not armed. */
+    enum helper_mode mode;
+    bool stopping;
+    bool broken; /* The other side of a port has gone. */
+} d = {.lock = PTHREAD_MUTEX_INITIALIZER, .driver.kick = -1, .armed.kick = -1};
+
+/* --- inside ----------------------------------------------------------------------------------- */
+
+static void kick(struct poller *p)
+{
+    if (!p->sleeping || p->kicked)
+        return;
+    p->kicked = true;
+    (void)!write(p->kick, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+static void kick_done(struct poller *p)
+{
+    uint64_t count;
+
+    if (!p->kicked)
+        return;
+    p->kicked = false;
+    (void)!read(p->kick, &count, sizeof count);
+}
+
+/* Sends what is to be sent. */
+static void flush(void)
+{
+    while (iface_flush())
+        d.ops->room();
+}
+
+/* Everything that is to be done now. Returns how many frames came. */
+static unsigned step(bool used)
+{
+    unsigned n;
+
+    timers_run(mtime_now(), used);
+    n = iface_poll();
+    if (n)
+        timers_run(timers_now(), true);
+    flush();
+    return n;
+}
+
+/* Announces to all ports that nobody looks; false if something is there. */
+static bool arm(void)
+{
+    bool quiet = true;
+
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+
+        if (!i->port)
+            continue;
+        quiet = i->port->ops->sleep(i->port) && quiet;
+        if (i->stalled)
+            quiet = i->port->ops->sleep_room(i->port) && quiet;
+    }
+    return quiet;
+}
+
+static void disarm(void)
+{
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+
+        if (i->port)
+            i->port->ops->awake(i->port);
+    }
+}
+
+static unsigned poll_set(struct pollfd fds[POLL_MAX], const struct poller *p)
+{
+    unsigned n = OWN_FDS;
+
+    fds[0] = (struct pollfd){.fd = p->kick, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = d.ops->watch(), .events = POLLIN};
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+
+        if (i->port)
+            n += i->port->ops->fds(i->port, &fds[n]);
+    }
+    return n;
+}
+
+/* Looks which ports have lost their other side, for the helper to mend. */
+static void look_for_broken(void)
+{
+    d.broken = false;
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+
+        if (i->port && i->port->ops->down(i->port) && i->port->ops->again)
+            d.broken = true;
+    }
+    if (d.broken)
+        pthread_cond_signal(&d.rest);
+}
+
+/* Is there more than a ringing bell? The second descriptor of a port tells its end. */
+static bool any_end(const struct pollfd *fds, unsigned n)
+{
+    unsigned ringing = 0;
+
+    for (unsigned i = OWN_FDS; i < n; i++) {
+        if (fds[i].revents & (POLLHUP | POLLERR | POLLNVAL))
+            return true;
+        ringing += fds[i].revents != 0;
+    }
+    return ringing > 1;
+}
+
+/* poll() with the lock released, until `until` or a kick. Returns 0, or -EINTR. */
+static int sleep_until(struct poller *p, mtime_t until)
+{
+    struct pollfd fds[POLL_MAX];
+    unsigned n = poll_set(fds, p);
+    mtime_t left = until == MTIME_NEVER ? 0 : until - mtime_now();
+    struct timespec ts = {.tv_sec = left > 0 ? left / MTIME_SEC : 0,
+                          .tv_nsec = left > 0 ? left % MTIME_SEC * 1000 : 0};
+    int r;
+
+    p->wakes_at = until;
+    p->sleeping = true;
+    pthread_mutex_unlock(&d.lock);
+    r = ppoll(fds, n, until == MTIME_NEVER ? NULL : &ts, NULL);
+    r = r < 0 ? -errno : r;
+    pthread_mutex_lock(&d.lock);
+    p->sleeping = false;
+    kick_done(p);
+    if (r > 0 && fds[1].revents)
+        d.ops->reap();
+    if (r > 0 && any_end(fds, n))
+        look_for_broken();
+    return r == -EINTR ? r : 0;
+}
+
+/* --- program threads --------------------------------------------------------------------------- */
+
+void drive_enter(void)
+{
+    pthread_mutex_lock(&d.lock);
+    d.entries++;
+    step(true);
+}
+
+/* Calls the next one to drive, if there is one. */
+static bool hand_over(void)
+{
+    struct list *first = list_first(&d.sleepers);
+    struct sleeper *s;
+
+    if (!first)
+        return false;
+    s = list_entry(first, struct sleeper, link);
+    s->called = true;
+    pthread_cond_signal(&s->cond);
+    return true;
+}
+
+/* Something may be due before who sleeps would wake. With many connections looking is dear, so only
+ * where it sleeps for longer than a connection that is in use ever lets it. */
+static void kick_if_sooner(struct poller *p)
+{
+    if (p->sleeping && p->wakes_at > timers_now() + SOON &&
+        timers_next(timers_now()) < p->wakes_at)
+        kick(p);
+}
+
+/* Sees to it that somebody serves the stack while nobody is inside. */
+static void leave_to_helper(void)
+{
+    switch (d.mode) {
+    case HELPER_ARMED:
+        while (!arm())
+            step(true);
+        kick_if_sooner(&d.armed);
+        break;
+    case HELPER_LAZY:
+        break;
+    case HELPER_OFF:
+        d.mode = HELPER_LAZY;
+        pthread_cond_signal(&d.rest);
+        break;
+    }
+}
+
+void drive_leave(void)
+{
+    flush();
+    d.ops->settle();
+    if (!d.driven)
+        leave_to_helper();
+    else
+        kick_if_sooner(&d.driver);
+    pthread_mutex_unlock(&d.lock);
+}
+
+void drive_wake(struct list *list)
+{
+    list_for_each_safe (it, list) {
+        struct waiter *w = list_entry(it, struct waiter, link);
+        struct sleeper *s = w->sleeper;
+
+        list_remove(&w->link);
+        w->woken = true;
+        if (s)
+            pthread_cond_signal(&s->cond);
+        else
+            kick(&d.driver);
+    }
+}
+
+/* Yields for as long as it has been worth it lately; true if something came. Yielding rather than
+ * spinning, since the other side may need this processor. */
+static bool yield_a_while(const struct waiter *w)
+{
+    mtime_t start = mtime_now(), now = start;
+
+    while (now - start < d.yield) {
+        unsigned n;
+
+        pthread_mutex_unlock(&d.lock);
+        sched_yield();
+        pthread_mutex_lock(&d.lock);
+        n = step(false);
+        now = mtime_now();
+        if (n || w->woken) {
+            mtime_t took = (now - start) * 2;
+
+            d.yield = took < YIELD_FLOOR ? YIELD_FLOOR : mtime_min(took, YIELD_MAX);
+            return true;
+        }
+    }
+    d.yield = d.yield / 2 < YIELD_FLOOR ? YIELD_FLOOR : d.yield / 2;
+    return false;
+}
+
+/* Drives until the waiter is woken or its time is over. */
+static int drive(const struct waiter *w, mtime_t deadline)
+{
+    int r = 0;
+
+    d.driven = true;
+    if (d.mode == HELPER_ARMED) {
+        d.mode = HELPER_LAZY;
+        kick(&d.armed);
+    }
+    while (!w->woken && r == 0) {
+        if (step(false) || yield_a_while(w))
+            continue;
+        d.ops->settle();
+        if (w->woken)
+            break;
+        if (arm()) {
+            r = sleep_until(&d.driver, mtime_min(timers_next(timers_now()), deadline));
+            disarm();
+        }
+        if (r == 0 && !w->woken && deadline != MTIME_NEVER && mtime_now() >= deadline)
+            r = -ETIMEDOUT;
+    }
+    d.driven = false;
+    hand_over();
+    return w->woken ? 0 : r;
+}
+
+/* Sleeps until it is woken, called to drive, or its time is over. */
+static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
+{
+    struct timespec ts = {.tv_sec = deadline / MTIME_SEC,
+                          .tv_nsec = deadline % MTIME_SEC * 1000};
+    int r = 0;
+
+    w->sleeper = s;
+    list_append(&d.sleepers, &s->link);
+    d.ops->settle();
+    while (!w->woken && !s->called && r == 0)
+        r = deadline == MTIME_NEVER ? pthread_cond_wait(&s->cond, &d.lock)
+                                    : pthread_cond_timedwait(&s->cond, &d.lock, &ts);
+    list_remove(&s->link);
+    w->sleeper = NULL;
+    /* Called, but not to be had any more: the next one. */
+    if (s->called && (w->woken || r) && !d.driven)
+        hand_over();
+    s->called = false;
+    return w->woken ? 0 : -r;
+}
+
+int drive_wait(struct list *list, mtime_t deadline)
+{
+    struct waiter w = {.woken = false};
+    struct sleeper s = {.called = false};
+    pthread_condattr_t attr;
+    int r = 0;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s.cond, &attr);
+    list_append(list, &w.link);
+    while (!w.woken && r == 0)
+        r = d.driven ? be_woken(&w, &s, deadline) : drive(&w, deadline);
+    list_remove(&w.link);
+    pthread_cond_destroy(&s.cond);
+    pthread_condattr_destroy(&attr);
+    return w.woken ? 0 : r;
+}
+
+/* --- the helper -------------------------------------------------------------------------------- */
+
+/* Tries to plug ports in again whose other side has gone. */
+static void mend_ports(void)
+{
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+        int r;
+
+        if (!i->port || !i->port->ops->again || !i->port->ops->down(i->port))
+            continue;
+        i->mending = true;
+        pthread_mutex_unlock(&d.lock);
+        r = i->port->ops->again(i->port);
+        pthread_mutex_lock(&d.lock);
+        i->mending = false;
+        if (r == 0) {
+            i->port->ops->back(i->port);
+            iface_announce(i);
+            /* Who drives polls the old descriptors. */
+            kick(&d.driver);
+        }
+        break; /* The list may have changed; the next one has its turn later. */
+    }
+    look_for_broken();
+}
+
+/* Serves the stack until somebody kicks, or something is due. */
+static void serve(void)
+{
+    mtime_t until = d.broken ? mtime_now() + AGAIN_EVERY : MTIME_NEVER;
+
+    while (step(false))
+        d.ops->settle();
+    d.ops->settle();
+    if (arm()) {
+        (void)!sleep_until(&d.armed, mtime_min(until, timers_next(timers_now())));
+        disarm();
+    }
+}
+
+/* Waits until the program's threads have been away for a while, or call. */
+static void rest(void)
+{
+    mtime_t until = mtime_now() + (d.mode == HELPER_LAZY ? LAZY_LOOK : AGAIN_EVERY);
+    struct timespec ts = {.tv_sec = until / MTIME_SEC, .tv_nsec = until % MTIME_SEC * 1000};
+
+    if (d.mode == HELPER_OFF && !d.broken)
+        pthread_cond_wait(&d.rest, &d.lock);
+    else
+        pthread_cond_timedwait(&d.rest, &d.lock, &ts);
+}
+
+static void *help(void *aux)
+{
+    mtime_t mended = 0;
+    uint64_t seen = 0;
+
+    (void)aux;
+    pthread_mutex_lock(&d.lock);
+    while (!d.stopping) {
+        if (d.mode == HELPER_LAZY && d.entries == seen)
+            d.mode = d.driven ? HELPER_OFF : HELPER_ARMED;
+        seen = d.entries;
+        if (d.mode == HELPER_ARMED)
+            serve();
+        else
+            rest();
+        if (d.broken && mtime_now() - mended >= AGAIN_EVERY) {
+            mend_ports();
+            mended = mtime_now();
+        }
+    }
+    pthread_mutex_unlock(&d.lock);
+    return NULL;
+}
+
+int drive_start(const struct drive_ops *ops)
+{
+    pthread_attr_t attr;
+    pthread_condattr_t clock;
+    sigset_t every, before;
+    int r;
+
+    list_init(&d.sleepers);
+    d.ops = ops;
+    d.mode = HELPER_ARMED;
+    d.yield = YIELD_FLOOR;
+    d.driver.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    d.armed.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (d.driver.kick < 0 || d.armed.kick < 0)
+        return -errno;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&d.rest, &clock);
+    pthread_condattr_destroy(&clock);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_SIZE);
+    /* Signals are the program's threads'. */
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    r = pthread_create(&d.helper, &attr, help, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return -r;
+}
+
+void drive_stop(void)
+{
+    pthread_mutex_lock(&d.lock);
+    d.stopping = true;
+    kick(&d.armed);
+    pthread_cond_signal(&d.rest);
+    pthread_mutex_unlock(&d.lock);
+    pthread_join(d.helper, NULL);
+    fd_close(&d.driver.kick);
+    fd_close(&d.armed.kick);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "libioth/stack/iface.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/ip6.h>
+#include <lwip/mld6.h>
+#include <lwip/nd6.h>
+#include <lwip/priv/tcp_priv.h>
+
+#include "libioth/stack/input.h"
+#include "libioth/stack/output.h"
+#include "libioth/stack/route.h"
+#include "libioth/stack/timers.h"
+
+struct iface_tap iface_tap;
+static struct iface lo;
+static struct list all = {&all, &all};
+
+static struct iface *entry(struct list *link)
+{
+    return list_entry(link, struct iface, link);
+}
+
+struct list *iface_list(void)
+{
+    return &all;
+}
+
+unsigned iface_index(const struct iface *i)
+{
+    /* lo is lwIP's own netif. */
+    return i == &lo ? 1 : netif_get_index(&i->netif);
+}
+
+struct iface *iface_by_index(unsigned index)
+{
+    list_for_each (it, &all) {
+        if (iface_index(entry(it)) == index)
+            return entry(it);
+    }
+    return NULL;
+}
+
+struct iface *iface_by_name(const char *name)
+{
+    list_for_each (it, &all) {
+        if (!strcmp(entry(it)->name, name))
+            return entry(it);
+    }
+    return NULL;
+}
+
+struct netif *iface_netif(struct iface *i)
+{
+    return i == &lo ? netif_get_by_index(1) : &i->netif;
+}
+
+void iface_init(void)
+{
+    list_init(&all);
+    memcpy(lo.name, "lo", 3);
+    list_append(&all, &lo.link);
+    NETIF_SET_CHECKSUM_CTRL(iface_netif(&lo), NETIF_CHECKSUM_DISABLE_ALL);
+}
+
+static err_t netif_set_up_driver(struct netif *netif)
+{
+    struct iface *i = (struct iface *)(void *)netif;
+
+    netif->name[0] = 'v';
+    netif->name[1] = 'd';
+    netif->mtu = (u16_t)(i->port->mtu < 65000 ? i->port->mtu : 65000);
+    netif->hwaddr_len = 6;
+    memcpy(netif->hwaddr, i->port->mac, 6);
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
+                   NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
+    netif->output = etharp_output;
+    netif->output_ip6 = ethip6_output;
+    netif->linkoutput = output_frame;
+    NETIF_SET_CHECKSUM_CTRL(netif, INPUT_CHECK_OPEN);
+    return ERR_OK;
+}
+
+static void make_name(char name[IF_NAMESIZE])
+{
+    unsigned n = 0;
+
+    do
+        snprintf(name, IF_NAMESIZE, "vde%u", n++);
+    while (iface_by_name(name));
+}
+
+static void take_addresses(struct iface *i)
+{
+    const struct port *port = i->port;
+
+    for (unsigned n = 0; n < port->n_addrs; n++) {
+        const struct plug_addr *a = &port->addrs[n];
+
+        (void)!route_address(i, a->family, a->addr, a->prefix, true);
+    }
+    if (port->gateway4.family)
+        (void)!route_add(4, NULL, 0, port->gateway4.addr, i);
+    if (port->gateway6.family)
+        (void)!route_add(6, NULL, 0, port->gateway6.addr, i);
+}
+
+int iface_add(const char *name, struct port *port, struct iface **out)
+{
+    struct iface *i;
+    unsigned n = 0;
+
+    list_for_each (it, &all)
+        n++;
+    if (n >= IFACE_MAX)
+        return -ENOSPC;
+    if (iface_by_name(name))
+        return -EEXIST;
+    if (strlen(name) >= IF_NAMESIZE)
+        return -EINVAL;
+    i = calloc(1, sizeof *i);
+    if (!i)
+        return -ENOMEM;
+    if (*name)
+        memcpy(i->name, name, strlen(name) + 1);
+    else
+        make_name(i->name);
+    i->port = port;
+    if (!netif_add_noaddr(&i->netif, i, netif_set_up_driver, input_none)) {
+        free(i);
+        return -ENOMEM;
+    }
+    list_append(&all, &i->link);
+    netif_create_ip6_linklocal_address(&i->netif, 1);
+    netif_set_link_up(&i->netif);
+    if (port->n_addrs) {
+        netif_set_up(&i->netif);
+        take_addresses(i);
+    }
+    *out = i;
+    return 0;
+}
+
+void iface_announce(struct iface *i)
+{
+    if (!ip4_addr_isany(netif_ip4_addr(&i->netif)))
+        etharp_gratuitous(&i->netif);
+}
+
+int iface_remove(struct iface *i)
+{
+    if (i == &lo)
+        return -EPERM;
+    if (i->mending)
+        return -EBUSY;
+    route_forget(i);
+    if (netif_dhcp_data(&i->netif))
+        dhcp_release_and_stop(&i->netif);
+    iface_flush();
+    netif_remove(&i->netif);
+    if (netif_dhcp_data(&i->netif))
+        dhcp_cleanup(&i->netif);
+    list_remove(&i->link);
+    i->port->ops->free(i->port);
+    free(i);
+    return 0;
+}
+
+/* What a stack sends to itself waits in the interface; taking it may send more. */
+static void poll_own(void)
+{
+    bool more = true;
+
+    while (more) {
+        netif_poll_all();
+        more = false;
+        list_for_each (it, &all)
+            more = more || iface_netif(entry(it))->loop_first;
+    }
+}
+
+unsigned iface_poll(void)
+{
+    struct frame frames[FRAME_BURST];
+    unsigned total = 0;
+
+    list_for_each (it, &all) {
+        struct iface *i = entry(it);
+        unsigned n = i->port ? i->port->ops->recv(i->port, frames, FRAME_BURST) : 0;
+
+        for (unsigned f = 0; f < n; f++)
+            input_frame(i, &frames[f]);
+        if (n)
+            i->port->ops->recv_done(i->port);
+        total += n;
+    }
+    return total;
+}
+
+/* Sending is refused per segment, so all that have something unsent try again. */
+static void tcp_go_on(void)
+{
+    struct tcp_pcb *next;
+
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = next) {
+        next = pcb->next;
+        if (pcb->unsent || pcb->flags & TF_ACK_NOW)
+            tcp_output(pcb);
+    }
+}
+
+bool iface_flush(void)
+{
+    bool again = false;
+
+    poll_own();
+    list_for_each (it, &all) {
+        struct iface *i = entry(it);
+
+        if (!i->port)
+            continue;
+        i->port->ops->flush(i->port);
+        if (i->stalled && i->port->ops->room(i->port)) {
+            i->stalled = false;
+            again = true;
+        }
+    }
+    if (again) {
+        tcp_go_on();
+        list_for_each (it, &all) {
+            if (entry(it)->port)
+                entry(it)->port->ops->flush(entry(it)->port);
+        }
+    }
+    return again;
+}
+
+int iface_send_raw(struct iface *i, struct pbuf *p)
+{
+    if (!i->port || !netif_is_up(&i->netif))
+        return -ENETDOWN;
+    switch (output_frame(&i->netif, p)) {
+    case ERR_OK:
+        return 0;
+    case ERR_MEM:
+        return -ENOBUFS;
+    default:
+        return -EMSGSIZE;
+    }
+}
