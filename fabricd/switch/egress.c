@@ -6,9 +6,7 @@
  * scratch, as many segments at a time as make a vector.
  */
 #include "fabricd/switch/switch_internal.h"
-#include "proto/wire/bytes.h"
 #include "proto/wire/checksum.h"
-#include "proto/wire/packet.h"
 #include "proto/wire/segment.h"
 
 static unsigned cap_for(const struct frame *f)
@@ -32,18 +30,13 @@ static bool must_be_cut(const struct swport *port, const struct frame *f)
            (!(port->caps & cap_for(f)) || !(port->caps & FRAME_CAP_CSUM));
 }
 
-/* A tag inside would be taken for the VLAN's by who gets the frame untagged. */
-static bool is_nested(const struct frame *f)
-{
-    return load_be16(f->data + 12) == PACKET_TYPE_VLAN;
-}
-
-/* On a trunk it keeps its own in front; an access port does not get it. */
+/* A tag inside would be taken for the VLAN's by who gets the frame untagged: on a trunk it keeps
+ * its own in front, an access port does not get it. */
 static bool would_hop(const struct switch_ *sw, const struct swport *port,
                       const struct frame *f)
 {
     return sw->nested && sw->config.vlan_aware && !port->all_vlans && !port->set.tagged &&
-           is_nested(f);
+           vlan_is_tagged(f);
 }
 
 static bool fits(const struct swport *port, const struct frame *f)
@@ -61,7 +54,7 @@ static void send_tagged(struct swport *port, struct frame *const *frames, unsign
     for (unsigned i = 0; i < n; i++) {
         const struct frame *f = frames[i];
 
-        tagged[i] = vlan_leaves_tagged(port, f->tci & FRAME_TCI_VID) || is_nested(f);
+        tagged[i] = vlan_leaves_tagged(port, f->tci & FRAME_TCI_VID) || vlan_is_tagged(f);
         if (tagged[i])
             vlan_tag(frames[i]);
     }

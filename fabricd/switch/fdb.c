@@ -7,6 +7,7 @@
  */
 #include "fabricd/switch/fdb.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,17 +17,26 @@
 #define TOUCH_TIME MTIME_SEC /* An entry's time of hearing is this coarse. */
 #define N_HEADS    16u
 
+#define LINE_SIZE 64u
+
+/* What looking up takes, two to a cache line; */
 struct entry {
     uint64_t key;
     mtime_t seen;
-    uint32_t slot; /* Of its port; 0 = the entry is free. */
     uint32_t generation, vlan_generation;
-    uint32_t chain;        /* Next of the same hash, or of the free list. */
-    uint32_t older, newer; /* In its port's list, or in that of the dead. */
-    uint32_t moves_since;  /* In seconds. */
-    uint8_t moves;         /* Over FDB_MOVES_MAX: damped since then. */
+    uint32_t chain; /* Next of the same hash, or of the free list. */
+    uint16_t slot;  /* Of its port; 0 = the entry is free. */
+    uint8_t moves;  /* Over FDB_MOVES_MAX: damped since `moves_since`. */
     bool fixed;
 };
+
+/* and the rest. */
+struct place {
+    uint32_t older, newer; /* In its port's list, or in that of the dead. */
+    uint32_t moves_since;  /* In seconds. */
+};
+
+static_assert(sizeof(struct entry) == LINE_SIZE / 2, "two to a cache line");
 
 struct slot {
     struct fdb_port *port; /* NULL = free. */
@@ -34,9 +44,11 @@ struct slot {
 };
 
 struct fdb {
-    struct entry *entries; /* [room + 1]; 0 is not used. */
-    uint32_t *heads;       /* [mask + 1] */
-    struct slot *slots;    /* [n_slots]; 0 is not used. */
+    struct entry *entries; /* [room + 1]; 0 is not used. In `memory`. */
+    struct place *places;  /* As many. */
+    void *memory;
+    uint32_t *heads;    /* [mask + 1] */
+    struct slot *slots; /* [n_slots]; 0 is not used. */
     uint32_t n_slots;
     uint32_t mask;
     uint32_t room;
@@ -61,12 +73,16 @@ struct fdb *fdb_new(uint32_t room, uint64_t seed)
         return NULL;
     while (n_heads < room)
         n_heads *= 2;
-    fdb->entries = calloc((size_t)room + 1, sizeof *fdb->entries);
+    /* Memory that was never touched costs nothing, so it is not cleared here. */
+    fdb->memory = calloc((size_t)room + 3, sizeof *fdb->entries);
+    fdb->places = calloc((size_t)room + 1, sizeof *fdb->places);
     fdb->heads = calloc(n_heads, sizeof *fdb->heads);
-    if (!fdb->entries || !fdb->heads) {
+    if (!fdb->memory || !fdb->places || !fdb->heads) {
         fdb_free(fdb);
         return NULL;
     }
+    fdb->entries =
+        (void *)(((uintptr_t)fdb->memory + LINE_SIZE - 1) / LINE_SIZE * LINE_SIZE);
     fdb->mask = n_heads - 1;
     fdb->room = room;
     fdb->seed[0] = seed;
@@ -81,7 +97,8 @@ void fdb_free(struct fdb *fdb)
 {
     if (!fdb)
         return;
-    free(fdb->entries);
+    free(fdb->memory);
+    free(fdb->places);
     free(fdb->heads);
     free(fdb->slots);
     free(fdb);
@@ -118,12 +135,12 @@ static bool is_dead(const struct fdb *fdb, const struct entry *e)
 
 static void list_put_newest(struct fdb *fdb, struct fdb_list *list, uint32_t i)
 {
-    struct entry *e = &fdb->entries[i];
+    struct place *e = &fdb->places[i];
 
     e->newer = 0;
     e->older = list->newest;
     if (list->newest)
-        fdb->entries[list->newest].newer = i;
+        fdb->places[list->newest].newer = i;
     else
         list->oldest = i;
     list->newest = i;
@@ -132,18 +149,19 @@ static void list_put_newest(struct fdb *fdb, struct fdb_list *list, uint32_t i)
 
 static void list_take(struct fdb *fdb, uint32_t i)
 {
-    struct entry *e = &fdb->entries[i];
+    const struct entry *e = &fdb->entries[i];
+    const struct place *at = &fdb->places[i];
     struct fdb_list *list =
         is_of_flushed(fdb, e) ? &fdb->dead : &fdb->slots[e->slot].port->learnt;
 
-    if (e->older)
-        fdb->entries[e->older].newer = e->newer;
+    if (at->older)
+        fdb->places[at->older].newer = at->newer;
     else
-        list->oldest = e->newer;
-    if (e->newer)
-        fdb->entries[e->newer].older = e->older;
+        list->oldest = at->newer;
+    if (at->newer)
+        fdb->places[at->newer].older = at->older;
     else
-        list->newest = e->older;
+        list->newest = at->older;
     list->n--;
 }
 
@@ -155,8 +173,8 @@ static void list_bury(struct fdb *fdb, struct fdb_list *list)
     if (!list->n)
         return;
     if (dead->newest) {
-        fdb->entries[dead->newest].newer = list->oldest;
-        fdb->entries[list->oldest].older = dead->newest;
+        fdb->places[dead->newest].newer = list->oldest;
+        fdb->places[list->oldest].older = dead->newest;
     } else {
         dead->oldest = list->oldest;
     }
@@ -167,14 +185,14 @@ static void list_bury(struct fdb *fdb, struct fdb_list *list)
 
 static void fixed_take(struct fdb *fdb, uint32_t i)
 {
-    struct entry *e = &fdb->entries[i];
+    const struct place *at = &fdb->places[i];
 
-    if (e->older)
-        fdb->entries[e->older].newer = e->newer;
+    if (at->older)
+        fdb->places[at->older].newer = at->newer;
     else
-        fdb->slots[e->slot].port->fixed = e->newer;
-    if (e->newer)
-        fdb->entries[e->newer].older = e->older;
+        fdb->slots[fdb->entries[i].slot].port->fixed = at->newer;
+    if (at->newer)
+        fdb->places[at->newer].older = at->older;
 }
 
 static void forget(struct fdb *fdb, uint32_t i)
@@ -190,6 +208,7 @@ static void forget(struct fdb *fdb, uint32_t i)
     else
         list_take(fdb, i);
     memset(e, 0, sizeof *e);
+    memset(&fdb->places[i], 0, sizeof fdb->places[i]);
     e->chain = fdb->free;
     fdb->free = i;
     fdb->n--;
@@ -238,7 +257,7 @@ static uint32_t take(struct fdb *fdb, uint64_t key)
 
 static void set_port(struct fdb *fdb, struct entry *e, const struct fdb_port *port)
 {
-    e->slot = port->slot;
+    e->slot = (uint16_t)port->slot;
     e->generation = fdb->slots[port->slot].generation;
     e->vlan_generation = fdb->vlan_generation[e->key % N_VLANS];
 }
@@ -252,19 +271,21 @@ static void heard(struct fdb *fdb, uint32_t i, struct fdb_port *port, mtime_t no
 }
 
 /* Counts a move of a live entry; FDB_HEARD if it may be made. */
-static enum fdb_heard judge_move(struct entry *e, mtime_t now)
+static enum fdb_heard judge_move(struct fdb *fdb, uint32_t i, mtime_t now)
 {
+    struct entry *e = &fdb->entries[i];
+    uint32_t *since = &fdb->places[i].moves_since;
     uint32_t second = (uint32_t)(now / MTIME_SEC);
 
-    if (!e->moves || second - e->moves_since >= FDB_MOVES_TIME / MTIME_SEC) {
+    if (!e->moves || second - *since >= FDB_MOVES_TIME / MTIME_SEC) {
         e->moves = 0;
-        e->moves_since = second;
+        *since = second;
     }
     if (e->moves > FDB_MOVES_MAX)
         return FDB_DAMPED;
     if (++e->moves <= FDB_MOVES_MAX)
         return FDB_HEARD;
-    e->moves_since = second;
+    *since = second;
     return FDB_FLAPPED;
 }
 
@@ -313,7 +334,7 @@ enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, m
     } else if (!here) {
         verdict = is_full(port)                 ? FDB_LIMIT
                   : is_inner_move(fdb, e, port) ? FDB_HEARD
-                                                : judge_move(e, now);
+                                                : judge_move(fdb, i, now);
         if (verdict != FDB_HEARD)
             return verdict;
         fdb->version++;
@@ -344,12 +365,22 @@ bool fdb_fix(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
     set_port(fdb, e, port);
     e->seen = now;
     e->fixed = true;
-    e->older = 0;
-    e->newer = port->fixed;
+    fdb->places[i].older = 0;
+    fdb->places[i].newer = port->fixed;
     if (port->fixed)
-        fdb->entries[port->fixed].older = i;
+        fdb->places[port->fixed].older = i;
     port->fixed = i;
     return true;
+}
+
+void fdb_prefetch(const struct fdb *fdb, uint64_t key)
+{
+    __builtin_prefetch(head_of(fdb, key));
+}
+
+void fdb_prefetch_entry(const struct fdb *fdb, uint64_t key)
+{
+    __builtin_prefetch(&fdb->entries[*head_of(fdb, key)]);
 }
 
 struct fdb_port *fdb_lookup(const struct fdb *fdb, uint64_t key)
@@ -385,6 +416,7 @@ void fdb_add_port(struct fdb *fdb, struct fdb_port *port)
 {
     *port = (struct fdb_port){
         .limit = port->limit, .inner = port->inner, .slot = free_slot(fdb)};
+    assert(port->slot <= UINT16_MAX);
     fdb->slots[port->slot].port = port;
     list_append(&fdb->ports, &port->link);
 }
@@ -412,7 +444,7 @@ void fdb_keep_vlans(struct fdb *fdb, struct fdb_port *port, const uint8_t vlans[
     for (uint32_t i = port->learnt.oldest; i; i = next) {
         uint64_t vlan = fdb->entries[i].key % N_VLANS;
 
-        next = fdb->entries[i].newer;
+        next = fdb->places[i].newer;
         if (!(vlans[vlan / 8] >> (vlan % 8) & 1))
             forget(fdb, i);
     }

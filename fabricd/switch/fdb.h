@@ -95,6 +95,10 @@ void fdb_expect_move(struct fdb *, uint64_t key);
  * if the table is full of static entries. */
 bool fdb_fix(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
 
+/* Brings what looking up the key takes nearer: its place first, and a little later the entry. */
+void fdb_prefetch(const struct fdb *, uint64_t key);
+void fdb_prefetch_entry(const struct fdb *, uint64_t key);
+
 /* NULL if unknown. */
 struct fdb_port *fdb_lookup(const struct fdb *, uint64_t key);
 

@@ -9,9 +9,12 @@
 #include <string.h>
 
 #include "fabricd/switch/switch_internal.h"
+#include "proto/wire/bytes.h"
 #include "proto/wire/mac.h"
 
-#define LEARN_AGAIN MTIME_SEC
+#define LEARN_AGAIN     MTIME_SEC
+#define PREFETCH_FRAMES 4u    /* In a burst, and */
+#define PREFETCH_MACS   2048u /* in the table: below, it costs more than it saves. */
 
 static struct swport *port_of(struct fdb_port *p)
 {
@@ -36,7 +39,7 @@ static void enter_vlan(struct burst *b, uint16_t vid)
         b->n_vlan = b->vlan_bytes = 0;
     }
     b->vid = vid;
-    b->set = b->sw->sets[vid];
+    b->set = b->sw->sets[vid] ? b->sw->sets[vid] : b->sw->nobody;
 }
 
 /* A frame to a group: the bridge protocols' own never go further. */
@@ -66,15 +69,20 @@ static enum swport_drop guard(struct burst *b, const struct frame *f)
 }
 
 /* The last answer is good until something changed, or the entry wants to be heard again. */
+static inline bool is_known(const struct burst *b, const struct frame *f, uint16_t vid)
+{
+    const struct swport *in = b->in;
+
+    return fdb_key(f->data + MAC_SIZE, vid) == in->last.src &&
+           in->last.src_version == fdb_version(b->sw->fdb) && b->now < in->last.src_until;
+}
+
 static enum swport_drop learn(struct burst *b, const struct frame *f, uint16_t vid)
 {
     struct swport *in = b->in;
     uint64_t key = fdb_key(f->data + MAC_SIZE, vid);
     enum fdb_heard heard;
 
-    if (key == in->last.src && in->last.src_version == fdb_version(b->sw->fdb) &&
-        b->now < in->last.src_until)
-        return FORWARD;
     if (place_denies(in, f))
         return SWPORT_DROP_ELSEWHERE;
     heard = fdb_learn(b->sw->fdb, key, &in->fdb, b->now);
@@ -102,6 +110,19 @@ static enum swport_drop refuse(struct burst *b, const struct frame *f)
     return SWPORT_DROP_BLOCKED;
 }
 
+/* The common cases at once: no VLANs, or an untagged frame of an access port. */
+static enum swport_drop classify(struct switch_ *sw, const struct swport *in,
+                                 struct frame *f)
+{
+    if (!sw->config.vlan_aware)
+        return f->tci ? SWPORT_DROP_VLAN : FORWARD;
+    if (in->set.vlan && !vlan_is_tagged(f)) {
+        f->tci = in->set.vlan;
+        return FORWARD;
+    }
+    return vlan_classify(sw, in, f);
+}
+
 /* What the ingress has to say about the frame. */
 static enum swport_drop admit(struct burst *b, struct frame *f)
 {
@@ -115,19 +136,17 @@ static enum swport_drop admit(struct burst *b, struct frame *f)
     if (f->data[0] & 1)
         verdict = admit_group(b, f);
     if (verdict == FORWARD)
-        verdict = vlan_classify(b->sw, b->in, f);
+        verdict = classify(b->sw, b->in, f);
     if (verdict != FORWARD)
         return verdict;
     vid = f->tci & FRAME_TCI_VID;
-    if (vid != b->vid || !b->set)
+    if (vid != b->vid)
         enter_vlan(b, vid);
     if (!set_has(b->set, b->in->index))
         return refuse(b, f);
     if (b->in->pinned || b->in->set.guards)
         verdict = guard(b, f);
-    if (verdict == FORWARD)
-        verdict = learn(b, f, vid);
-    return verdict;
+    return verdict == FORWARD && !is_known(b, f, vid) ? learn(b, f, vid) : verdict;
 }
 
 static struct swport *look_up(struct burst *b, const struct frame *f, uint16_t vid)
@@ -178,7 +197,7 @@ static bool may_leave_by(const struct burst *b, const struct swport *port,
                          const struct frame *f)
 {
     return port != b->in && (!port->horizon || port->horizon != b->in->horizon) &&
-           !(port->set.isolated && f->flags & FRAME_ISOLATED);
+           !(f->flags & FRAME_ISOLATED && port->set.isolated);
 }
 
 static enum swport_flood flood_sort(const struct frame *f)
@@ -248,39 +267,67 @@ static void deliver(struct burst *b)
     }
 }
 
-/* False if the burst has to stop before the frame. */
-static bool take(struct burst *b, struct frame *f)
+/*
+ * A large table is not in the cache: what the frames will ask for is brought there for all of
+ * them at once, where their VLAN is plain without taking them apart.
+ */
+static void prefetch(const struct burst *b, const struct frame *frames, unsigned n)
 {
-    uint32_t size = f->size;
-    enum swport_drop verdict;
+    const struct fdb *fdb = b->sw->fdb;
+    uint64_t keys[2 * FRAME_BURST];
+    unsigned n_keys = 0;
 
-    if (b->in->set.isolated)
-        f->flags |= FRAME_ISOLATED;
-    verdict = admit(b, f);
-    if (verdict < FORWARD) {
-        b->in->counters.rx_drops[verdict]++;
-    } else if (verdict == FORWARD) {
-        if (!forward(b, f))
-            return false;
-        b->n_vlan++;
-        b->vlan_bytes += size;
+    for (unsigned i = 0; i < n; i++) {
+        const struct frame *f = &frames[i];
+        uint16_t vid = f->tci & FRAME_TCI_VID;
+
+        if (f->size < FRAME_SIZE_MIN + VLAN_TAG_SIZE)
+            continue;
+        if (b->in->set.tagged && vlan_is_tagged(f))
+            vid = load_be16(f->data + 14) & FRAME_TCI_VID;
+        else if (b->in->set.vlan)
+            vid = b->in->set.vlan;
+        keys[n_keys++] = fdb_key(f->data, vid);
+        keys[n_keys++] = fdb_key(f->data + MAC_SIZE, vid);
     }
-    b->in->counters.rx_bytes += size;
-    return true;
+    for (unsigned i = 0; i < n_keys; i++)
+        fdb_prefetch(fdb, keys[i]);
+    for (unsigned i = 0; i < n_keys; i++)
+        fdb_prefetch_entry(fdb, keys[i]);
 }
 
 static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
 {
     mtime_t deadline = fdb_deadline(b->sw->fdb);
-    unsigned i = 0;
+    uint64_t bytes = 0;
+    unsigned i;
 
     assert(n <= FRAME_BURST);
     list_init(&b->dirty);
     b->sw->nested = false;
-    while (i < n && take(b, &frames[i]))
-        i++;
+    enter_vlan(b, b->in->set.vlan);
+    if (n >= PREFETCH_FRAMES && fdb_count(b->sw->fdb) >= PREFETCH_MACS)
+        prefetch(b, frames, n);
+    for (i = 0; b->in->set.isolated && i < n; i++)
+        frames[i].flags |= FRAME_ISOLATED;
+    for (i = 0; i < n; i++) {
+        struct frame *f = &frames[i];
+        uint32_t size = f->size;
+        enum swport_drop verdict = admit(b, f);
+
+        if (verdict < FORWARD) {
+            b->in->counters.rx_drops[verdict]++;
+        } else if (verdict == FORWARD) {
+            if (!forward(b, f))
+                break;
+            b->n_vlan++;
+            b->vlan_bytes += size;
+        }
+        bytes += size;
+    }
     enter_vlan(b, 0);
     b->in->counters.rx_frames += i;
+    b->in->counters.rx_bytes += bytes;
     if (b->sw->capture && i)
         b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
     deliver(b);

@@ -5,7 +5,9 @@
 
 #include "fabricd/switch/homes.h"
 #include "fabricd/switch/switch.h"
+#include "proto/wire/bytes.h"
 #include "proto/wire/frame.h"
+#include "proto/wire/packet.h"
 
 struct switch_ {
     struct switch_config config;
@@ -20,6 +22,7 @@ struct switch_ {
     struct swport **port_at;
     unsigned n_words;
     uint64_t *sets[SWPORT_VLANS];
+    uint64_t *nobody;          /* A set without any. */
     struct switch_vlan *vlans; /* [SWPORT_VLANS] */
     bool nested;               /* In the burst at hand is a frame with a tag inside. */
     struct frame *cut;         /* [FRAME_BURST], for segments of a superframe. */
@@ -27,6 +30,7 @@ struct switch_ {
 };
 
 #define EGRESS_SCRATCH ((FRAME_BURST + 1u) * (FRAME_SIZE_MAX + 2u * FRAME_HEADROOM))
+#define VLAN_TAG_SIZE  4u
 #define FORWARD        SWPORT_DROP_N /* Verdict: no reason to drop. */
 #define TAKEN          ((enum swport_drop)(SWPORT_DROP_N + 1)) /* It went elsewhere. */
 
@@ -53,11 +57,17 @@ void vlan_free(struct switch_ *);
 
 static inline bool set_has(const uint64_t *set, unsigned index)
 {
-    return set && set[index / 64] >> (index % 64) & 1;
+    return set[index / 64] >> (index % 64) & 1;
 }
 
-/* Puts the frame into its VLAN: takes its tag out of the bytes, into tci. Membership is the
- * caller's to check. */
+/* Of frames of at least 14 bytes. */
+static inline bool vlan_is_tagged(const struct frame *f)
+{
+    return load_be16(f->data + 12) == PACKET_TYPE_VLAN;
+}
+
+/* In a network that declares VLANs, puts the frame into its own: takes its tag out of the bytes,
+ * into tci. Membership is the caller's to check. */
 enum swport_drop vlan_classify(struct switch_ *, const struct swport *in, struct frame *);
 
 /* Whether the frame leaves by the port with a tag. */

@@ -12,8 +12,6 @@
 #include "proto/wire/bytes.h"
 #include "proto/wire/packet.h"
 
-#define TAG_SIZE 4u
-
 /* --- sets --------------------------------------------------------------------------------- */
 
 static bool is_member(const struct switch_ *sw, const struct swport *port, uint16_t vid)
@@ -65,6 +63,8 @@ static void grow(struct switch_ *sw)
         sw->sets[vid] = xrealloc(sw->sets[vid], more * sizeof *sw->sets[vid]);
         memset(sw->sets[vid] + n, 0, (more - n) * sizeof *sw->sets[vid]);
     }
+    free(sw->nobody);
+    sw->nobody = xcalloc(more, sizeof *sw->nobody);
     sw->n_words = more;
 }
 
@@ -92,6 +92,7 @@ void vlan_free(struct switch_ *sw)
 {
     for (unsigned vid = 0; vid < SWPORT_VLANS; vid++)
         free(sw->sets[vid]);
+    free(sw->nobody);
     free(sw->port_at);
 }
 
@@ -109,8 +110,8 @@ static void move_start(struct frame *f, int by)
 
 void vlan_tag(struct frame *f)
 {
-    move_start(f, TAG_SIZE);
-    memmove(f->data, f->data + TAG_SIZE, 12);
+    move_start(f, VLAN_TAG_SIZE);
+    memmove(f->data, f->data + VLAN_TAG_SIZE, 12);
     store_be16(f->data + 12, PACKET_TYPE_VLAN);
     store_be16(f->data + 14, f->tci);
     f->tci = 0;
@@ -119,13 +120,8 @@ void vlan_tag(struct frame *f)
 void vlan_untag(struct frame *f)
 {
     f->tci = load_be16(f->data + 14);
-    memmove(f->data + TAG_SIZE, f->data, 12);
-    move_start(f, -(int)TAG_SIZE);
-}
-
-static bool is_tagged(const struct frame *f)
-{
-    return load_be16(f->data + 12) == PACKET_TYPE_VLAN;
+    memmove(f->data + VLAN_TAG_SIZE, f->data, 12);
+    move_start(f, -(int)VLAN_TAG_SIZE);
 }
 
 /* An access port or a trunk: what has no VLAN of its own is of the port's. */
@@ -135,11 +131,11 @@ static enum swport_drop classify_edge(struct switch_ *sw, const struct swport *i
     uint16_t vid;
 
     f->tci = in->set.vlan;
-    if (!is_tagged(f))
+    if (!vlan_is_tagged(f))
         return in->set.vlan ? FORWARD : SWPORT_DROP_VLAN;
     /* A checksum in the tag would come to lie in the MACs. */
-    if (f->size < FRAME_SIZE_MIN + TAG_SIZE ||
-        (f->flags & FRAME_NEEDS_CSUM && f->csum_start < FRAME_SIZE_MIN + TAG_SIZE))
+    if (f->size < FRAME_SIZE_MIN + VLAN_TAG_SIZE ||
+        (f->flags & FRAME_NEEDS_CSUM && f->csum_start < FRAME_SIZE_MIN + VLAN_TAG_SIZE))
         return SWPORT_DROP_MALFORMED;
     vid = load_be16(f->data + 14) & FRAME_TCI_VID;
     /* An access port's station tags itself into no other VLAN, nor behind a priority tag. */
@@ -148,16 +144,14 @@ static enum swport_drop classify_edge(struct switch_ *sw, const struct swport *i
     vlan_untag(f);
     if (!vid)
         f->tci = (uint16_t)((f->tci & ~FRAME_TCI_VID) | in->set.vlan);
-    sw->nested |= is_tagged(f);
+    sw->nested |= vlan_is_tagged(f);
     return f->tci & FRAME_TCI_VID ? FORWARD : SWPORT_DROP_VLAN;
 }
 
 enum swport_drop vlan_classify(struct switch_ *sw, const struct swport *in, struct frame *f)
 {
-    if (!sw->config.vlan_aware)
-        return f->tci ? SWPORT_DROP_VLAN : FORWARD;
     if (!in->all_vlans)
         return classify_edge(sw, in, f);
-    sw->nested |= is_tagged(f);
+    sw->nested |= vlan_is_tagged(f);
     return f->tci & FRAME_TCI_VID ? FORWARD : SWPORT_DROP_VLAN;
 }
