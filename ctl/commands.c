@@ -218,6 +218,7 @@ const struct command commands[] = {
     {"net", "create", 0, 1, 1, "NAME", net_create_options, cmd_net_create, "Make a network", NULL},
     {"net", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the networks", NULL},
     {"net", "show", 0, 1, 1, "NAME", NULL, cmd_show, "Show a network", NULL},
+    {"net", "macs", 0, 1, 1, "NAME", NULL, cmd_net_macs, "Show the MACs that this host's switch knows", NULL},
     {"net", "set", 0, 2, ANY, "NAME KEY=VALUE…", change_options, cmd_set, "Change a network; KEY= takes the key away", NULL},
     {"net", "rm", 0, 1, ANY, "NAME…", change_options, cmd_rm, "Remove networks", NULL},
 

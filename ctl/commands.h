@@ -16,6 +16,7 @@ int cmd_show(struct ctl *, const struct args *);
 int cmd_set(struct ctl *, const struct args *);
 int cmd_rm(struct ctl *, const struct args *);
 
+int cmd_net_macs(struct ctl *, const struct args *);
 int cmd_net_create(struct ctl *, const struct args *);
 int cmd_port_add(struct ctl *, const struct args *);
 int cmd_link_add(struct ctl *, const struct args *);

@@ -241,6 +241,9 @@ static void from_switch(struct chan *chan, struct ipc_message *msg)
         if (member != NULL)
             member->peer_state(control, &msg->body.peer_state);
         break;
+    case IPC_NOTICE:
+        events_notice(control, &msg->body.notice);
+        break;
     case IPC_TREE_EVENT:
         events_tree(control, &msg->body.tree_event);
         break;

@@ -33,6 +33,7 @@ struct dp_net {
     mtime_t tc_said; /* When a topology change was told last. */
     struct list captures;
     struct switch_capture capture;
+    struct switch_notices notices;
 };
 
 /* A port of the vault: its descriptors are the vault entry's. It waits without a driver until
@@ -154,6 +155,9 @@ void dp_vde_free(struct dataplane *);
 /* --- announce.c --------------------------------------------------------------------------- */
 void dp_announce(struct dataplane *, uint64_t net, const uint8_t mac[6]);
 void dp_announce_free(struct dataplane *);
+
+/* --- notices.c ---------------------------------------------------------------------------- */
+void dp_notices_open(struct dp_net *);
 
 /* --- stats.c ------------------------------------------------------------------------------ */
 void dp_stats(struct dataplane *, uint32_t request, const struct ipc_stats_request *);

@@ -141,6 +141,7 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
         free(net);
         return;
     }
+    dp_notices_open(net);
     list_append(&dp->nets, &net->link);
     take_homes(dp, net);
     link_put_net(dp->link, config, net->sw);

@@ -89,11 +89,27 @@ static void send_macs(struct asked *a, const struct dp_net *net)
         for (unsigned i = 0; i < macs.n; i++) {
             memcpy(macs.macs[i].mac, found[i].mac, sizeof macs.macs[i].mac);
             macs.macs[i].vlan = found[i].vlan;
+            macs.macs[i].fixed = found[i].fixed;
             macs.macs[i].port = found[i].port_id;
             macs.macs[i].age_ms = (uint32_t)((now - found[i].seen) / MTIME_MS);
         }
         outbox_send(&a->dp->control, IPC_STATS_MACS, a->request, &macs, NULL, 0);
     } while (cursor);
+}
+
+/* Of those that something came in by. */
+static void send_vlans(struct asked *a, const struct dp_net *net)
+{
+    for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++) {
+        struct switch_vlan counters = switch_vlan_counters(net->sw, vid);
+        struct ipc_stats_vlan stats = {.net = net->config.id,
+                                       .vlan = vid,
+                                       .rx_frames = counters.rx_frames,
+                                       .rx_bytes = counters.rx_bytes};
+
+        if (stats.rx_frames)
+            outbox_send(&a->dp->control, IPC_STATS_VLAN, a->request, &stats, NULL, 0);
+    }
 }
 
 static void send_trees(struct asked *a, uint64_t id)
@@ -116,13 +132,15 @@ void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_req
         send_ports(&a, what->net);
     if (what->what & IPC_STATS_TREES)
         send_trees(&a, what->net);
-    if (what->what & IPC_STATS_FDB) {
-        list_for_each (it, &dp->nets) {
-            const struct dp_net *net = list_entry(it, struct dp_net, link);
+    list_for_each (it, &dp->nets) {
+        const struct dp_net *net = list_entry(it, struct dp_net, link);
 
-            if (!what->net || net->config.id == what->net)
-                send_macs(&a, net);
-        }
+        if (what->net && net->config.id != what->net)
+            continue;
+        if (what->what & IPC_STATS_FDB)
+            send_macs(&a, net);
+        if (what->what & IPC_STATS_VLANS)
+            send_vlans(&a, net);
     }
     if (what->what & IPC_STATS_LINKS)
         link_list_peers(dp->link, send_link, &a);

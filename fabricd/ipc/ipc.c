@@ -67,7 +67,8 @@ static bool settings_ok(const struct swport_settings *set)
         if (!flag_ok(&set->storm[i].in_bits) || set->storm[i].rate > SWPORT_RATE_MAX)
             return false;
     }
-    return set->vlan < 4095 && flag_ok(&set->tagged) && flag_ok(&set->isolated);
+    return set->vlan < 4095 && flag_ok(&set->tagged) && flag_ok(&set->isolated) &&
+           TEXT_OK(set->mirror);
 }
 
 static bool listen_ok(const union ipc_body *b)
@@ -255,6 +256,11 @@ static bool stats_link_ok(const union ipc_body *b)
     return peer_state_fields_ok(&b->stats_link.state);
 }
 
+static bool notice_ok(const union ipc_body *b)
+{
+    return TEXT_OK(b->notice.port);
+}
+
 static bool tree_event_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->tree_event.port);
@@ -305,11 +311,13 @@ static const struct kind {
     [IPC_STREAM_OUT] = {"stream_out", offsetof(struct ipc_stream, data), stream_ok},
     [IPC_STREAM_ROOM] = {"stream_room", sizeof(struct ipc_stream_room), NULL},
     [IPC_JOINING] = {"joining", sizeof(struct ipc_joining), joining_ok},
+    [IPC_NOTICE] = {"notice", sizeof(struct ipc_notice), notice_ok},
     [IPC_TREE_EVENT] = {"tree_event", sizeof(struct ipc_tree_event), tree_event_ok},
     [IPC_STATS] = {"stats", sizeof(struct ipc_stats_request), NULL},
     [IPC_STATS_PORT] = {"stats_port", sizeof(struct ipc_stats_port), stats_port_ok},
     [IPC_STATS_MACS] = {"stats_macs", sizeof(struct ipc_stats_macs), stats_macs_ok},
     [IPC_STATS_LINK] = {"stats_link", sizeof(struct ipc_stats_link), stats_link_ok},
+    [IPC_STATS_VLAN] = {"stats_vlan", sizeof(struct ipc_stats_vlan), NULL},
     [IPC_STATS_TREE] = {"stats_tree", sizeof(struct ipc_stats_tree), stats_tree_ok},
     [IPC_STATS_END] = {"stats_end", sizeof(struct ipc_stats_request), NULL},
     [IPC_JOIN] = {"join", sizeof(struct ipc_join), join_ok},

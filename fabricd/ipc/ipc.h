@@ -108,6 +108,7 @@ enum ipc_type {
     IPC_STREAM_ROOM = 55, /* struct ipc_stream_room: that host takes messages again. */
     IPC_JOINING =
         56, /* struct ipc_joining: the session with the inviting host, at the joiner. */
+    IPC_NOTICE = 58,     /* struct ipc_notice: something was noticed at a port. */
     IPC_TREE_EVENT = 57, /* struct ipc_tree_event: something happened to a spanning tree. */
 
     /* Parent -> control: a keeper has ended; struct ipc_service, its state is deleted already. */
@@ -121,6 +122,7 @@ enum ipc_type {
     IPC_STATS_END = 64,  /* struct ipc_stats_request, as it was asked */
     IPC_JOIN = 65,       /* struct ipc_join: talk to a host by its token, as a stranger. */
     IPC_STATS_TREE = 66, /* struct ipc_stats_tree */
+    IPC_STATS_VLAN = 68, /* struct ipc_stats_vlan */
     IPC_HOMES = 67, /* struct ipc_homes: where endpoints live. Not state: control tells. */
 };
 
@@ -454,7 +456,22 @@ struct ipc_tree_event {
     char port[IPC_NAME_SIZE]; /* "" = none. */
 };
 
-enum { IPC_STATS_PORTS = 1, IPC_STATS_FDB = 2, IPC_STATS_LINKS = 4, IPC_STATS_TREES = 8 };
+/* What a switch noticed at a port: enum swport_notice. */
+struct ipc_notice {
+    uint64_t net;
+    char port[IPC_NAME_SIZE];
+    uint8_t sort;
+    uint8_t mac[6]; /* Of the frame that it was noticed at. */
+    uint16_t vlan;
+};
+
+enum {
+    IPC_STATS_PORTS = 1,
+    IPC_STATS_FDB = 2,
+    IPC_STATS_LINKS = 4,
+    IPC_STATS_TREES = 8,
+    IPC_STATS_VLANS = 16,
+};
 
 struct ipc_stats_request {
     uint64_t net; /* 0 = all. */
@@ -475,6 +492,13 @@ struct ipc_stats_stp_port {
     uint64_t designated_bridge;
     uint64_t rx_bpdus, tx_bpdus, rx_bad;
     uint64_t forwarded; /* How often it began to forward. */
+};
+
+/* What came into the switch of a network in a VLAN. */
+struct ipc_stats_vlan {
+    uint64_t net;
+    uint64_t rx_frames, rx_bytes;
+    uint16_t vlan;
 };
 
 /* The spanning tree of a network on this host. */
@@ -511,6 +535,7 @@ struct ipc_mac {
     uint16_t vlan;
     uint32_t port;
     uint32_t age_ms;
+    uint8_t fixed; /* It neither ages nor moves. */
 };
 
 struct ipc_stats_macs {
@@ -582,6 +607,8 @@ union ipc_body {
     struct ipc_stats_macs stats_macs;
     struct ipc_stats_link stats_link;
     struct ipc_stats_tree stats_tree;
+    struct ipc_stats_vlan stats_vlan;
+    struct ipc_notice notice;
 };
 
 struct ipc_message {

@@ -36,7 +36,7 @@ static bool would_hop(const struct switch_ *sw, const struct swport *port,
                       const struct frame *f)
 {
     return sw->nested && sw->config.vlan_aware && !port->all_vlans && !port->set.tagged &&
-           vlan_is_tagged(f);
+           !port->is_mirror && vlan_is_tagged(f);
 }
 
 static bool fits(const struct swport *port, const struct frame *f)
@@ -49,12 +49,15 @@ static bool fits(const struct swport *port, const struct frame *f)
 /* The tag goes into the bytes for one call of the port, since they are shared with others. */
 static void send_tagged(struct swport *port, struct frame *const *frames, unsigned n)
 {
+    /* A mirror is in no VLAN: none is its native one. */
     bool tagged[FRAME_BURST];
 
     for (unsigned i = 0; i < n; i++) {
         const struct frame *f = frames[i];
 
-        tagged[i] = vlan_leaves_tagged(port, f->tci & FRAME_TCI_VID) || vlan_is_tagged(f);
+        tagged[i] = port->is_mirror ? f->tci != 0
+                                    : vlan_leaves_tagged(port, f->tci & FRAME_TCI_VID) ||
+                                          vlan_is_tagged(f);
         if (tagged[i])
             vlan_tag(frames[i]);
     }
@@ -67,7 +70,7 @@ static void send_tagged(struct swport *port, struct frame *const *frames, unsign
 
 static void send(struct swport *port, struct frame *const *frames, unsigned n)
 {
-    if (port->set.tagged)
+    if (port->set.tagged || port->is_mirror)
         send_tagged(port, frames, n);
     else
         port->ops->send(port, frames, n);
@@ -90,15 +93,14 @@ static void send_cut(struct switch_ *sw, struct swport *port, const struct frame
         send(port, vector, n);
 }
 
-void egress_flush(struct switch_ *sw, struct swport *port)
+static void give(struct switch_ *sw, struct swport *port, struct frame *const *frames,
+                 unsigned n)
 {
-    struct frame **ready = port->pending;
+    struct frame *ready[FRAME_BURST];
     unsigned n_ready = 0;
 
-    if (sw->capture)
-        sw->capture->out(sw->capture->aux, port, port->pending, port->n_pending);
-    for (unsigned i = 0; i < port->n_pending; i++) {
-        struct frame *f = port->pending[i];
+    for (unsigned i = 0; i < n; i++) {
+        struct frame *f = frames[i];
 
         if (!fits(port, f)) {
             port->counters.tx_drops[SWPORT_DROP_TOO_BIG]++;
@@ -122,4 +124,19 @@ void egress_flush(struct switch_ *sw, struct swport *port)
     }
     if (n_ready)
         send(port, ready, n_ready);
+}
+
+void egress_flush(struct switch_ *sw, struct swport *port)
+{
+    if (sw->capture)
+        sw->capture->out(sw->capture->aux, port, port->pending, port->n_pending);
+    if (port->mirror)
+        egress_mirror(sw, port->mirror, port->pending, port->n_pending);
+    give(sw, port, port->pending, port->n_pending);
+}
+
+void egress_mirror(struct switch_ *sw, struct swport *mirror, struct frame *const *frames,
+                   unsigned n)
+{
+    give(sw, mirror, frames, n);
 }

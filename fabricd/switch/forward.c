@@ -103,6 +103,8 @@ static enum swport_drop learn(struct burst *b, const struct frame *f, uint16_t v
 /* The port does not forward, or is not in the frame's VLAN. */
 static enum swport_drop refuse(struct burst *b, const struct frame *f)
 {
+    if (b->in->is_mirror)
+        return SWPORT_DROP_BLOCKED;
     if (b->in->state == SWPORT_FORWARDING || !switch_is_member(b->in, b->vid))
         return SWPORT_DROP_VLAN;
     if (b->in->state == SWPORT_LEARNING)
@@ -299,7 +301,7 @@ static void prefetch(const struct burst *b, const struct frame *frames, unsigned
 static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
 {
     mtime_t deadline = fdb_deadline(b->sw->fdb);
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, admitted = 0;
     unsigned i;
 
     assert(n <= FRAME_BURST);
@@ -320,6 +322,7 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
         } else if (verdict == FORWARD) {
             if (!forward(b, f))
                 break;
+            admitted |= (uint64_t)1 << i;
             b->n_vlan++;
             b->vlan_bytes += size;
         }
@@ -330,6 +333,8 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
     b->in->counters.rx_bytes += bytes;
     if (b->sw->capture && i)
         b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
+    if (b->in->mirror)
+        mirror_in(b->sw, b->in, frames, i, admitted);
     deliver(b);
     if (b->sw->config.sooner && fdb_deadline(b->sw->fdb) < deadline)
         *b->sw->config.sooner = true;

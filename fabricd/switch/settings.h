@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define SWPORT_VLANS    4096u
+#define SWPORT_NAME     64u
 #define SWPORT_RATE_MAX 1000000000000u /* Of limits: 1 Tbit/s. */
 
 /* Why a frame was not delivered. Each port counts them; names in swport_drop_name(). */
@@ -56,6 +57,8 @@ struct swport_settings {
     uint32_t macs_max; /* Most MACs behind the port; 0 = no limit. */
     struct swport_limit storm[SWPORT_FLOOD_N];
     uint8_t trunk[SWPORT_VLANS / 8];
+    char mirror
+        [SWPORT_NAME]; /* The port of that name gets copies of what passes here; "" = none. */
 };
 
 static inline bool swport_vlan_has(const uint8_t vlans[SWPORT_VLANS / 8], uint16_t vid)

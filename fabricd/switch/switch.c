@@ -111,7 +111,10 @@ void switch_add_port(struct switch_ *sw, struct swport *port)
     port->fdb.limit = port->set.macs_max;
     port->fdb.inner = port->all_vlans;
     fdb_add_port(sw->fdb, &port->fdb);
+    port->mirror = NULL;
+    port->is_mirror = false;
     vlan_add_port(sw, port);
+    mirror_resolve(sw);
     if (port->pinned)
         place_port(port);
 }
@@ -124,6 +127,7 @@ void switch_remove_port(struct swport *port)
     fdb_remove_port(port->sw->fdb, &port->fdb);
     list_remove(&port->ports_link);
     list_remove(&port->dirty_link);
+    mirror_resolve(port->sw);
     port->sw = NULL;
 }
 
@@ -137,6 +141,7 @@ void switch_set_port(struct swport *port, const struct swport_settings *set)
     memset(port->storm, 0, sizeof port->storm);
     if (!sw)
         return;
+    mirror_resolve(sw);
     vlan_update_port(sw, port);
     for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++) {
         if (switch_is_member(port, vid))

@@ -17,6 +17,9 @@
  * Horizon groups: a frame never leaves by a port of the group (other than 0) by which it came.
  * Homes: a MAC whose home control has told is believed from there only (switch_put_home()).
  *
+ * Mirrors: a port that another one names as its mirror gets copies of what comes in and goes out
+ * there, tagged with their VLANs; it takes no other part in the network while it is named.
+ *
  * Port states: a port that is discarding or learning neither takes nor gives frames but those of
  * the bridge protocols, which a trap takes out and switch_send() puts in.
  */
@@ -111,7 +114,9 @@ struct swport {
     /* The switch's own. */
     struct switch_ *sw;
     struct list ports_link, dirty_link;
-    unsigned index; /* In the sets of ports. */
+    unsigned index;        /* In the sets of ports. */
+    struct swport *mirror; /* Gets copies; NULL = none. */
+    bool is_mirror;        /* Of another port. */
     struct storm storm[SWPORT_FLOOD_N];
     mtime_t noticed[SWPORT_NOTICES];
     struct fdb_port fdb;

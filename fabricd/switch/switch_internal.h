@@ -24,6 +24,7 @@ struct switch_ {
     uint64_t *sets[SWPORT_VLANS];
     uint64_t *nobody;          /* A set without any. */
     struct switch_vlan *vlans; /* [SWPORT_VLANS] */
+    bool mirrors;              /* A port names one. */
     bool nested;               /* In the burst at hand is a frame with a tag inside. */
     struct frame *cut;         /* [FRAME_BURST], for segments of a superframe. */
     uint8_t *scratch; /* Their bytes; pages are only touched where something is cut. */
@@ -84,6 +85,19 @@ void vlan_untag(struct frame *);
 
 /* Gives the port its pending frames, in a form that it takes. */
 void egress_flush(struct switch_ *, struct swport *);
+
+/* Gives a mirror copies of frames; their VLANs are shown by tags. */
+void egress_mirror(struct switch_ *, struct swport *mirror, struct frame *const *frames,
+                   unsigned n);
+
+/* --- mirror.c ----------------------------------------------------------------------------- */
+
+/* Finds the mirrors anew, after ports came or went or have other settings. */
+void mirror_resolve(struct switch_ *);
+
+/* Copies those of the frames that came in by the port whose bits are set. */
+void mirror_in(struct switch_ *, const struct swport *, struct frame *frames, unsigned n,
+               uint64_t which);
 
 /* --- place.c ------------------------------------------------------------------------------ */
 

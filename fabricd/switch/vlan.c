@@ -18,6 +18,8 @@ static bool is_member(const struct switch_ *sw, const struct swport *port, uint1
 {
     const struct swport_settings *set = &port->set;
 
+    if (port->is_mirror)
+        return false;
     if (!sw->config.vlan_aware)
         return vid == 0 && !set->vlan && !set->tagged;
     if (!vid || !swport_vlan_has(sw->config.vlans, vid))

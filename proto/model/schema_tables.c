@@ -133,6 +133,9 @@ static const struct field port_fields[] = {
      .help = "How much the port may send to all others"},
     {.name = "mac_limit", .type = FIELD_INT, .min = 1, .max = 65536,
      .help = "Most MACs behind the port; frames of others are dropped"},
+    {.name = "mirror", .type = FIELD_NAME,
+     .help = "The port of the same network and host that gets copies of all that passes here, "
+             "and nothing else"},
     {.name = "isolated", .type = FIELD_BOOL, .otherwise = "false",
      .help = "The port exchanges nothing with other isolated ports of its network"},
     READ_ONLY("network", "The network of the port"),

@@ -4,7 +4,8 @@
 
   vlan_frames.py cases FILE          each line: FROM TAGS DEST | TO=TAGS TO=- ...
   vlan_frames.py flood IF TAGS N     N broadcasts with these tags, at once
-  vlan_frames.py storm IF SECONDS    broadcasts as fast as it can
+  vlan_frames.py sources IF N        one broadcast each of N sources
+  vlan_frames.py server IF           an answer of a DHCP server, a router advertisement
   vlan_frames.py watch IF VLAN       prints a line for each frame of a flow in the VLAN
   vlan_frames.py vlan_if IF NAME VID makes a TAP NAME that is the VLAN VID on IF, superframes
                                      and all: for kernels without 802.1Q interfaces
@@ -70,7 +71,7 @@ def received(s, timeout):
         while data[at:at + 2] == b"\x81\x00":
             tags.append(struct.unpack_from("!H", data, at + 2)[0])
             at += 4
-        if address[2] != OUTGOING and struct.unpack_from("!H", data, at)[0] == TYPE:
+        if address[2] != OUTGOING and data.endswith(b"Z" * 46):
             return tags, struct.unpack_from("!I", data, at + 2)[0]
         if time.monotonic() > end:
             return None
@@ -112,13 +113,24 @@ def flood(name, tags, count):
     return 0
 
 
-def storm(name, seconds):
-    s, end, n = opened(name), time.monotonic() + float(seconds), 0
-    while time.monotonic() < end:
-        for _ in range(64):
-            s.send(frame(name, [], "ff:ff:ff:ff:ff:ff", n))
-            n += 1
-    print(n)
+def sources(name, count):
+    s = opened(name)
+    for serial in range(int(count)):
+        s.send(frame(f"{name}{serial}", [], "ff:ff:ff:ff:ff:ff", serial))
+    return 0
+
+
+def server(name):
+    s = opened(name)
+    head = bytes.fromhex("ffffffffffff02ee00000001")
+    udp = struct.pack("!HHHH", 67, 68, 28, 0) + bytes(20)
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 48, 0, 0, 64, 17, 0, bytes([10, 0, 0, 1]),
+                     b"\xff" * 4)
+    s.send(head + b"\x08\x00" + ip + udp)
+    advert = bytes([134, 0, 0, 0, 64, 0, 0, 30]) + bytes(8)
+    ip6 = struct.pack("!IHBB16s16s", 6 << 28, 16, 58, 255, socket.inet_pton(10, "fe80::1"),
+                      socket.inet_pton(10, "ff02::1"))
+    s.send(bytes.fromhex("33330000000102ee00000001") + b"\x86\xdd" + ip6 + advert)
     return 0
 
 

@@ -67,7 +67,9 @@ static void check_frame(const struct fuzz_port *p, const struct frame *f)
         must(f->gso == FRAME_GSO_NONE && !(f->flags & FRAME_NEEDS_CSUM));
     if (f->gso == FRAME_GSO_NONE)
         must(f->size <= p->sw.max_frame);
-    if (p->sw.set.tagged)
+    if (p->sw.is_mirror) /* It may see everything. */
+        must(p->sw.set.tagged || p->index == 0);
+    else if (p->sw.set.tagged)
         check_trunk(p, f);
     else if (aware && !p->sw.all_vlans)
         must((f->tci & FRAME_TCI_VID) == p->sw.set.vlan && tag_of(f) != 0x8100);
@@ -107,6 +109,7 @@ static void set_trunk(struct swport_settings *set, unsigned sort)
     swport_vlan_add(set->trunk, sort & 1 ? 10 : 30);
     set->guards = sort & 2 ? SWPORT_GUARD_DHCP | SWPORT_GUARD_RA : 0;
     set->macs_max = sort & 4 ? 2 : 0;
+    memcpy(set->mirror, sort & 16 ? "first" : "", sort & 16 ? 6 : 1);
     set->storm[SWPORT_BROADCAST].rate = sort & 8 ? 10 : 0;
     set->storm[SWPORT_UNKNOWN].rate = sort & 8 ? 1000 : 0;
     set->storm[SWPORT_UNKNOWN].in_bits = sort & 8;
@@ -134,6 +137,7 @@ static void add_ports(struct switch_ *sw)
             ports[i].sw.horizon = 1;
         }
     }
+    ports[0].sw.name = "first";
     ports[2].sw.pinned = true;
     memcpy(ports[2].sw.pin_mac, (uint8_t[]){2, 0, 0, 0, 0, 2}, 6);
     ports[2].sw.pin_addrs[0].family = 4;

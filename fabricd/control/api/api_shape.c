@@ -28,7 +28,7 @@ struct shape {
 uint32_t shape_needs(const struct kind *kind)
 {
     if (strcmp(kind->name, "network") == 0)
-        return IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_TREES;
+        return IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_TREES | IPC_STATS_VLANS;
     if (strcmp(kind->name, "port") == 0)
         return IPC_STATS_PORTS;
     if (strcmp(kind->name, "host") == 0 || strcmp(kind->name, "link") == 0)
@@ -98,6 +98,27 @@ struct node *shape_degraded(const struct control *control, const struct view_net
     return d.pairs;
 }
 
+/* What came in on this host, by VLAN. */
+static struct node *vlan_counters(const struct stats *stats, uint64_t net)
+{
+    struct node *all = node_map();
+
+    for (size_t i = 0; i < stats->n_vlans; i++) {
+        const struct ipc_stats_vlan *vlan = &stats->vlans[i];
+        struct node *one;
+        char id[8];
+
+        if (vlan->net != net || vlan->vlan == 0)
+            continue;
+        one = node_map();
+        node_set_int(one, "rx_frames", (int64_t)vlan->rx_frames);
+        node_set_int(one, "rx_bytes", (int64_t)vlan->rx_bytes);
+        snprintf(id, sizeof(id), "%u", vlan->vlan);
+        node_set(all, id, one);
+    }
+    return all;
+}
+
 static struct node *network_status(const struct shape *shape,
                                    const struct view_network *net)
 {
@@ -122,6 +143,8 @@ static struct node *network_status(const struct shape *shape,
     node_set(status, "degraded", shape_degraded(control, net));
     node_set_int(status, "ports", ports);
     node_set_int(status, "macs", macs);
+    if (net->vlan_aware)
+        node_set(status, "vlans", vlan_counters(shape->stats, net->id));
     shape_tree(status, control, net, stats_tree(shape->stats, net->id));
     return status;
 }

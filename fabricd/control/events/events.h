@@ -53,6 +53,7 @@ void events_apply(struct control *, const char *verb, uint64_t revision, const c
                   const char *host);
 
 /* Something happened to the spanning tree of a network. What wants somebody's care is logged too. */
+void events_notice(struct control *, const struct ipc_notice *);
 void events_tree(struct control *, const struct ipc_tree_event *);
 
 /* `last` is what the client heard last, as events_id() wrote it, or NULL: only what is new. False

@@ -26,7 +26,7 @@ struct asked {
     struct observe *observe;
     struct loop_timer late;
     struct stats stats;
-    size_t room_ports, room_links, room_macs, room_trees;
+    size_t room_ports, room_links, room_macs, room_trees, room_vlans;
     uint32_t request;
     observe_stats_fn *done;
     void *aux;
@@ -92,6 +92,7 @@ static void free_asked(struct asked *asked)
     free(asked->stats.links);
     free(asked->stats.macs);
     free(asked->stats.trees);
+    free(asked->stats.vlans);
     free(asked);
 }
 
@@ -149,6 +150,11 @@ static void got(void *aux, struct ipc_message *msg)
         stats->trees =
             grow(stats->trees, stats->n_trees, &asked->room_trees, sizeof(*stats->trees));
         stats->trees[stats->n_trees++] = msg->body.stats_tree;
+        break;
+    case IPC_STATS_VLAN:
+        stats->vlans =
+            grow(stats->vlans, stats->n_vlans, &asked->room_vlans, sizeof(*stats->vlans));
+        stats->vlans[stats->n_vlans++] = msg->body.stats_vlan;
         break;
     case IPC_STATS_END:
         asked->request = 0;

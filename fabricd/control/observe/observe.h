@@ -37,6 +37,8 @@ struct stats {
     size_t n_macs;
     struct ipc_stats_tree *trees;
     size_t n_trees;
+    struct ipc_stats_vlan *vlans;
+    size_t n_vlans;
 };
 
 /* `what` is IPC_STATS_PORTS and the like; net 0 = all. `done` is called once, within a second;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A declared port into what its port of the switch is set to. */
+#include <stdio.h>
 #include <string.h>
 
 #include "fabricd/control/reconcile/reconcile.h"
@@ -58,6 +59,7 @@ void wanted_settings(const struct node *port, struct swport_settings *out)
     memset(out, 0, sizeof(*out));
     out->vlan = (uint16_t)node_get_int(port, "access", 0);
     set_trunk(port, out);
+    snprintf(out->mirror, sizeof(out->mirror), "%s", node_get_text(port, "mirror", ""));
     out->isolated = node_get_bool(port, "isolated", false);
     out->guards = guards_of(port);
     out->macs_max = (uint32_t)node_get_int(port, "mac_limit", 0);
