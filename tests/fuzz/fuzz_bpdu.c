@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/base/cur.h"
+#include "proto/rstp/loop_probe.h"
 #include "proto/rstp/rstp.h"
 
 #define PORTS     6u
@@ -74,6 +75,21 @@ static void check_codec(const uint8_t *data, size_t size)
     }
     found = bpdu_frame_find(data, size, &found_size);
     assert(!found || (found >= data && found + found_size <= data + size));
+}
+
+static void check_probe(const uint8_t *data, size_t size)
+{
+    static const uint8_t source[6] = {2, 0, 0, 0, 0, 1};
+    uint8_t out[LOOP_PROBE_FRAME_SIZE];
+    struct loop_probe p, again;
+
+    if (!loop_probe_read(data, size, &p))
+        return;
+    loop_probe_write(source, &p, out);
+    assert(loop_probe_read(out, sizeof out, &again));
+    assert(p.network == again.network && p.host == again.host && p.port == again.port &&
+           p.since == again.since);
+    assert(!(loop_probe_younger(&p, &again) && loop_probe_younger(&again, &p)));
 }
 
 static struct rstp_port_config read_port_config(struct cur *c)
@@ -190,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w = {.now = 50 * MTIME_SEC};
     struct cur c = cur_init(data, size);
 
+    check_probe(data, size);
     check_codec(data, size);
     w.rstp = rstp_new(mac, &rstp_bridge_defaults, &ops, &w, w.now);
     assert(w.rstp);

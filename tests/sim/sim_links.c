@@ -210,6 +210,91 @@ static void cut_is_noticed_and_heals(void **state)
     links_free(s);
 }
 
+static bool both_silent(struct links *s)
+{
+    return links_peer(s, 0, 1)->silent && links_peer(s, 1, 0)->silent;
+}
+
+static bool none_silent(struct links *s)
+{
+    return !links_peer(s, 0, 1)->silent && !links_peer(s, 1, 0)->silent;
+}
+
+/* While frames flow, silence is told within about 150 ms; the session goes on and the peer is heard
+ * again at once. A path that loses much, and one that is idle, are not silent. */
+static void silence_is_told(void **state)
+{
+    struct links *s = links_new(2, 12);
+    struct links_path path = s->paths[0][1];
+    mtime_t took;
+
+    (void)state;
+    links_mesh(s);
+    put_net(s, 0, 99);
+    put_net(s, 1, 99);
+    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    path.loss = 200;
+    links_set(s, 0, 1, path);
+    for (unsigned i = 0; i < 300; i++) {
+        links_frame(s, 0, 1, 0, 500);
+        links_frame(s, 1, 0, 0, 500);
+        links_run(s, 10 * MTIME_MS);
+    }
+    assert_int_equal(s->hosts[0].n_silences + s->hosts[1].n_silences, 0);
+    path.loss = 0;
+    path.cut = true;
+    links_set(s, 0, 1, path);
+    took = links_until(s, both_silent, MTIME_SEC);
+    assert_in_range(took, 100 * MTIME_MS, 200 * MTIME_MS);
+    assert_true(links_all_up(s));
+    path.cut = false;
+    links_set(s, 0, 1, path);
+    took = links_until(s, none_silent, MTIME_SEC);
+    assert_in_range(took, 0, 60 * MTIME_MS);
+    assert_int_equal(s->hosts[0].n_silences, 1);
+    links_run(s, 60 * MTIME_SEC);
+    assert_int_equal(s->hosts[0].n_silences, 1);
+    links_free(s);
+}
+
+/* The BPDUs of many networks share datagrams, and do not make the link a busy one. */
+static void bpdus_share_datagrams(void **state)
+{
+    enum { NETS = 200, SIZE = 36 };
+    struct links *s = links_new(2, 13);
+    uint8_t body[HUB_BPDUS_ROOM], bpdu[SIZE] = {7};
+    struct peer *p;
+    size_t used = 0;
+    uint64_t sent;
+
+    (void)state;
+    links_mesh(s);
+    for (unsigned i = 0; i < NETS; i++) {
+        put_net(s, 0, 1000 + i);
+        put_net(s, 1, 1000 + i);
+    }
+    links_run(s, 60 * MTIME_SEC);
+    p = links_peer(s, 0, 1);
+    sent = s->n_sent;
+    for (unsigned i = 0; i < NETS; i++) {
+        if (!hub_bpdu_add(p, i, bpdu, SIZE, body, &used)) {
+            hub_bpdus_send(p, body, used);
+            used = 0;
+            assert_true(hub_bpdu_add(p, i, bpdu, SIZE, body, &used));
+        }
+    }
+    hub_bpdus_send(p, body, used);
+    assert_in_range(s->n_sent - sent, 1, NETS / 30 + 1);
+    links_run(s, MTIME_SEC);
+    assert_int_equal(s->hosts[1].n_bpdus, NETS);
+    assert_int_equal(s->hosts[1].last_bpdu_slot, NETS - 1);
+    assert_int_equal(s->hosts[1].last_bpdu_size, SIZE);
+    assert_int_equal(s->hosts[1].last_bpdu_byte, 7);
+    assert_int_equal(s->hosts[1].n_frames, 0);
+    assert_true(s->n_sent - sent < NETS / 30 + 6);
+    links_free(s);
+}
+
 /* An idle link that is cut is noticed within the idle interval and a second. */
 static void idle_cut_is_noticed(void **state)
 {
@@ -712,6 +797,8 @@ int main(void)
         cmocka_unit_test(streams_wait_for_the_reader),
         cmocka_unit_test(too_long_a_message_ends_the_session),
         cmocka_unit_test(cut_is_noticed_and_heals),
+        cmocka_unit_test(silence_is_told),
+        cmocka_unit_test(bpdus_share_datagrams),
         cmocka_unit_test(idle_cut_is_noticed),
         cmocka_unit_test(rekey_costs_no_frame),
         cmocka_unit_test(roaming_is_followed),
