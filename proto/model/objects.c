@@ -161,39 +161,74 @@ static void claim(struct crossing *x, const struct object *by, const char *field
     x->claims[x->n++] = (struct claim){.key = key, .by = by, .at = at, .field = field};
 }
 
+/* A VLAN that is named, against those that the network declares. */
+static void check_declared(struct crossing *x, const struct object *net,
+                           const struct node *vlan)
+{
+    const struct node *vlans = node_get(net->body, "vlans");
+    char number[24];
+
+    snprintf(number, sizeof(number), "%lld", (long long)vlan->integer);
+    if (!vlans) {
+        check_bad(&x->check, vlan, "network %s declares no VLANs", net->name);
+    } else if (!node_get(vlans, number)) {
+        check_bad(&x->check, vlan, "network %s does not declare VLAN %s", net->name,
+                  number);
+    }
+}
+
+/* The network that an object is in, if it is there to be checked against. */
+static const struct object *network_of(struct crossing *x, const struct object *o,
+                                       const char *network)
+{
+    const struct object *net = objects_find(x->set, schema_kind("network"), NULL, network);
+
+    if (!net && declares(x, "network")) {
+        check_bad(&x->check, o->body, "there is no network \"%s\"", network);
+    }
+    return net && net->body ? net : NULL;
+}
+
 /* The VLAN that a port or endpoint names, against those of its network. */
 static void check_vlan(struct crossing *x, const struct object *o, const char *network,
                        const char *field)
 {
-    const struct object *net = objects_find(x->set, schema_kind("network"), NULL, network);
+    const struct object *net = network_of(x, o, network);
     const struct node *vlan = node_get(o->body, field);
-    const struct node *vlans;
-    char number[24];
-    size_t before;
+    size_t before = check_down(&x->check, field);
 
-    if (net && !net->body) {
-        return;
-    }
-    if (!net) {
-        if (declares(x, "network")) {
-            check_bad(&x->check, o->body, "there is no network \"%s\"", network);
-        }
-        return;
-    }
-    vlans = node_get(net->body, "vlans");
-    before = check_down(&x->check, field);
-    if (!vlan && vlans) {
+    if (net && vlan) {
+        check_declared(x, net, vlan);
+    } else if (net && node_get(net->body, "vlans")) {
         check_bad(&x->check, o->body, "is missing: network %s has VLANs", net->name);
-    } else if (vlan && !vlans) {
-        check_bad(&x->check, vlan, "network %s declares no VLANs", net->name);
-    } else if (vlan) {
-        snprintf(number, sizeof(number), "%lld", (long long)vlan->integer);
-        if (!node_get(vlans, number)) {
-            check_bad(&x->check, vlan, "network %s does not declare VLAN %s", net->name,
-                      number);
-        }
     }
     check_up(&x->check, before);
+}
+
+/* The VLANs of a trunk, and of what is none in a network with VLANs. */
+static void check_trunk(struct crossing *x, const struct object *o)
+{
+    const struct node *trunk = node_get(o->body, "trunk");
+    const struct node *native = node_get(o->body, "native");
+    const struct object *net = network_of(x, o, o->network);
+    size_t before;
+
+    for (size_t i = 0; net && trunk && i < trunk->n; i++) {
+        before = check_down(&x->check, "trunk");
+        check_declared(x, net, trunk->child[i]);
+        check_up(&x->check, before);
+    }
+    if (net && native) {
+        before = check_down(&x->check, "native");
+        check_declared(x, net, native);
+        check_up(&x->check, before);
+    }
+    if (net && !trunk && node_get(net->body, "vlans")) {
+        before = check_down(&x->check, "transparent");
+        check_bad(&x->check, node_get(o->body, "transparent"),
+                  "network %s has VLANs: none of its ports is transparent", net->name);
+        check_up(&x->check, before);
+    }
 }
 
 static void cross_network(struct crossing *x, const struct object *o)
@@ -216,7 +251,11 @@ static void cross_port(struct crossing *x, const struct object *o)
 
     need_host(x, host);
     check_up(&x->check, before);
-    check_vlan(x, o, o->network, "access");
+    if (node_get(o->body, "trunk") || node_get_bool(o->body, "transparent", false)) {
+        check_trunk(x, o);
+    } else {
+        check_vlan(x, o, o->network, "access");
+    }
     if (tap) {
         claim(x, o, "tap", tap,
               xasprintf("interface %s on host %s", tap->text, host ? host->text : "here"));

@@ -99,6 +99,22 @@ static void a_file_ahead_of_us(void **state)
     objects_done(&o);
 }
 
+/* The example of the contract: all of it but for what is not built, each by its name. */
+static void the_contract(void **state)
+{
+    struct objects o;
+    char *mistakes = example("contract.yaml", &o);
+
+    (void)state;
+    assert_string_equal(
+        mistakes,
+        "f:15:26: networks.office.ports.vm1.stream: stream ports are not built yet\n"
+        "f:16:27: networks.office.ports.lan.raw: raw ports are not built yet\n"
+        "f:21:3: routers.edge: routers are not built yet\n");
+    free(mistakes);
+    objects_done(&o);
+}
+
 static void heads_and_keys(void **state)
 {
     (void)state;
@@ -156,6 +172,25 @@ static void cross_references(void **state)
         "f:12:46: networks.lab.ports.d.access: network lab declares no VLANs\n"
         "f:15:34: networks.lab.endpoints.x.addresses: 10.64.0.2 in network lab is taken by "
         "endpoint lab/w\n");
+    expect(
+        "version: 1\n"
+        "networks:\n"
+        "  office:\n"
+        "    vlans: {10: staff, 20: }\n"
+        "    ports:\n"
+        "      a: {tap: t0, trunk: [10, 20], native: 10}\n"
+        "      b: {tap: t1, trunk: [10, 30], native: 40}\n"
+        "      c: {tap: t2, transparent: true}\n"
+        "  lab:\n"
+        "    ports:\n"
+        "      d: {tap: t3, transparent: true}\n"
+        "      e: {tap: t4, trunk: 10}\n",
+        "f:7:32: networks.office.ports.b.trunk: network office does not declare VLAN 30\n"
+        "f:7:45: networks.office.ports.b.native: network office does not declare VLAN 40\n"
+        "f:8:33: networks.office.ports.c.transparent: network office has VLANs: none of "
+        "its "
+        "ports is transparent\n"
+        "f:12:27: networks.lab.ports.e.trunk: network lab declares no VLANs\n");
     /* What failed its own check is known nevertheless. */
     expect("version: 1\n"
            "hosts: {alpha: {adress: x}}\n"
@@ -414,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_smallest_file),
         cmocka_unit_test(a_file_ahead_of_us),
+        cmocka_unit_test(the_contract),
         cmocka_unit_test(heads_and_keys),
         cmocka_unit_test(cross_references),
         cmocka_unit_test(links_make_a_tree),

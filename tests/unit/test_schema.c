@@ -158,6 +158,43 @@ static void spanning_tree_mistakes(void **state)
            "x.cost: 0 is out of range (1 to 200000000)\n");
 }
 
+/* Every sort of value where another is wanted. */
+static void wrong_types(void **state)
+{
+    static const char *const numbers[] = {"\"1500\"", "1.5e3", "1e3", "1500.0",    "true",
+                                          "[1500]",   "{}",    "yes", "2026-01-01"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        char *text = xasprintf("{mtu: %s}", numbers[i]);
+        struct node *x = yaml(text), *out;
+        struct diags d;
+
+        diags_init(&d);
+        out = schema_check(schema_kind("network"), x, "x", NULL, &d);
+        if (out || d.n != 1 || strcmp(d.list[0].path, "x.mtu") != 0) {
+            fail_msg("%s", text);
+        }
+        diags_done(&d);
+        node_free(x);
+        free(text);
+    }
+    expect("network", "{mtu: 0x5dc, on: [all]}", "{" NET_REST ",\"on\":[\"all\"]}");
+    expect("network", "{mtu: 0o2734}", "{" NET_REST ",\"on\":[\"all\"]}");
+    expect(
+        "network", "{local: yes, allow: 3, vlans: [10], on: {a: 1}, ipv4: true}",
+        "x.vlans: not a map\n"
+        "x.ipv4: not a text (an IPv4 prefix as 10.80.0.0/24, auto, none)\n"
+        "x.local: not a truth value (true or false)\n"
+        "x.allow: not a text (uid:N, gid:N, user:NAME or group:NAME)\n"
+        "x.on: a map is not allowed here (1-63 of a-z 0-9 -, beginning with a letter)\n");
+    expect("port", "{tap: 3, vde: \"true\", rate: [], access: 10.0}",
+           "x.tap: not a text (a text of 1 to 15 bytes)\n"
+           "x.vde: not a truth value (true or false)\n"
+           "x.access: not a whole number (1 to 4094)\n"
+           "x.rate: a list is not allowed here (bits per second, as 64k, 10M or 1.5G)\n");
+}
+
 static void what_is_not_built_yet(void **state)
 {
     (void)state;
@@ -368,6 +405,7 @@ int main(void)
         cmocka_unit_test(network_in_canonical_form),
         cmocka_unit_test(network_mistakes),
         cmocka_unit_test(spanning_tree_mistakes),
+        cmocka_unit_test(wrong_types),
         cmocka_unit_test(what_is_not_built_yet),
         cmocka_unit_test(ports),
         cmocka_unit_test(endpoints),
