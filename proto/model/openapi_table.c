@@ -96,6 +96,7 @@ static const struct field status_answer[] = {
     TEXT("host", "Name of this host"),
     ITEM("fabric", "Name of the fabric, or null"),
     ITEM("pids", "Processes of the daemon"),
+    ITEM("apply", "The apply that is being proved, as GET /v1/apply gives it"),
     TEXT("run_dir", "The run folder"),
     TEXT("state_dir", "The state folder"),
     ITEM("counts", "How many objects there are"),

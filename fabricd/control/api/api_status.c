@@ -8,6 +8,7 @@
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/tls/tls.h"
+#include "fabricd/control/trial/standing.h"
 #include "ioth_version.h"
 #include "proto/base/xalloc.h"
 #include "proto/wire/mac.h"
@@ -112,7 +113,7 @@ static struct node *api_node(const struct control *control)
 void api_status(struct api_request *rq)
 {
     const struct control *control = rq->control;
-    struct node *status = node_map(), *pids = node_map();
+    struct node *status = node_map(), *pids = node_map(), *standing;
     char *fabric = identity_fabric_name(control);
 
     node_set_text(status, "version", IOTH_VERSION_TEXT);
@@ -122,6 +123,9 @@ void api_status(struct api_request *rq)
             node_set_text(status, "fabric", fabric);
         else
             node_set(status, "fabric", node_new(NODE_NULL));
+        standing = standing_show(control);
+        if (standing != NULL)
+            node_set(status, "apply", standing);
         node_set_int(pids, "parent", control->parent_pid);
         node_set_int(pids, "switch", control->switch_pid);
         node_set_int(pids, "control", getpid());

@@ -230,6 +230,12 @@ static int execute_steps(struct work *work, const struct plan *plan)
     size_t first;
     int r = 0;
 
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct step *step = &plan->list[i];
+
+        if (step->verb != STEP_DELETE && strcmp(step->kind->name, "network") == 0)
+            subnets_reserve(work, step->name, step->before, step->after);
+    }
     for (size_t i = 0; r == 0 && i < plan->n; i++) {
         const struct step *step = &plan->list[i];
         char empty[] = "", kind[32];

@@ -60,6 +60,46 @@ void subnets_follow(struct work *work, enum store_scope scope, const char *name,
         take_plans(work->subnets, now);
 }
 
+/* The subnet that the key will have, if that is known: as asked for, or as before. */
+static void reserve_key(struct subnets *subnets, const char *owner,
+                        const struct node *before, const struct node *after,
+                        const char *key)
+{
+    const char *text = node_get_text(after, key, "auto");
+    struct addr net;
+
+    if (strcmp(text, "auto") == 0 && before != NULL)
+        text = node_get_text(before, key, "auto");
+    if (strchr(text, '/') == NULL || !addr_parse(text, &net))
+        return;
+    addr_mask(&net);
+    subnets_add(subnets, owner, &net);
+}
+
+void subnets_reserve(struct work *work, const char *name, const struct node *before,
+                     const struct node *after)
+{
+    const struct view_network *now = work_network(work, name);
+    bool local =
+        now != NULL ? now->scope == STORE_LOCAL : node_get_bool(after, "local", false);
+    const struct node *vlans = node_get(after, "vlans");
+    const struct node *had = before != NULL ? node_get(before, "vlans") : NULL;
+    struct subnets *subnets = subnets_of(work);
+    char owner[SUBNETS_OWNER];
+
+    subnets_drop(subnets, owner_key(owner, local ? STORE_LOCAL : STORE_FABRIC, name));
+    if (vlans == NULL) {
+        reserve_key(subnets, owner, before, after, "ipv4");
+        reserve_key(subnets, owner, before, after, "ipv6");
+    }
+    for (size_t i = 0; vlans != NULL && vlans->kind == NODE_MAP && i < vlans->n; i++) {
+        const struct node *was = had != NULL ? node_get(had, vlans->key[i]) : NULL;
+
+        reserve_key(subnets, owner, was, vlans->child[i], "ipv4");
+        reserve_key(subnets, owner, was, vlans->child[i], "ipv6");
+    }
+}
+
 /* A subnet that was asked for. */
 static int check_subnet(struct work *work, const struct taken *taken, const char *text,
                         struct addr *out)

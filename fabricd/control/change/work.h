@@ -133,6 +133,11 @@ bool change_in_flight(const struct control *, const char *network, const struct 
 void subnets_follow(struct work *, enum store_scope, const char *name,
                     const struct view_network *now);
 
+/* A plan will make the network what `after` says (before NULL: it is new): its subnets are taken, and
+ * those that it gives up are free, before the first of the plan's networks is made. */
+void subnets_reserve(struct work *, const char *name, const struct node *before,
+                     const struct node *after);
+
 /* Checks that a VLAN is named where the network has VLANs, and only there. */
 int check_vlan(struct work *, const struct view_network *, int64_t vlan);
 
