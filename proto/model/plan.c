@@ -272,9 +272,9 @@ static void walk(struct plan *plan, const struct objects *set, const char *const
 void plan_make(struct objects *now, struct objects *wanted, bool prune, struct plan *out)
 {
     /* What goes makes room first (a TAP's name); users go before what they use. */
-    static const char *const first_to_go[] = {"port", "link", "network", NULL};
-    static const char *const first_to_come[] = {"host",     "network", "port",
-                                                "endpoint", "link",    NULL};
+    static const char *const first_to_go[] = {"service", "port", "link", "network", NULL};
+    static const char *const first_to_come[] = {"host", "network", "port", "endpoint",
+                                                "link", "service", NULL};
 
     *out = (struct plan){0};
     objects_sort(now);

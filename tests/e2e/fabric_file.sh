@@ -25,7 +25,7 @@ same() {
     local before after
     before=$(picture)
     printf '%s\n' "$before" >"$T/before.yaml"
-    status 0 ctl alpha "$@" --print-yaml
+    status 0 ctl alpha "$1" "$2" --print-yaml "${@:3}"
     printf '%s\n' "$OUT" >"$T/printed.yaml"
     is "$*: printing does nothing" "$before" "$(picture)"
     status 0 ctl alpha "$@"
@@ -66,6 +66,8 @@ PRUNE=1 same link rm beta
 PRUNE=1 same port rm office/desk lan1/vde1
 status 0 ctl alpha net create passing --ipv4 10.90.0.0/24 --ipv6 none
 PRUNE=1 same net rm passing
+UNDO="service rm sleeper" same service create sleeper --net base --restart never -- sleep 100
+same service set sleeper restart=always
 status 2 ctl alpha net create lan2 --ipv4 10.0.0.1/24 --print-yaml
 has "checked all the same" 'ipv4: .*bits set' "$ERR"
 status 3 ctl alpha net rm lan7 --print-yaml
@@ -84,19 +86,23 @@ status 0 ctl alpha port add office --tap e2efile --access 10
 status 0 ctl alpha link add beta 192.0.2.2:4655
 printf '{kind: endpoint, network: base, name: web, addresses: 10.80.0.77}\n' >"$T/web.yaml"
 status 0 ctl alpha apply -f "$T/web.yaml"
-for noun in net port endpoint host link; do
+for noun in net port endpoint host link service; do
     ctl alpha "$noun" ls -o yaml >"$T/$noun.yaml"
     is "there is a $noun" 0 "$(grep -q name: "$T/$noun.yaml"; echo $?)"
     status 0 ctl alpha validate -f "$T/$noun.yaml"
     status 0 ctl alpha diff -f "$T/$noun.yaml"
     is "a list of $noun changes nothing" "" "$OUT"
-    ctl alpha "$noun" ls -o json | jq -r '.[] | (if .network then .network + "/" else "" end) + .name' |
+    ctl alpha "$noun" ls -o json | jq -r '.[] | (if .network and .kind != "service" then .network + "/" else "" end) + .name' |
         while read -r name; do
             ctl alpha "$noun" show "$name" -o yaml >"$T/one.yaml"
             status 0 ctl alpha diff -f "$T/one.yaml"
             is "$noun $name changes nothing" "" "$OUT"
         done
 done
+# The endpoint of a service may be in a file, and says nothing that the service does not say.
+printf '{kind: endpoint, network: base, name: sleeper, addresses: 10.80.0.99/24}\n' >"$T/its.yaml"
+status 1 ctl alpha apply -f "$T/its.yaml"
+has "whose it is" "its.yaml:1:59: .*sleeper.addresses: it is the endpoint of service sleeper" "$ERR"
 status 0 ctl alpha diff -f "$T/net.yaml" -f "$T/port.yaml" -f "$T/link.yaml" -f "$T/web.yaml"
 is "all of them change nothing" "" "$OUT"
 picture >"$T/all.yaml"

@@ -414,6 +414,28 @@ static void pruning(void **state)
     expect_plan(now, "{version: 1, hosts: {alpha: }}", true, "");
 }
 
+/* An object of every kind that is built has its step. */
+static void no_kind_is_forgotten(void **state)
+{
+    struct objects now, wanted;
+    struct plan plan;
+    size_t n = 0;
+
+    (void)state;
+    objects_init(&now);
+    objects_init(&wanted);
+    for (const struct kind *k = schema_kinds; k->name; k++) {
+        if (!k->later) {
+            objects_add(&wanted, k, k->in_network ? "net" : NULL, "x", node_map());
+            n++;
+        }
+    }
+    plan_make(&now, &wanted, false, &plan);
+    assert_int_equal(plan.n, n);
+    plan_done(&plan);
+    objects_done(&wanted);
+}
+
 static void resolved_values_stay(void **state)
 {
     struct objects now = objects_of("{version: 1, networks: {a: , v: {vlans: {10: x}}}}");
@@ -458,6 +480,7 @@ int main(void)
         cmocka_unit_test(written_as_read),
         cmocka_unit_test(plans),
         cmocka_unit_test(the_same_in_other_words),
+        cmocka_unit_test(no_kind_is_forgotten),
         cmocka_unit_test(pruning),
         cmocka_unit_test(resolved_values_stay),
     };

@@ -59,20 +59,29 @@ static void forget_departed(struct objects *all)
     }
 }
 
-/* The endpoint of a service is declared with it. */
-static void drop_service_endpoints(struct objects *all)
+static const struct object *service_of(const struct objects *services,
+                                       const struct object *object)
 {
-    const struct kind *service = schema_kind("service");
+    const struct object *its =
+        strcmp(object->kind->name, "endpoint") == 0
+            ? objects_find(services, schema_kind("service"), NULL, object->name)
+            : NULL;
+
+    return its != NULL &&
+                   strcmp(node_get_text(its->body, "network", ""), object->network) == 0
+               ? its
+               : NULL;
+}
+
+/* The endpoint of a service is declared with it: those of `services` leave the set. */
+static void drop_service_endpoints(struct objects *all, const struct objects *services)
+{
     size_t n = 0;
 
     for (size_t i = 0; i < all->n; i++) {
         struct object *object = &all->list[i];
-        const struct object *its = strcmp(object->kind->name, "endpoint") == 0
-                                       ? objects_find(all, service, NULL, object->name)
-                                       : NULL;
 
-        if (its == NULL ||
-            strcmp(node_get_text(its->body, "network", ""), object->network) != 0) {
+        if (service_of(services, object) == NULL) {
             all->list[n++] = *object;
             continue;
         }
@@ -81,6 +90,39 @@ static void drop_service_endpoints(struct objects *all)
         node_free(object->body);
     }
     all->n = n;
+}
+
+/* A file may have the endpoints of services in it, as they are printed; they say nothing, and may
+ * say nothing else than the service. */
+static int check_service_endpoints(struct work *work, struct objects *wanted,
+                                   const struct objects *now)
+{
+    struct diags *diags = &work->result->diags;
+    size_t first = diags->n;
+
+    for (size_t i = 0; i < wanted->n; i++) {
+        const struct object *object = &wanted->list[i];
+        const struct object *its = service_of(now, object);
+
+        for (size_t k = 0; its != NULL && k < object->body->n; k++) {
+            const char *key = object->body->key[k];
+            char *path;
+
+            if (node_equal(object->body->child[k], node_get(its->body, key)))
+                continue;
+            path = xasprintf("networks.%s.endpoints.%s.%s", object->network, object->name,
+                             key);
+            diags_add(diags, NULL, 0, 0, path,
+                      "it is the endpoint of service %s, which says otherwise", its->name);
+            free(path);
+        }
+    }
+    if (diags->n > first) {
+        change_fail(work->result, 409, "endpoints of services are declared with them");
+        return -EINVAL;
+    }
+    drop_service_endpoints(wanted, now);
+    return 0;
 }
 
 int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *out)
@@ -95,7 +137,7 @@ int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *
     if ((scopes & APPLY_FABRIC) != 0)
         forget_departed(out);
     objects_sort(out);
-    drop_service_endpoints(out);
+    drop_service_endpoints(out, out);
     if (r == 0 && (scopes & APPLY_FABRIC) != 0 &&
         store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
         struct diags diags;
@@ -407,6 +449,8 @@ int execute_apply(struct work *work, const struct change_item *item)
     r = apply_gather(work->control->store, apply_scopes_of(work), &now);
     if (r == 0)
         r = check_fabric(work, &now, &wanted);
+    if (r == 0)
+        r = check_service_endpoints(work, &wanted, &now);
     if (r == 0)
         r = apply_plan(work, &now, &wanted, work->change->prune, "apply",
                        item->if_revision);
