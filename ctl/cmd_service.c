@@ -224,3 +224,30 @@ int cmd_service_logs(struct ctl *ctl, const struct args *args)
     free(path);
     return r;
 }
+
+int cmd_service_migrate(struct ctl *ctl, const struct args *args)
+{
+    const char *to = args_value(args, "to");
+    struct node *body = NULL, *answer = NULL;
+    char *path;
+    int r;
+    if (!to)
+        return ctl_fail(ctl, CTL_USAGE, "--to HOST says where to");
+    body = node_map();
+    node_set_text(body, "to", to);
+    path = http_path("/v1/services/%s/migrate", args->words[0]);
+    r = api_call(ctl, "POST", path, body, API_SLOW, &answer);
+    free(path);
+    node_free(body);
+    if (r)
+        return r;
+    if (ctl->output_given && answer)
+        output_tree(ctl, answer);
+    else if (answer && node_get(answer, "gap_ms"))
+        printf("%s is on %s, after a gap of %lld ms\n", args->words[0], to,
+               (long long)node_get_int(answer, "gap_ms", 0));
+    else
+        printf("%s is on %s\n", args->words[0], to);
+    node_free(answer);
+    return 0;
+}

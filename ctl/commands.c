@@ -125,6 +125,11 @@ static const struct option_row service_create_options[] = {
     END
 };
 
+static const struct option_row service_migrate_options[] = {
+    {.name = "to", .value = "HOST", .help = "The host to move it to"},
+    END
+};
+
 static const struct option_row service_log_options[] = {
     {.name = "follow", .letter = 'f', .help = "Go on as the log grows"},
     {.name = "lines", .letter = 'n', .value = "N", .help = "Only the last lines"},
@@ -258,7 +263,7 @@ const struct command commands[] = {
     {"service", "stop", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "End services, and keep them declared", NULL},
     {"service", "restart", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "Start services anew", NULL},
     {"service", "rm", 0, 1, ANY, "NAME…", change_options, cmd_rm, "End services and remove them", NULL},
-    {.noun = "service", .verb = "migrate", .flags = COMMAND_HIDDEN, .max = ANY, .usage = "", .help = "", .later = "service migrate is not built yet"},
+    {"service", "migrate", 0, 1, 1, "NAME --to HOST", service_migrate_options, cmd_service_migrate, "Move a service to another host, with its addresses", NULL},
 
     {"run", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 0, 0, "", run_options, run_main, "Run a program as a node of its own", NULL},
     {"exec", NULL, COMMAND_REST | COMMAND_PROGRAM | COMMAND_HERE, 1, 1, "NET/NAME", NULL, exec_main, "Run one more program on a node", NULL},

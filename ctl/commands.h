@@ -23,6 +23,7 @@ int cmd_link_add(struct ctl *, const struct args *);
 int cmd_link_set(struct ctl *, const struct args *);
 
 int cmd_service_create(struct ctl *, const struct args *);
+int cmd_service_migrate(struct ctl *, const struct args *);
 int cmd_service_logs(struct ctl *, const struct args *);
 /* start, stop, restart. */
 int cmd_service_do(struct ctl *, const struct args *);

@@ -25,6 +25,7 @@ struct audit;
 struct failures;
 struct reconcile;
 struct homes_teller;
+struct migrate;
 struct api;
 struct plugd;
 struct member;
@@ -85,6 +86,7 @@ struct control {
     struct events *events;
     struct reconcile *reconcile;
     struct homes_teller *homes;
+    struct migrate *migrate;
     struct api *api;
     struct audit *audit;       /* NULL: nothing is kept. */
     struct failures *failures; /* Wrong tokens, by address. */

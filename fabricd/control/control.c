@@ -21,6 +21,7 @@
 #include "fabricd/control/fabric/fabric.h"
 #include "fabricd/control/homes/homes.h"
 #include "fabricd/control/identity/identity.h"
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/plugd/plugd.h"
 #include "fabricd/control/reconcile/reconcile.h"
@@ -351,6 +352,7 @@ static void start(struct control *control, struct ipc_message *msg)
     control->seen = seen_new();
     control->reconcile = reconcile_new(control);
     control->homes = homes_teller_new(control);
+    control->migrate = migrate_new(control);
     control->blocks = blocks_new(control);
     control->standing = standing_new(control);
     control->failures = failures_new();
@@ -461,6 +463,7 @@ static void clean_up(struct process *p)
     plugd_free(control->plugd);
     services_free(control->services);
     blocks_free(control->blocks);
+    migrate_free(control->migrate);
     homes_teller_free(control->homes);
     standing_free(control->standing);
     reconcile_free(control->reconcile);

@@ -35,6 +35,7 @@ enum change_verb {
     CHANGE_LET_GO, /* The program under endpoint (network, name) on the change's host ended. */
     CHANGE_ROLLBACK, /* body: {revision}: back to how the fabric was then, as a plan. */
     CHANGE_ACCEPT,   /* The second word of an apply that waits for it. */
+    CHANGE_MOVE, /* body: {phase, …}: a step of the service's move to another host: migrate.h. */
     CHANGE_HISTORY, /* Changes nothing. body: {revision} or {before, limit}: see history.h. */
 };
 

@@ -10,8 +10,9 @@
 #define ITEMS_MAX 4096u
 #define TEXT_MAX  255u
 
-static const char *const verbs[] = {"put",   "patch",  "delete",   "apply",  "rename",
-                                    "block", "let_go", "rollback", "accept", "history"};
+static const char *const verbs[] = {"put",    "patch", "delete", "apply",
+                                    "rename", "block", "let_go", "rollback",
+                                    "accept", "move",  "history"};
 
 /* Keys of the flags of an item, and which. The flags of local items never travel. */
 static const struct {

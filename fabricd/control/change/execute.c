@@ -403,6 +403,8 @@ int execute_item(struct work *work, const struct change_item *item)
         return execute_rename(work, item);
     if (item->verb == CHANGE_BLOCK)
         return execute_block(work, item);
+    if (item->verb == CHANGE_MOVE)
+        return execute_move(work, item);
     kind = schema_kind(item->kind);
     if (kind == NULL || kind->later != NULL) {
         change_fail(work->result, kind == NULL ? 400 : 501, "%s",

@@ -35,7 +35,7 @@ static bool item_is_local(struct control *control, const struct change_item *ite
     const struct view_network *net;
 
     if (item->verb == CHANGE_APPLY || item->verb == CHANGE_RENAME ||
-        item->verb == CHANGE_BLOCK)
+        item->verb == CHANGE_BLOCK || item->verb == CHANGE_MOVE)
         return false;
     if (item->anonymous || item->promote)
         return true;

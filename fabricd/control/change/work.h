@@ -150,6 +150,9 @@ int execute_apply(struct work *, const struct change_item *);
 int execute_rollback(struct work *, const struct change_item *);
 int execute_history(struct work *, const struct change_item *);
 
+/* The item's verb MOVE: move.c. */
+int execute_move(struct work *, const struct change_item *);
+
 /* One item of the other verbs, into the work. */
 int execute_item(struct work *, const struct change_item *);
 

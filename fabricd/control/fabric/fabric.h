@@ -21,6 +21,9 @@
 int member_start(struct control *, struct err *err) __attribute__((warn_unused_result));
 void member_free(struct member *);
 
+/* The name of the founding host, as far as it is known. */
+const char *member_founder(const struct control *);
+
 /* Where other hosts can reach this one, the best first. Returns how many. */
 unsigned member_addrs(const struct control *, struct ipc_addr *out, unsigned room);
 

@@ -47,6 +47,11 @@ const char *member_founder_name(const struct member *m)
     return "the founding host";
 }
 
+const char *member_founder(const struct control *control)
+{
+    return control->member != NULL ? member_founder_name(control->member) : "";
+}
+
 const struct view_host *member_peer(const struct member_conn *c)
 {
     const struct view_host *host;

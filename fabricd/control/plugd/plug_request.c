@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/plugd/plugd_internal.h"
 #include "fabricd/control/reconcile/reconcile.h"
@@ -350,7 +351,10 @@ static void register_endpoint(struct plug_conn *conn, const struct view_network 
         return;
     }
     ep = view_endpoint(control->view, net->name, request->name);
-    if (runs_without_founder(conn, ep)) {
+    /* The next instance of one that moves: the endpoint is another host's until it has. */
+    if (runs_without_founder(conn, ep) ||
+        ((request->flags & PLUG_SERVICE) != 0 && ep != NULL &&
+         migrate_role(control, request->name) == MIGRATE_READY)) {
         plug_endpoint(conn);
         return;
     }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fabricd/control/events/events.h"
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/reconcile/reconcile_internal.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
@@ -216,6 +217,13 @@ static bool door_is_stale(const struct reconcile *rc, const struct ipc_listen *d
     return port == NULL || !is_here(rc, port) || !node_get_bool(port->body, "vde", false);
 }
 
+/* The port is of the next instance of a service that moves here. */
+static bool is_made_ready(const struct reconcile *rc, const struct view_endpoint *ep)
+{
+    return view_service_of(rc->control->view, ep->network, ep->name) != NULL &&
+           migrate_role(rc->control, ep->name) == MIGRATE_READY;
+}
+
 /* The endpoint of a program's port has gone, or lives on another host since, with a higher epoch. */
 static bool endpoint_is_elsewhere(const struct reconcile *rc,
                                   const struct view_network *net, const char *name)
@@ -223,7 +231,8 @@ static bool endpoint_is_elsewhere(const struct reconcile *rc,
     const struct view_endpoint *ep = view_endpoint(rc->control->view, net->name, name);
 
     return ep == NULL ||
-           (ep->scope == STORE_FABRIC && strcmp(ep->host, control_host(rc->control)) != 0);
+           (ep->scope == STORE_FABRIC && strcmp(ep->host, control_host(rc->control)) != 0 &&
+            !is_made_ready(rc, ep));
 }
 
 static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fabricd/control/events/events.h"
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services_internal.h"
@@ -233,6 +234,15 @@ static void run_service(struct services *services, const struct view_service *wa
         tell(service, wanted);
 }
 
+/* It is placed here, or on its way here; and not about to leave. */
+static bool is_for_here(const struct control *control, const struct view_service *wanted)
+{
+    enum migrate_role role = migrate_role(control, wanted->name);
+
+    return role == MIGRATE_READY ||
+           (role != MIGRATE_END && strcmp(wanted->host, control_host(control)) == 0);
+}
+
 static void run(struct loop_timer *timer, mtime_t now)
 {
     struct services *services = list_entry(timer, struct services, run);
@@ -246,7 +256,7 @@ static void run(struct loop_timer *timer, mtime_t now)
     list_for_each (it, &control->view->services) {
         const struct view_service *wanted = list_entry(it, struct view_service, link);
 
-        if (strcmp(wanted->host, control_host(control)) == 0 &&
+        if (is_for_here(control, wanted) &&
             view_service(control->view, wanted->name) == wanted)
             run_service(services, wanted);
     }
@@ -341,7 +351,8 @@ bool services_is_keeper(const struct control *control, const struct fd_peer *pee
 
     return wanted != NULL && service != NULL && service->has_keeper && !service->ending &&
            service->pid == (uint32_t)peer->pid &&
-           strcmp(wanted->host, control_host(control)) == 0;
+           (strcmp(wanted->host, control_host(control)) == 0 ||
+            migrate_role(control, name) == MIGRATE_READY);
 }
 
 bool services_is_user(const struct control *control, uid_t uid)
@@ -372,6 +383,30 @@ static void own(const struct control *control, const struct view_service *wanted
                 : service->failure[0] != '\0' ? "failed"
                                               : "starting";
     snprintf(out->state, sizeof(out->state), "%s", state);
+}
+
+struct node *services_here(const struct control *control, const struct view_service *wanted)
+{
+    const struct view_endpoint *ep =
+        view_endpoint(control->view, wanted->network, wanted->name);
+    struct node *node = node_map();
+    struct sync_seen_service seen;
+    bool well;
+
+    own(control, wanted, &seen);
+    well = strcmp(seen.state, "running") == 0 &&
+           (seen.health[0] == '\0' || strcmp(seen.health, "healthy") == 0);
+    node_set_text(node, "name", wanted->name);
+    node_set_text(node, "state", seen.state);
+    if (seen.health[0] != '\0')
+        node_set_text(node, "health", seen.health);
+    if (seen.problem[0] != '\0')
+        node_set_text(node, "problem", seen.problem);
+    node_set_int(node, "restarts", seen.restarts);
+    node_set_bool(node, "ready",
+                  well && migrate_role(control, wanted->name) == MIGRATE_READY);
+    node_set_bool(node, "home", ep != NULL && strcmp(ep->host, control_host(control)) == 0);
+    return node;
 }
 
 void services_tell(const struct control *control, const struct view_service *wanted,
@@ -414,10 +449,13 @@ struct node *services_status(const struct control *control,
 {
     struct sync_seen_service seen;
     struct node *status = node_map();
+    const struct move *move = migrate_find(control, wanted->name);
 
     look(control, wanted, &seen);
     node_set_text(status, "state", services_state(control, wanted));
     node_set_text(status, "host", wanted->host);
+    if (move != NULL && move->phase < MOVE_DONE)
+        node_set_text(status, "moving", move->to);
     if (seen.health[0] != '\0')
         node_set_text(status, "health", seen.health);
     if (seen.pid != 0)

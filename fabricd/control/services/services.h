@@ -47,6 +47,10 @@ const char *services_state(const struct control *, const struct view_service *);
 /* The same with everything, as the API shows it: the caller's. */
 struct node *services_status(const struct control *, const struct view_service *);
 
+/* What this host itself has of it, for the lead of a move (migrate.h): state, health, problem,
+ * restarts; ready: an instance is well behind its fence; home: the endpoint lives here. The caller's. */
+struct node *services_here(const struct control *, const struct view_service *);
+
 /* For this host's report. */
 void services_tell(const struct control *, const struct view_service *,
                    struct sync_seen_service *out);

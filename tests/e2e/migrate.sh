@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A service moves between hosts, under a client that connects without a pause.
+#
+#      alpha 192.0.2.1          the founder, which leads; the client is here
+#        ╱          ╲
+#      beta ─────── gamma       the service goes from one to the other
+#      192.0.2.2    192.0.2.3
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+HOSTS=(alpha beta gamma)
+e2e_hosts "${HOSTS[@]}"
+for host in "${HOSTS[@]}"; do
+    e2e_start "$host" --services "$(id -un)"
+done
+status 0 ctl alpha net create lan1
+for host in beta gamma; do
+    status 0 ctl "$host" host join "$(ctl alpha host invite)"
+done
+all_up() { [ "$(ctl "$1" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "self up up" ]; }
+for host in "${HOSTS[@]}"; do
+    wait_for 15 all_up "$host"
+done
+
+# The server: each instance says its number, its process id; with $T/refuse there it does not start.
+cat >"$T/server.py" <<'PY'
+import http.server, os, sys, time
+if os.path.exists(sys.argv[1]):
+    sys.exit("refused")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = (open("/proc/self/stat").read().split()[21] + "\n").encode() # When it began.
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("", 80), Handler).serve_forever()
+PY
+# The client: connects again and again, and writes "TIME INSTANCE" for each answer.
+cat >"$T/client.py" <<'PY'
+import socket, sys, time
+addr = socket.getaddrinfo("web", 80, socket.AF_INET)[0][4]
+while True:
+    try:
+        with socket.create_connection(addr, timeout=0.02) as s:
+            s.settimeout(1)
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            text = b""
+            while (part := s.recv(4096)):
+                text += part
+        print("%.4f" % time.monotonic(), text.split()[-1].decode(), flush=True)
+    except (OSError, IndexError):
+        pass
+    time.sleep(0.002)
+PY
+status 0 ctl beta service create web --net lan1 --check-http / -- "$PYTHON" "$T/server.py" "$T/refuse"
+host_of() { ctl alpha service show web -o json | jq -r '.host + " " + .status.state'; }
+is_on() { [ "$(host_of)" = "$1 running" ]; }
+wait_for 20 is_on beta
+bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
+lines() { wc -l <"$T/client.out"; }
+answers() { [ "$(lines)" -gt "$1" ]; }
+wait_for 20 answers 20
+# The longest time without an answer since line $1, in milliseconds; and the instances since then.
+gap() { tail -n "+$1" "$T/client.out" | awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { printf "%d\n", most * 1000 }'; }
+instances() { tail -n "+$1" "$T/client.out" | awk '!seen[$2]++ { n++ } END { print n + 0 }'; }
+goes_on() { # Answers still come, all from one instance.
+    local from
+    from=$(lines)
+    wait_for 20 answers $((from + 15))
+    is "instances that answer" 1 "$(instances $((from + 2)))"
+}
+
+# --- back and forth ----------------------------------------------------------------------------
+mac=$(ctl alpha endpoint show lan1/web -o json | jq -r '.mac + " " + (.addresses | tostring)')
+to=(gamma beta gamma alpha beta)
+for host in "${to[@]}"; do
+    from=$(lines)
+    status 0 ctl gamma service migrate web --to "$host"
+    has "what is said" "web is on $host, after a gap of [0-9]+ ms" "$OUT"
+    wait_for 10 is_on "$host"
+    goes_on
+    is "instances on the way" 2 "$(instances $((from + 1)))"
+    echo "to $host: $OUT; without an answer for $(gap $((from + 1))) ms"
+    [ "$(gap $((from + 1)))" -lt 1500 ] || fail "it was away for too long"
+done
+is "MAC and addresses" "$mac" "$(ctl alpha endpoint show lan1/web -o json | jq -r '.mac + " " + (.addresses | tostring)')"
+# The old hosts have nothing of it any more.
+quiet() { ! ctl "$1" port ls lan1 | grep -q "lan1/web .*ring\|lan1/web .*tap"; }
+for host in alpha gamma; do
+    wait_for 20 quiet "$host"
+done
+
+# --- what is refused ---------------------------------------------------------------------------
+status 1 ctl alpha service migrate web --to beta
+has "it is there" 'on host beta already' "$ERR"
+status 2 ctl alpha service migrate web --to nobody
+status 3 ctl alpha service migrate nothing --to beta
+status 2 ctl alpha service migrate web
+
+# --- a host that cannot run it -------------------------------------------------------------------
+touch "$T/refuse"
+from=$(lines)
+status 1 ctl alpha service migrate web --to gamma
+has "why" 'does not run on host gamma.*on host beta still' "$ERR"
+wait_for 10 is_on beta
+goes_on
+is "nothing happened to it" 1 "$(instances $((from + 1)))"
+rm "$T/refuse"
+
+# --- hosts that are cut off in the middle --------------------------------------------------------
+ip link set u3 down
+status 1 ctl alpha service migrate web --to gamma
+wait_for 10 is_on beta
+goes_on
+ip link set u3 up
+reaches() { [ "$(ctl alpha --host gamma status -o json | jq -r .host)" = gamma ]; }
+wait_for 30 reaches
+# The host that has it: it runs elsewhere, and is not reached when it comes back.
+ip link set u2 down
+status 0 ctl alpha service migrate web --to gamma
+goes_on
+ip link set u2 up
+wait_for 30 quiet beta
+goes_on
+wait_for 10 is_on gamma
+
+# --- control is killed at every step -------------------------------------------------------------
+is_somewhere() { is_on beta || is_on gamma; }
+settled() { # No move is under way.
+    [ "$(ctl alpha service show web -o json | jq -r '.status.moving // "no"')" = no ]
+}
+for victim in alpha beta gamma; do
+    for wait in 0.02 0.15 0.3; do
+        now=$(host_of)
+        now=${now% *}
+        next=beta
+        [ "$now" = gamma ] || next=gamma
+        bg move alpha "$IOTHCTL" --no-start service migrate web --to "$next"
+        sleep "$wait"
+        kill -KILL "$(e2e_daemon_pids "$victim" | tail -n 1)"
+        wait_for 60 settled
+        goes_on
+        wait_for 20 is_somewhere
+        e2e_end move
+        echo "$victim killed after $wait s on the way from $now to $next: $(host_of); $(tail -n 1 "$T/move.out")"
+    done
+done
+
+allow_log 'ended \(signal 9\), starting it again|does not move:|does not go on:'
+e2e_end client
+status 0 ctl alpha service rm web
+finish
