@@ -19,15 +19,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "keeper/copy.h"
 #include "keeper/line.h"
 #include "keeper/output.h"
 #include "keeper/place.h"
 #include "keeper/probe.h"
 #include "keeper/spec.h"
+#include "keeper/state.h"
 #include "proto/base/fd.h"
 #include "proto/base/xalloc.h"
 
-#define LOG_FOLDER 3
+#define LOG_FOLDER    3
+#define PROGRESS_TOLD (1 << 20) /* Bytes of state between two reports. */
 /* The whole daemon ends within a second. */
 #define HASTE (250 * MTIME_MS)
 
@@ -41,6 +44,10 @@ struct keeper {
     struct place place;
     struct probe probe;
     struct output output;
+    struct state state;     /* Of a service that leaves, … */
+    struct copy copy;       /* … and of one that comes: the next pass, … */
+    int64_t progress;       /* As it was told last. */
+    int64_t copied, copies; /* … the passes that are done, and those that are wanted. */
     struct loop_watch signals;
     struct spec *spec, *running; /* As wanted; as the place has it, if that is another. */
     char **environment;
@@ -201,15 +208,74 @@ static void signal_ready(struct loop_watch *watch, uint32_t events)
     supervise_want(&k->sup, false, loop_now(k->loop));
 }
 
+/* --- state on its way -------------------------------------------------------------------- */
+
+static void copy_ask(struct copy *copy, struct node *node)
+{
+    struct keeper *k = list_entry(copy, struct keeper, copy);
+
+    line_say(&k->line, node, -1);
+    node_free(node);
+    k->changed |= copy->progress > k->progress + PROGRESS_TOLD;
+    if (k->changed)
+        k->progress = copy->progress;
+}
+
+static void copy_done(struct copy *copy)
+{
+    struct keeper *k = list_entry(copy, struct keeper, copy);
+
+    k->copied = k->copies;
+    k->problem[0] = '\0';
+    k->changed = true;
+}
+
+static void copy_failed(struct copy *copy, const char *why)
+{
+    struct keeper *k = list_entry(copy, struct keeper, copy);
+
+    set_problem(k, why);
+    k->changed = true;
+}
+
+/* The passes that are wanted: 0 = none, everything begins anew with the next. */
+static void want_copies(struct keeper *k, int64_t copies)
+{
+    k->copies = copies;
+    if (copies == 0) {
+        copy_stop(&k->copy);
+        k->copied = 0;
+    } else if (k->copied < copies &&
+               (!k->copy.running || (int64_t)k->copy.pass != copies)) {
+        copy_start(&k->copy, k->spec, (unsigned)copies);
+    }
+}
+
+static void heard_state(struct keeper *k, const struct node *request)
+{
+    struct node *answer;
+
+    if (!k->spec)
+        return;
+    answer = state_answer(&k->state, k->spec, k->place.pid != 0, request);
+    node_set_text(answer, "type", "state");
+    node_set_int(answer, "id", node_get_int(request, "id", 0));
+    line_say(&k->line, answer, -1);
+    node_free(answer);
+}
+
 /* --- what control says ------------------------------------------------------------------- */
 
 static void take_spec(struct keeper *k, struct spec *spec)
 {
+    bool copying = k->copy.running;
     bool again = k->spec && spec_needs_restart(k->spec, spec);
 
     if (k->spec != k->running)
         spec_free(k->spec);
     k->spec = spec;
+    if (copying) /* It looked at the one that goes. */
+        copy_start(&k->copy, spec, k->copy.pass);
     if (!k->sup.ops)
         supervise_init(&k->sup, &spec->policy, &engine_ops, k);
     else
@@ -224,6 +290,7 @@ static void wanted(struct keeper *k, const struct node *message)
 {
     const struct node *body = node_get(message, "service");
     int64_t asked = node_get_int(message, "restarts", 0);
+    bool hold = node_get_bool(message, "hold", false);
     bool first = k->spec == NULL;
     struct err err = {.why = ""};
     struct spec *spec = body ? spec_new(node_copy(body), &err) : NULL;
@@ -233,7 +300,9 @@ static void wanted(struct keeper *k, const struct node *message)
         return;
     }
     take_spec(k, spec);
-    supervise_want(&k->sup, true, loop_now(k->loop));
+    want_copies(k, node_get_int(message, "copy", 0));
+    supervise_want(&k->sup, !hold, loop_now(k->loop));
+    k->changed = true;
     if (!first && asked != k->restarts_asked) {
         output_note(&k->output, "a restart is asked for");
         supervise_restart(&k->sup, loop_now(k->loop));
@@ -248,7 +317,12 @@ static void heard(struct line *line, struct node *message)
 
     if (strcmp(type, "want") == 0) {
         wanted(k, message);
+    } else if (strcmp(type, "state") == 0) {
+        heard_state(k, message);
+    } else if (strcmp(type, "fetched") == 0) {
+        copy_heard(&k->copy, node_get_int(message, "id", 0), node_get(message, "answer"));
     } else if (strcmp(type, "end") == 0) {
+        want_copies(k, 0);
         k->ending = true;
         if (k->sup.ops)
             supervise_want(&k->sup, false, loop_now(k->loop));
@@ -275,6 +349,9 @@ static struct node *status_of(struct keeper *k)
         node_set_text(status, "health", health);
     node_set_int(status, "since", k->since);
     node_set_int(status, "restarts", k->sup.restarts);
+    node_set_int(status, "copied", k->copied);
+    node_set_int(status, "copy_failures", k->copy.failures);
+    node_set_int(status, "progress", k->copy.progress);
     if (k->place.pid > 0)
         node_set_int(status, "pid", k->place.pid);
     if (k->exit[0])
@@ -300,6 +377,8 @@ static void line_up(struct line *line)
 
     tell(k, fd);
     fd_close(&fd);
+    if (k->copy.id) /* Whoever was asked is not there any more. */
+        copy_heard(&k->copy, k->copy.id, NULL);
 }
 
 static void turn_end(void *aux)
@@ -359,6 +438,11 @@ static int set_up(struct keeper *k, const char *name, const char *run_dir)
     k->place.api_path = k->api_path;
     place_init(&k->place);
     probe_init(&k->probe, k->loop, probe_done);
+    state_init(&k->state);
+    copy_init(&k->copy, k->loop);
+    k->copy.ask = copy_ask;
+    k->copy.done = copy_done;
+    k->copy.failed = copy_failed;
     k->line = (struct line){
         .path = k->keep_path, .loop = k->loop, .up = line_up, .message = heard};
     line_start(&k->line);

@@ -13,6 +13,15 @@
 need_tun
 
 HOSTS=(alpha beta gamma)
+# Each host has a $T/srv of its own: ip netns exec gives its daemon mounts of its own.
+mkdir "$T/srv"
+real=$FABRICD
+FABRICD=$T/fabricd
+cat >"$FABRICD" <<SH
+#!/bin/sh
+mkdir -p "$T/srv.\$2" && mount --bind "$T/srv.\$2" "$T/srv" && exec "$real" "\$@"
+SH
+chmod +x "$FABRICD"
 e2e_hosts "${HOSTS[@]}"
 for host in "${HOSTS[@]}"; do
     e2e_start "$host" --services "$(id -un)"
@@ -152,6 +161,80 @@ for victim in alpha beta gamma; do
         echo "$victim killed after $wait s on the way from $now to $next: $(host_of); $(tail -n 1 "$T/move.out")"
     done
 done
+
+# --- with state ----------------------------------------------------------------------------------
+# It counts its answers in a file: no number may come twice, or go back.
+cat >"$T/counter.py" <<'PY'
+import http.server, os, sys
+path = sys.argv[1] + "/count"
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        n = int(open(path).read()) + 1 if os.path.exists(path) else 1
+        if self.path == "/":
+            with open(path + ".new", "w") as f:
+                f.write(str(n))
+            os.rename(path + ".new", path)
+        body = b"%d\n" % n
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+http.server.HTTPServer(("", 80), Handler).serve_forever()
+PY
+e2e_end client
+status 0 ctl alpha service rm web
+state=$T/srv.beta/state
+mkdir -p "$state/sub/deep" "$state/gone"
+head -c 3000000 /dev/urandom >"$state/sub/large"
+echo "$CANARY" >"$state/sub/deep/secret"
+: >"$state/empty"
+ln -s ../sub/large "$state/gone/link"
+chmod 640 "$state/empty"
+mkfifo "$state/fifo"
+sniff
+status 0 ctl beta service create web --net lan1 --state "$T/srv/state" --check-http /check -- \
+    "$PYTHON" "$T/counter.py" "$T/srv/state"
+wait_for 20 is_on beta
+bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
+wait_for 20 answers 20
+rises() { awk '$2 <= last { exit 1 } { last = $2 }' "$T/client.out"; }
+same_state() { # FROM TO: but for what the instance at TO has changed since
+    diff -r --no-dereference --exclude fifo --exclude 'count*' "$T/srv.$1/state" "$T/srv.$2/state" &&
+        [ "$(stat -c %a "$T/srv.$2/state/empty")" = 640 ]
+}
+from=$(lines)
+status 0 ctl alpha service migrate web --to gamma
+echo "with state: $OUT; without an answer for $(gap $((from + 1))) ms"
+wait_for 20 answers $((from + 100))
+rises || fail "a number came twice"
+same_state beta gamma || fail "the state differs"
+[ ! -e "$T/srv.gamma/state/fifo" ] || fail "a fifo was copied"
+# Back: what went is taken away, what did not change is not fetched again.
+rm -r "$T/srv.gamma/state/gone"
+echo more >>"$T/srv.gamma/state/empty"
+before=$(stat -c %i "$state/sub/large")
+from=$(lines)
+status 0 ctl gamma service migrate web --to beta
+echo "with state: $OUT; without an answer for $(gap $((from + 1))) ms"
+wait_for 20 answers $((from + 100))
+rises || fail "a number came twice"
+same_state gamma beta || fail "the state differs"
+is "not fetched again" "$before" "$(stat -c %i "$state/sub/large")"
+# Nobody else gets it.
+answer=$(on gamma curl -sS --unix-socket "$T/gamma/run/api.sock" -H 'Ioth-Host: beta' \
+    "http://x/v1/services/web/state?op=list&folder=0")
+has "the state is not for everybody" '"status": 403' "$answer"
+# The next host cannot take it: it goes on where it was.
+rm -r "$T/srv.gamma/state"
+: >"$T/srv.gamma/state"
+status 1 ctl alpha service migrate web --to gamma
+has "why" 'state.*on host beta still' "$ERR"
+rm "$T/srv.gamma/state"
+from=$(lines)
+wait_for 20 answers $((from + 20))
+rises || fail "a number came twice"
 
 allow_log 'ended \(signal 9\), starting it again|does not move:|does not go on:'
 e2e_end client

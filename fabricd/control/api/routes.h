@@ -109,6 +109,7 @@ void api_service_logs(struct api_request *);
 /* api_migrate.c */
 void api_service_migrate(struct api_request *);
 void api_service_here(struct api_request *);
+void api_service_state(struct api_request *);
 
 /* api_names.c, metrics.c */
 void api_resolve(struct api_request *);

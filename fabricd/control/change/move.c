@@ -59,11 +59,6 @@ static int check_begin(struct work *work, const char *name, const struct node *s
         err_hint(&work->result->err, "iothctl net show %s", network);
         return -EINVAL;
     }
-    if (node_get(service, "state") != NULL && node_get(service, "state")->n > 0) {
-        change_fail(work->result, 501,
-                    "service %s has state folders, whose copying is not built yet", name);
-        return -ENOSYS;
-    }
     if (strcmp(node_get_text(service, "host", ""), to) == 0) {
         change_fail(work->result, 409, "service %s is on host %s already", name, to);
         return -EEXIST;

@@ -12,6 +12,7 @@
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
+#define TRIES    3
 #define ASK_IDLE (50 * MTIME_MS) /* While nobody is without the service, … */
 #define ASK_GAP  (5 * MTIME_MS)  /* … and while everybody is. */
 
@@ -104,42 +105,47 @@ static bool is_hopeless(const struct node *here)
     const char *state = node_get_text(here, "state", "");
 
     return strcmp(state, "refused") == 0 || strcmp(state, "failed") == 0 ||
-           node_get_int(here, "restarts", 0) >= 3;
+           node_get_int(here, "restarts", 0) >= TRIES ||
+           node_get_int(here, "copy_failures", 0) >= TRIES;
+}
+
+static void give_up_there(struct lead *l, const struct move *move, const struct node *here)
+{
+    char why[320];
+
+    snprintf(why, sizeof(why), "it does not run on host %s: %.160s", move->to,
+             node_get_text(here, "problem", node_get_text(here, "state", "")));
+    give_up(l, why);
 }
 
 static void heard_ready(struct lead *l, const struct move *move, const struct node *here)
 {
-    char why[320];
-
     if (node_get_bool(here, "ready", false)) {
         l->gap_began = loop_now_fresh(l->migrate->control->loop);
         commit(l, node_get_bool(here, "holds", false) ? MOVE_STOP : MOVE_VERIFY, -1, NULL);
     } else if (is_hopeless(here)) {
-        snprintf(why, sizeof(why), "it does not run on host %s: %.160s", move->to,
-                 node_get_text(here, "problem", node_get_text(here, "state", "")));
-        give_up(l, why);
+        give_up_there(l, move, here);
     }
 }
 
-static void heard_stopped(struct lead *l, const struct node *here)
+static void heard_stopped(struct lead *l, const struct move *move, const struct node *here)
 {
     if (node_get_bool(here, "ready", false))
         commit(l, MOVE_VERIFY, -1, NULL);
+    else if (is_hopeless(here))
+        give_up_there(l, move, here);
 }
 
 static void heard_well(struct lead *l, const struct move *move, const struct node *here)
 {
     mtime_t now = loop_now_fresh(l->migrate->control->loop);
-    char why[320];
 
     if (node_get_bool(here, "home", false) && is_well(here)) {
         commit(l, MOVE_DONE, l->gap_began != 0 ? (now - l->gap_began) / MTIME_MS : -1,
                NULL);
         log_info("service %s is on host %s", l->service, move->to);
     } else if (is_hopeless(here)) {
-        snprintf(why, sizeof(why), "it does not run on host %s: %.160s", move->to,
-                 node_get_text(here, "problem", node_get_text(here, "state", "")));
-        give_up(l, why);
+        give_up_there(l, move, here);
     }
 }
 
@@ -158,11 +164,14 @@ static void answered(void *aux, int status, const struct node *here, const struc
     if (move == NULL || move->phase != l->phase || move->number != l->number)
         return;
     l->heard = loop_now(l->migrate->control->loop);
+    if (node_get_int(here, "progress", 0) != l->progress)
+        l->began = l->heard;
+    l->progress = node_get_int(here, "progress", 0);
     snprintf(l->last, sizeof(l->last), "%.230s", node_get_text(here, "problem", ""));
     if (l->phase == MOVE_PREPARE)
         heard_ready(l, move, here);
     else if (l->phase == MOVE_STOP)
-        heard_stopped(l, here);
+        heard_stopped(l, move, here);
     else
         heard_well(l, move, here);
 }

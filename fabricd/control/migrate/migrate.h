@@ -62,7 +62,7 @@ const struct move *migrate_find(const struct control *, const char *service);
 enum migrate_role {
     MIGRATE_NOTHING, /* As its object says. */
     MIGRATE_READY,   /* An instance is to be made ready here. */
-    MIGRATE_END,     /* It is to be ended here. */
+    MIGRATE_END,     /* Its program is to end here, and its state is asked for. */
 };
 enum migrate_role migrate_role(const struct control *, const char *service);
 

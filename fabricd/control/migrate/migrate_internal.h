@@ -27,7 +27,8 @@ struct lead {
     struct call *call;
     bool committing;
     struct loop_timer timer;
-    char last[240]; /* What was in the way last. */
+    int64_t progress; /* Of its state's copy; the time begins anew with it. */
+    char last[240];   /* What was in the way last. */
 };
 
 /* --- lead.c --------------------------------------------------------------------------------- */

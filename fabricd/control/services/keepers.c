@@ -14,7 +14,7 @@
 #include "proto/model/node.h"
 #include "proto/model/schema.h"
 
-#define MESSAGE_MAX (16u * 1024u)
+#define MESSAGE_MAX (200u * 1024u) /* Of a status, and of a part of a state folder. */
 #define HELLO_WAIT  (5 * MTIME_SEC)
 #define SEND_BUFFER (400 * 1024) /* An object has 256 KiB at most. */
 
@@ -82,6 +82,9 @@ static void take_status(struct service *service, const struct node *message)
     seen->pid = take_number(message, "pid");
     seen->restarts = take_number(message, "restarts");
     seen->since = node_get_int(message, "since", 0);
+    service->copied = node_get_int(message, "copied", 0);
+    service->copy_failures = node_get_int(message, "copy_failures", 0);
+    service->progress = node_get_int(message, "progress", 0);
     service_changed(service, was);
 }
 
@@ -119,29 +122,32 @@ static bool introduce(struct keeper_conn *conn, const char *name, int process)
 
 static void receive(struct keeper_conn *conn)
 {
-    char text[MESSAGE_MAX];
+    char *text = xcalloc(1, MESSAGE_MAX);
     unsigned n_fds = 1;
     int process = -1;
-    ssize_t n = fd_recv(conn->sock, text, sizeof(text), &process, &n_fds);
+    ssize_t n = fd_recv(conn->sock, text, MESSAGE_MAX, &process, &n_fds);
     struct diags diags;
     struct node *message = NULL;
     bool ok;
 
-    if (n == -EAGAIN)
+    if (n == -EAGAIN) {
+        free(text);
         return;
+    }
     diags_init(&diags);
     if (n > 0)
         message = node_from_json(text, (size_t)n, NULL, &diags);
     diags_done(&diags);
+    free(text);
     ok = message != NULL && message->kind == NODE_MAP;
     if (ok && conn->service == NULL)
         ok = introduce(conn, node_get_text(message, "name", ""), n_fds > 0 ? process : -1);
     if (n_fds > 0)
         fd_close(&process);
-    if (ok)
-        take_status(conn->service, message);
-    else
+    if (!ok)
         keeper_drop(conn);
+    else if (!services_state_message(conn->service, message))
+        take_status(conn->service, message);
     node_free(message);
 }
 

@@ -167,6 +167,32 @@ static void start_keeper(struct service *service, const struct view_service *wan
     chan_ask(&services->control->parent, IPC_START_SERVICE, &ask, 0, started, service);
 }
 
+static bool has_state(const struct view_service *wanted)
+{
+    const struct node *state = node_get(wanted->body, "state");
+
+    return state != NULL && state->n > 0;
+}
+
+/* One with state does not run here while it moves: its state is copied first. */
+static bool holds(const struct service *service, const struct view_service *wanted)
+{
+    return has_state(wanted) &&
+           migrate_role(service->services->control, service->name) != MIGRATE_NOTHING;
+}
+
+/* How many passes over its state are wanted of a keeper: one while the service runs where it was,
+ * one more when it has stopped there. */
+static int64_t copies(const struct service *service, const struct view_service *wanted)
+{
+    const struct control *control = service->services->control;
+    const struct move *move = migrate_find(control, service->name);
+
+    if (!has_state(wanted) || migrate_role(control, service->name) != MIGRATE_READY)
+        return 0;
+    return move->phase == MOVE_PREPARE ? 1 : 2;
+}
+
 static void tell(struct service *service, const struct view_service *wanted)
 {
     struct node *message = node_map();
@@ -174,6 +200,9 @@ static void tell(struct service *service, const struct view_service *wanted)
 
     node_set_text(message, "type", "want");
     node_set_int(message, "restarts", node_get_int(wanted->body, "_restarts", 0));
+    if (holds(service, wanted))
+        node_set_bool(message, "hold", true);
+    node_set_int(message, "copy", copies(service, wanted));
     node_set(message, "service", node_copy(wanted->body));
     text = node_to_json(message, 0);
     node_free(message);
@@ -234,13 +263,11 @@ static void run_service(struct services *services, const struct view_service *wa
         tell(service, wanted);
 }
 
-/* It is placed here, or on its way here; and not about to leave. */
+/* It is placed here, or on its way here. */
 static bool is_for_here(const struct control *control, const struct view_service *wanted)
 {
-    enum migrate_role role = migrate_role(control, wanted->name);
-
-    return role == MIGRATE_READY ||
-           (role != MIGRATE_END && strcmp(wanted->host, control_host(control)) == 0);
+    return strcmp(wanted->host, control_host(control)) == 0 ||
+           migrate_role(control, wanted->name) == MIGRATE_READY;
 }
 
 static void run(struct loop_timer *timer, mtime_t now)
@@ -385,17 +412,28 @@ static void own(const struct control *control, const struct view_service *wanted
     snprintf(out->state, sizeof(out->state), "%s", state);
 }
 
+/* Whether what the phase wants of an instance that comes here is done. */
+static bool is_ready(const struct service *service, const struct view_service *wanted,
+                     const struct sync_seen_service *seen)
+{
+    if (migrate_role(service->services->control, wanted->name) != MIGRATE_READY)
+        return false;
+    if (has_state(wanted))
+        return service->copied >= copies(service, wanted);
+    return strcmp(seen->state, "running") == 0 &&
+           (seen->health[0] == '\0' || strcmp(seen->health, "healthy") == 0);
+}
+
 struct node *services_here(const struct control *control, const struct view_service *wanted)
 {
     const struct view_endpoint *ep =
         view_endpoint(control->view, wanted->network, wanted->name);
+    const struct service *service =
+        control->services != NULL ? service_find(control->services, wanted->name) : NULL;
     struct node *node = node_map();
     struct sync_seen_service seen;
-    bool well;
 
     own(control, wanted, &seen);
-    well = strcmp(seen.state, "running") == 0 &&
-           (seen.health[0] == '\0' || strcmp(seen.health, "healthy") == 0);
     node_set_text(node, "name", wanted->name);
     node_set_text(node, "state", seen.state);
     if (seen.health[0] != '\0')
@@ -403,8 +441,10 @@ struct node *services_here(const struct control *control, const struct view_serv
     if (seen.problem[0] != '\0')
         node_set_text(node, "problem", seen.problem);
     node_set_int(node, "restarts", seen.restarts);
-    node_set_bool(node, "ready",
-                  well && migrate_role(control, wanted->name) == MIGRATE_READY);
+    node_set_bool(node, "ready", service != NULL && is_ready(service, wanted, &seen));
+    node_set_bool(node, "holds", has_state(wanted));
+    node_set_int(node, "copy_failures", service != NULL ? service->copy_failures : 0);
+    node_set_int(node, "progress", service != NULL ? service->progress : 0);
     node_set_bool(node, "home", ep != NULL && strcmp(ep->host, control_host(control)) == 0);
     return node;
 }
@@ -492,6 +532,7 @@ struct services *services_new(struct control *control, int sock, struct err *err
     services->foreign = user_of(control->start.services);
     services->run.expired = run;
     services->retry.expired = retry;
+    list_init(&services->asked);
     list_init(&services->list);
     list_init(&services->conns);
     services->watch.changed = committed;
@@ -513,6 +554,7 @@ void services_free(struct services *services)
     store_watch_remove(&services->watch);
     loop_timer_set(services->control->loop, &services->run, MTIME_NEVER);
     loop_timer_set(services->control->loop, &services->retry, MTIME_NEVER);
+    services_state_free(services);
     keepers_close(services);
     list_for_each_safe (it, &services->list)
         free_service(list_entry(it, struct service, link));

@@ -51,6 +51,12 @@ struct node *services_status(const struct control *, const struct view_service *
  * restarts; ready: an instance is well behind its fence; home: the endpoint lives here. The caller's. */
 struct node *services_here(const struct control *, const struct view_service *);
 
+/* Asks the keeper here for what the question says (keeper/state.h), and calls back with the answer,
+ * or NULL. Takes the question. */
+typedef void state_answer_fn(void *aux, const struct node *answer);
+void services_ask_state(struct services *, const char *name, struct node *question,
+                        state_answer_fn *, void *aux);
+
 /* For this host's report. */
 void services_tell(const struct control *, const struct view_service *,
                    struct sync_seen_service *out);

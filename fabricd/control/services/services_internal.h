@@ -14,6 +14,8 @@ struct services {
     struct list conns;
     unsigned n_conns;
     struct door door;
+    struct list asked; /* Of keepers, about state folders: state.c. */
+    int64_t last_asked;
     uid_t foreign; /* The user of --services; (uid_t)-1 = none. */
 };
 
@@ -31,9 +33,11 @@ struct service {
     bool placed; /* It is here, in this run. */
     bool ending; /* Its keeper has been told to end. */
     mtime_t end_by;
-    char why[240];                 /* Why it does not run, or "". */
-    bool waits;                    /* For another one. */
-    char failure[240];             /* Why its keeper could not be started last, or "". */
+    char why[240];     /* Why it does not run, or "". */
+    bool waits;        /* For another one. */
+    char failure[240]; /* Why its keeper could not be started last, or "". */
+    int64_t copied, copy_failures,
+        progress;                  /* Of its state on the way here, as its keeper said. */
     struct sync_seen_service seen; /* As its keeper said last. */
 };
 
@@ -56,6 +60,12 @@ struct service *service_get(struct services *,
 
 /* Its keeper said something. */
 void service_changed(struct service *, const char *was);
+
+/* --- state.c -------------------------------------------------------------------------------- */
+
+/* True if the message of the keeper was about state folders. It may alter the message. */
+bool services_state_message(struct service *, struct node *message);
+void services_state_free(struct services *);
 
 /* --- keepers.c: the connections ------------------------------------------------------------- */
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * At the host that a service moves to: makes its state folders what they are at the other host. A pass
+ * lists each folder there, takes away what is not in it, and fetches the files whose size or time
+ * differs; so the second pass, when the service has stopped, brings what changed since the first.
+ * Files appear whole. Modes and times are kept; owners are the service's user.
+ */
+#ifndef KEEPER_COPY_H
+#define KEEPER_COPY_H
+
+#include "keeper/spec.h"
+#include "keeper/tree.h"
+#include "proto/base/loop.h"
+
+struct copy {
+    struct loop *loop;
+    /* Asks the other keeper; copy_heard() brings the answer. Takes the node. */
+    void (*ask)(struct copy *, struct node *);
+    void (*done)(struct copy *);                    /* The pass is done. */
+    void (*failed)(struct copy *, const char *why); /* It is tried again. */
+
+    /* Private. */
+    const struct spec *spec; /* Borrowed while a pass goes on. */
+    bool running, stopped;
+    unsigned pass;
+    int64_t id; /* Of the question that is out; 0 = none. */
+    int64_t last_id;
+    int64_t folder;
+    int root;         /* Of it, here. */
+    struct tree tree; /* As it is there. */
+    size_t at;        /* The entry that is being made. */
+    int fd;           /* The file that is being written; -1 = none. */
+    uint64_t offset;
+    unsigned failures; /* In a row. */
+    int64_t progress;  /* Bytes and entries, of all passes. */
+    struct loop_timer again;
+};
+
+void copy_init(struct copy *, struct loop *);
+
+/* Begins pass 1 or 2; with 2 the other host answers once its program has stopped. The pass that goes
+ * on is given up. */
+void copy_start(struct copy *, const struct spec *, unsigned pass);
+void copy_stop(struct copy *);
+
+/* The answer to the question `id`; NULL: there was none, it is asked again. */
+void copy_heard(struct copy *, int64_t id, const struct node *answer);
+
+#endif
