@@ -85,17 +85,17 @@ static struct node *parameter_node(const struct api_parameter *p)
 /* Adds the parameters of these names to an operation. */
 static void add_parameters(struct node *operation, const char *names)
 {
-    struct node *list = node_list();
+    struct node *list = node_get(operation, "parameters");
 
     for (const struct api_parameter *p = api_parameters; names && p->name; p++) {
-        if (schema_has_word(names, p->name)) {
-            node_append(list, parameter_node(p));
+        if (!schema_has_word(names, p->name)) {
+            continue;
         }
-    }
-    if (list->n) {
-        node_set(operation, "parameters", list);
-    } else {
-        node_free(list);
+        if (!list) {
+            list = node_list();
+            node_set(operation, "parameters", list);
+        }
+        node_append(list, parameter_node(p));
     }
 }
 
@@ -104,6 +104,8 @@ static void add_operation(struct node *paths, const char *path, const char *meth
 {
     struct node *item = node_get(paths, path);
     char lower[8] = "";
+
+    add_parameters(operation, "Ioth-Host"); /* Any may be asked of another host. */
 
     if (!item) {
         item = node_map();

@@ -24,6 +24,13 @@ const struct api_parameter api_parameters[] = {
     {"follow", "query", "0|1", "Go on as the log grows"},
     {"lines", "query", NULL, "Only so many of the last lines"},
     {"Last-Event-ID", "header", NULL, "Go on behind this event"},
+    {"Ioth-Host", "header", NULL, "Ask the daemon of this host of the fabric, over the links"},
+    {"op", "query", "list|read", "What is wanted of a state folder"},
+    {"folder", "query", NULL, "Which state folder, from 0"},
+    {"from", "query", NULL, "Of list: how many entries are known"},
+    {"path", "query", NULL, "Of read: the file, in base64url"},
+    {"offset", "query", NULL, "Of read: from which byte on"},
+    {"stopped", "query", "0|1", "Only once the service has stopped"},
     {"If-Match", "header", NULL, "Only if the object has this revision, in quotes; * = if it exists"},
     {"If-None-Match", "header", NULL, "* = only if the object does not exist"},
     NONE
@@ -145,6 +152,19 @@ static const struct field page_answer[] = {
     NONE
 };
 
+static const struct field migrate_body[] = {
+    {.name = "to", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .help = "The host to move it to"},
+    NONE
+};
+
+static const struct field migrate_answer[] = {
+    TEXT("name", "The service"),
+    TEXT("from", "Where it was"),
+    TEXT("to", "Where it is"),
+    ITEM("gap_ms", "How long neither instance could be reached, as the host that led it saw it"),
+    NONE
+};
+
 static const struct field any_answer[] = {NONE};
 
 #define APPLY_PARAMETERS "dry_run|prune|allow_destroy|require|within|confirm|If-Match"
@@ -172,6 +192,9 @@ const struct api_operation api_operations[] = {
     {"POST", "/v1/services/{name}/start", "startService", "Let a service run", NULL, NULL, any_answer, NULL, NULL},
     {"POST", "/v1/services/{name}/stop", "stopService", "End a service, and keep it declared", NULL, NULL, any_answer, NULL, NULL},
     {"POST", "/v1/services/{name}/restart", "restartService", "Start a service anew", NULL, NULL, any_answer, NULL, NULL},
+    {"POST", "/v1/services/{name}/migrate", "migrateService", "Move a service to another host; answered when it is there", NULL, migrate_body, migrate_answer, NULL, NULL},
+    {"GET", "/v1/services/{name}/here", "serviceHere", "What the host that is asked has of a service", NULL, NULL, any_answer, NULL, NULL},
+    {"GET", "/v1/services/{name}/state", "serviceState", "For the host that a service moves to: what is in its state folders", "op|folder|from|path|offset|stopped", NULL, any_answer, NULL, NULL},
     {"GET", "/v1/services/{name}/logs", "serviceLogs", "What a service has written", "follow|lines", NULL, NULL, NULL, PLAIN},
     {"POST", "/v1/daemon/stop", "stop", "End the daemon", NULL, NULL, stop_answer, "202", NULL},
     {"GET", "/v1/tokens", "listTokens", "The tokens for the API over TCP", "limit|after", NULL, page_answer, NULL, NULL},

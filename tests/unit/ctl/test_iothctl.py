@@ -104,7 +104,7 @@ class Usage(Base):
                 self.one_line(2, "--no-start", *line)
 
     def test_refused_by_name(self):
-        for line in (["router", "ls"], ["service", "migrate", "x"], ["store", "show"],
+        for line in (["router", "ls"], ["store", "show"],
                      ["import", "netplan", "f"],
                      ["host", "revoke", "b"], ["doctor"],
                      ["link", "set", "b", "--delay", "10ms"],
