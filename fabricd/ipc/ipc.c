@@ -67,8 +67,10 @@ static bool settings_ok(const struct swport_settings *set)
         if (!flag_ok(&set->storm[i].in_bits) || set->storm[i].rate > SWPORT_RATE_MAX)
             return false;
     }
-    return set->vlan < 4095 && flag_ok(&set->tagged) && flag_ok(&set->isolated) &&
-           TEXT_OK(set->mirror);
+    return set->vlan < 4095 && set->trust <= SWPORT_TRUST_NONE &&
+           set->priority < SWPORT_PRIORITIES && flag_ok(&set->police.in_bits) &&
+           set->police.rate <= SWPORT_RATE_MAX && flag_ok(&set->tagged) &&
+           flag_ok(&set->isolated) && TEXT_OK(set->mirror);
 }
 
 static bool listen_ok(const union ipc_body *b)

@@ -55,7 +55,7 @@ static void send_tagged(struct swport *port, struct frame *const *frames, unsign
     for (unsigned i = 0; i < n; i++) {
         const struct frame *f = frames[i];
 
-        tagged[i] = port->is_mirror ? f->tci != 0
+        tagged[i] = port->is_mirror ? (f->tci & FRAME_TCI_VID) != 0
                                     : vlan_leaves_tagged(port, f->tci & FRAME_TCI_VID) ||
                                           vlan_is_tagged(f);
         if (tagged[i])

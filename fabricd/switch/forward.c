@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "fabricd/switch/qos.h"
 #include "fabricd/switch/switch_internal.h"
 #include "proto/wire/bytes.h"
 #include "proto/wire/mac.h"
@@ -55,7 +56,7 @@ static enum swport_drop admit_group(const struct burst *b, const struct frame *f
     return reserved ? SWPORT_DROP_RESERVED : FORWARD;
 }
 
-static enum swport_drop guard(struct burst *b, const struct frame *f)
+static enum swport_drop guard(struct burst *b, struct frame *f)
 {
     const struct swport *in = b->in;
 
@@ -65,6 +66,9 @@ static enum swport_drop guard(struct burst *b, const struct frame *f)
         notice(b, SWPORT_NOTICE_GUARD, f->data + MAC_SIZE, f->tci & FRAME_TCI_VID);
         return SWPORT_DROP_GUARD;
     }
+    if (!police_allows(b, f))
+        return SWPORT_DROP_POLICED;
+    qos_mark(&in->set, f);
     return FORWARD;
 }
 
@@ -117,7 +121,7 @@ static enum swport_drop classify(struct switch_ *sw, const struct swport *in,
                                  struct frame *f)
 {
     if (!sw->config.vlan_aware)
-        return f->tci ? SWPORT_DROP_VLAN : FORWARD;
+        return f->tci & FRAME_TCI_VID ? SWPORT_DROP_VLAN : FORWARD;
     if (in->set.vlan && !vlan_is_tagged(f)) {
         f->tci = in->set.vlan;
         return FORWARD;
@@ -146,7 +150,7 @@ static enum swport_drop admit(struct burst *b, struct frame *f)
         enter_vlan(b, vid);
     if (!set_has(b->set, b->in->index))
         return refuse(b, f);
-    if (b->in->pinned || b->in->set.guards)
+    if (b->in->watched)
         verdict = guard(b, f);
     return verdict == FORWARD && !is_known(b, f, vid) ? learn(b, f, vid) : verdict;
 }

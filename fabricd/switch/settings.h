@@ -48,13 +48,28 @@ struct swport_limit {
     bool in_bits;  /* Else in frames. */
 };
 
+#define SWPORT_PRIORITIES                                                                  \
+    8u /* As of 802.1Q: 0 is best effort, 1 below it, 7 the highest. */
+
+/* What tells the priority of a frame. */
+enum swport_trust {
+    SWPORT_TRUST_PCP,  /* Its tag. */
+    SWPORT_TRUST_DSCP, /* The first three bits of its DSCP [RFC 2474 4.2.2]; else its tag. */
+    SWPORT_TRUST_NONE, /* Nothing: it is the port's. */
+};
+
 struct swport_settings {
     uint16_t
         vlan; /* Of frames without a tag: access VLAN, or a trunk's native one. 0 = none. */
-    bool tagged;       /* A trunk: in `trunk` too, with tags. */
-    bool isolated;     /* Exchanges nothing with other isolated ports. */
-    uint8_t guards;    /* SWPORT_GUARD_* */
-    uint32_t macs_max; /* Most MACs behind the port; 0 = no limit. */
+    bool tagged;      /* A trunk: in `trunk` too, with tags. */
+    bool isolated;    /* Exchanges nothing with other isolated ports. */
+    uint8_t guards;   /* SWPORT_GUARD_* */
+    uint8_t trust;    /* enum swport_trust */
+    uint8_t priority; /* Of frames that tell none. */
+    uint8_t weights
+        [SWPORT_PRIORITIES];    /* Of the queues; 0 = served before those with weights. */
+    struct swport_limit police; /* Of all that the port sends. */
+    uint32_t macs_max;          /* Most MACs behind the port; 0 = no limit. */
     struct swport_limit storm[SWPORT_FLOOD_N];
     uint8_t trunk[SWPORT_VLANS / 8];
     char mirror

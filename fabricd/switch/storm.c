@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Storm control: how much of what goes to all ports one port may send, and notices of what is
- * dropped. The buckets hold STORM_TIME of the rate, so that a start-up's handful of broadcasts passes.
+ * Storm control: how much of what goes to all ports one port may send; policing: how much of
+ * anything; and notices of what is dropped. The buckets hold STORM_TIME of the rate, so that a start-up's handful of broadcasts passes.
  * Time is that of the burst.
  */
 #include "fabricd/switch/switch_internal.h"
@@ -32,20 +32,31 @@ static void refill(struct storm *s, const struct swport_limit *limit, mtime_t no
         s->credit = most;
 }
 
+static bool take(struct storm *s, const struct swport_limit *limit, const struct frame *f,
+                 mtime_t now)
+{
+    refill(s, limit, now);
+    if (s->credit <= 0)
+        return false;
+    s->credit -= limit->in_bits ? (int64_t)f->size * 8 : 1;
+    return true;
+}
+
 bool storm_allows(struct burst *b, enum swport_flood sort, const struct frame *f)
 {
     const struct swport_limit *limit = &b->in->set.storm[sort];
-    struct storm *s = &b->in->storm[sort];
 
-    if (!limit->rate)
+    if (!limit->rate || take(&b->in->storm[sort], limit, f, b->now))
         return true;
-    refill(s, limit, b->now);
-    if (s->credit <= 0) {
-        notice(b, SWPORT_NOTICE_STORM, f->data + 6, f->tci & FRAME_TCI_VID);
-        return false;
-    }
-    s->credit -= limit->in_bits ? (int64_t)f->size * 8 : 1;
-    return true;
+    notice(b, SWPORT_NOTICE_STORM, f->data + 6, f->tci & FRAME_TCI_VID);
+    return false;
+}
+
+bool police_allows(struct burst *b, const struct frame *f)
+{
+    const struct swport_limit *limit = &b->in->set.police;
+
+    return !limit->rate || take(&b->in->police, limit, f, b->now);
 }
 
 void notice(struct burst *b, enum swport_notice sort, const uint8_t mac[6], uint16_t vlan)

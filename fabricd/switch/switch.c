@@ -99,16 +99,26 @@ void switch_configure(struct switch_ *sw, const struct switch_config *config)
 
 /* --- ports -------------------------------------------------------------------------------- */
 
+static void note_settings(struct swport *port)
+{
+    const struct swport_settings *set = &port->set;
+
+    port->watched =
+        port->pinned || set->guards || set->trust || set->priority || set->police.rate;
+    port->fdb.limit = set->macs_max;
+    memset(port->storm, 0, sizeof port->storm);
+    port->police = (struct storm){.credit = 0};
+}
+
 void switch_add_port(struct switch_ *sw, struct swport *port)
 {
     port->sw = sw;
     port->n_pending = 0;
     port->last.src = port->last.dst = 0;
     port->last.dst_port = NULL;
-    memset(port->storm, 0, sizeof port->storm);
     list_append(&sw->ports, &port->ports_link);
     list_init(&port->dirty_link);
-    port->fdb.limit = port->set.macs_max;
+    note_settings(port);
     port->fdb.inner = port->all_vlans;
     fdb_add_port(sw->fdb, &port->fdb);
     port->mirror = NULL;
@@ -137,8 +147,7 @@ void switch_set_port(struct swport *port, const struct swport_settings *set)
     uint8_t kept[SWPORT_VLANS / 8] = {0};
 
     port->set = *set;
-    port->fdb.limit = set->macs_max;
-    memset(port->storm, 0, sizeof port->storm);
+    note_settings(port);
     if (!sw)
         return;
     mirror_resolve(sw);

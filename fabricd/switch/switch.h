@@ -117,7 +117,8 @@ struct swport {
     unsigned index;        /* In the sets of ports. */
     struct swport *mirror; /* Gets copies; NULL = none. */
     bool is_mirror;        /* Of another port. */
-    struct storm storm[SWPORT_FLOOD_N];
+    struct storm storm[SWPORT_FLOOD_N], police;
+    bool watched; /* Frames have to pass more than VLANs and learning. */
     mtime_t noticed[SWPORT_NOTICES];
     struct fdb_port fdb;
     unsigned n_pending;

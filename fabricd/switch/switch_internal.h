@@ -119,6 +119,9 @@ bool guard_lets_in(unsigned guards, const struct frame *);
 /* True if storm control lets one more frame of this sort in. */
 bool storm_allows(struct burst *, enum swport_flood, const struct frame *);
 
+/* True if the port may send one more frame, of any sort. */
+bool police_allows(struct burst *, const struct frame *);
+
 /* Tells of it, if that was not done lately. */
 void notice(struct burst *, enum swport_notice, const uint8_t mac[6], uint16_t vlan);
 

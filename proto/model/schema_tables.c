@@ -104,6 +104,19 @@ static const struct field stp_port_fields[] = {
     NONE
 };
 
+static const struct field qos_fields[] = {
+    {.name = "trust", .type = FIELD_ENUM, .words = "pcp|dscp|none", .otherwise = "pcp",
+     .help = "What tells the priority of a frame: its tag, its DSCP, or nothing but the port"},
+    {.name = "priority", .type = FIELD_INT, .min = 0, .max = 7,
+     .help = "Priority of frames that tell none"},
+    {.name = "weights", .type = FIELD_INT, .flags = FIELD_LIST, .min = 0, .max = 100, .most = 8,
+     .help = "Weights of the queues towards the port, of the priorities 0 to 7; those with 0 are "
+             "served first, the highest before the others. Queues form where there is a rate"},
+    {.name = "police", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
+     .help = "Most that is let in from the port; what is over it is dropped"},
+    NONE
+};
+
 static const struct field port_fields[] = {
     {.name = "host", .type = FIELD_NAME, .flags = FIELD_LINK | FIELD_RESOLVED, .words = "host",
      .impact = IMPACT_FLAP, .help = "Where the port is; this host if not given"},
@@ -131,6 +144,8 @@ static const struct field port_fields[] = {
              "of routers"},
     {.name = "storm", .type = FIELD_MAP, .fields = storm_fields,
      .help = "How much the port may send to all others"},
+    {.name = "qos", .type = FIELD_MAP, .fields = qos_fields,
+     .help = "Priorities, queues and the limit of what comes in"},
     {.name = "mac_limit", .type = FIELD_INT, .min = 1, .max = 65536,
      .help = "Most MACs behind the port; frames of others are dropped"},
     {.name = "mirror", .type = FIELD_NAME,

@@ -299,6 +299,68 @@ static void rate_is_kept(void **state)
     close(pair[1]);
 }
 
+/* A frame of a priority, whose serial number is the priority. */
+static void from_fake_of(struct world *w, unsigned priority)
+{
+    struct frame f = fake_frame(all, mac_b, 1000, priority);
+
+    f.tci = (uint16_t)(priority << 13);
+    from_fake(w, f);
+    fake_frames_drop();
+}
+
+/* 40 frames of each of three priorities wait: what has no weight goes first, the others share by
+ * their weights; and a frame of the highest waits for nobody. */
+static void queues_are_served(void **state)
+{
+    struct world *w = *state;
+    struct ipc_port config = {.id = 1, .kind = IPC_PORT_VDE, .rate = 8000000};
+    static const unsigned of[3] = {2, 3, 4};
+    struct port *port = NULL;
+    uint8_t got[2000];
+    uint32_t serial;
+    unsigned order[160], n = 0, early[8] = {0};
+    mtime_t start = mtime_now();
+    int pair[2];
+
+    config.set.weights[2] = 1;
+    config.set.weights[3] = 3;
+    make_datagram_pair(pair);
+    assert_int_equal(port_new(&w->env, &config, pair, 1, &port), 0);
+    switch_add_port(w->sw, &port->sw);
+    loop_turn(w->loop, 0);
+    for (unsigned i = 0; i < 10; i++)
+        from_fake_of(w, 0); /* Empties the bucket. */
+    for (unsigned i = 0; i < 40; i++) {
+        for (unsigned k = 0; k < 3; k++)
+            from_fake_of(w, of[k]);
+    }
+    from_fake_of(w, 6);
+    while (n < 131 && mtime_now() - start < 2 * MTIME_SEC) {
+        while (n < 160 && recv(pair[1], got, sizeof got, 0) > 0) {
+            memcpy(&serial, got + 14, sizeof serial);
+            order[n++] = serial;
+        }
+        loop_turn(w->loop, mtime_now() + MTIME_MS);
+    }
+    assert_int_equal(n, 131);
+    for (unsigned i = 0; i < 12; i++)
+        early[order[i]]++;
+    assert_int_equal(early[6], 1); /* It came last. */
+    memset(early, 0, sizeof early);
+    for (unsigned i = 0; i < 52;
+         i++) /* Best effort is strict as well, and waited from the start. */
+        early[order[i]]++;
+    assert_true(early[4] == 40);
+    memset(early, 0, sizeof early);
+    for (unsigned i = 55; i < 95; i++)
+        early[order[i] & 7]++;
+    assert_in_range(early[3], 27, 33);
+    port_free(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* --- rings --------------------------------------------------------------------------------- */
 
 struct client {
@@ -629,6 +691,7 @@ int main(void)
         TEST(vde_slow_client),
         TEST(vde_coalesces),
         TEST(rate_is_kept),
+        TEST(queues_are_served),
         TEST(ring_bell_never_blocks),
         TEST(ring_both_ways),
         TEST(ring_goes_on),

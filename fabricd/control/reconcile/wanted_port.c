@@ -51,6 +51,22 @@ static struct swport_limit limit_of(const struct node *map, const char *key)
     return limit;
 }
 
+static void set_qos(const struct node *qos, struct swport_settings *out)
+{
+    const struct node *weights = node_get(qos, "weights");
+    const char *trust = node_get_text(qos, "trust", "pcp");
+
+    out->trust = strcmp(trust, "dscp") == 0   ? SWPORT_TRUST_DSCP
+                 : strcmp(trust, "none") == 0 ? SWPORT_TRUST_NONE
+                                              : SWPORT_TRUST_PCP;
+    out->priority = (uint8_t)node_get_int(qos, "priority", 0);
+    out->police = limit_of(qos, "police");
+    for (size_t i = 0; weights != NULL && weights->kind == NODE_LIST && i < weights->n &&
+                       i < SWPORT_PRIORITIES;
+         i++)
+        out->weights[i] = (uint8_t)weights->child[i]->integer;
+}
+
 void wanted_settings(const struct node *port, struct swport_settings *out)
 {
     const struct node *storm = node_get(port, "storm");
@@ -60,6 +76,7 @@ void wanted_settings(const struct node *port, struct swport_settings *out)
     out->vlan = (uint16_t)node_get_int(port, "access", 0);
     set_trunk(port, out);
     snprintf(out->mirror, sizeof(out->mirror), "%s", node_get_text(port, "mirror", ""));
+    set_qos(node_get(port, "qos"), out);
     out->isolated = node_get_bool(port, "isolated", false);
     out->guards = guards_of(port);
     out->macs_max = (uint32_t)node_get_int(port, "mac_limit", 0);

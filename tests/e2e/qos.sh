@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Priorities: a voice flow beside a bulk flow on a port of 20 Mbit/s, and policing.
+#
+#      alpha  lan1 ── bulk (a node) ═ 60 Mbit/s of UDP ═╗
+#                  ── phone (a node) ─ pings, DSCP EF ──╨─► desk: a TAP, rate 20M, trust dscp
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+e2e_hosts alpha
+e2e_start alpha
+status 0 ctl alpha net create lan1 --ipv4 10.64.7.0/24 --ipv6 none
+status 0 ctl alpha port add lan1 desk --tap desk --rate 20M
+status 2 ctl alpha port set lan1/desk qos.trust=tag
+status 0 ctl alpha port set lan1/desk qos.trust=dscp
+ip -n alpha addr add 10.64.7.250/24 dev desk
+ip -n alpha link set desk up
+run_in phone alpha --net lan1 -- sleep 600
+reaches() { ctl alpha exec lan1/phone -- ping -c 1 -W 1 -n 10.64.7.250; }
+wait_for 10 reaches
+
+# Round trips in milliseconds: the median. The way back is not shaped.
+median() { # median TOS
+    ctl alpha exec lan1/phone -- ping -Q "$1" -n -i 0.02 -c 100 -W 1 10.64.7.250 |
+        sed -n 's/.*time=\([0-9.]*\) ms/\1/p' | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'
+}
+alone=$(median 0xb8)
+bulk='import socket, time
+s, data, end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), bytes(1400), time.monotonic() + 60
+while time.monotonic() < end:
+    for _ in range(11):
+        s.sendto(data, ("10.64.7.250", 9))
+    time.sleep(0.002)'
+run_in bulk alpha --net lan1 -- "$PYTHON" -c "$bulk"
+full() { [ "$(ctl alpha port show lan1/desk -o json | jq '.status.counters.drops.full // 0')" -gt 100 ]; }
+wait_for 10 full
+voice=$(median 0xb8)
+best=$(median 0)
+echo "voice: $alone ms alone, $voice ms beside bulk; best effort $best ms beside bulk"
+has "voice: under 1 ms more" yes "$(awk -v a="$alone" -v v="$voice" 'BEGIN { print (v - a < 1) ? "yes" : v - a }')"
+has "best effort waits in its queue" yes "$(awk -v b="$best" 'BEGIN { print (b > 10) ? "yes" : b }')"
+e2e_end bulk
+
+# What comes in over the limit is dropped.
+status 0 ctl alpha port set lan1/desk qos.police=100pps
+status 0 on alpha "$PYTHON" -c 'import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("desk", 0))
+for i in range(200):
+    s.send(b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 9]) + b"\x88\xb5" + bytes(60))'
+policed() { [ "$(ctl alpha port show lan1/desk -o json | jq '.status.counters.drops.policed // 0')" -ge 100 ]; }
+wait_for 5 policed
+finish
