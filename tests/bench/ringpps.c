@@ -4,6 +4,7 @@
  *
  *   ringpps rx RUN NET               counts frames until SIGTERM: "rx N SECONDS"
  *   ringpps tx RUN NET SIZE SECONDS  sends as fast as the ring takes: "tx N SECONDS"
+ *   ringpps pace RUN NET SIZE SECONDS PPS  the same at a set pace; what finds no room is dropped
  *   ringpps echo RUN NET             sends every frame back
  *   ringpps rtt RUN NET SIZE COUNT   "rtt P50_US P99_US N"
  *
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "libioth/plug/plug.h"
 #include "proto/base/mtime.h"
@@ -192,16 +194,47 @@ static int round_trips(struct plug *plug, uint32_t size, unsigned count)
     return n ? 0 : 1;
 }
 
+/* Every millisecond what is due by then. A receiver that is behind slows nothing down: it misses. */
+static int transmit_paced(struct plug *plug, uint32_t size, double seconds, double pps)
+{
+    static uint8_t bytes[SIZE_MAX_FRAME];
+    struct frame frames[FRAME_BURST];
+    unsigned long due, count = 0, sent = 0;
+    mtime_t start = mtime_now(), now = start;
+    mtime_t end = start + (mtime_t)(seconds * MTIME_SEC);
+
+    frame_fill(bytes, mac_receiver, mac_sender);
+    for (unsigned i = 0; i < FRAME_BURST; i++)
+        frames[i] = (struct frame){.data = bytes, .size = size};
+    for (; !stopped && now < end; now = mtime_now()) {
+        due = (unsigned long)((double)(now - start) / MTIME_SEC * pps);
+        while (count < due) {
+            unsigned burst =
+                due - count < FRAME_BURST ? (unsigned)(due - count) : FRAME_BURST;
+            int n = plug_send(plug, frames, burst);
+
+            if (n < 0)
+                return 1;
+            count += burst;
+            sent += (unsigned)n;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    printf("tx %lu %.6f\n", sent, (double)(now - start) / MTIME_SEC);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction on_end = {.sa_handler = stop};
-    bool has_size = argc == 6;
+    bool has_size = argc == 6 || argc == 7;
     uint32_t size = has_size ? (uint32_t)strtoul(argv[4], NULL, 10) : 0;
     struct plug *plug;
     int status = 2;
 
     if (argc < 4 || (has_size && (size < 14 || size > SIZE_MAX_FRAME))) {
-        fprintf(stderr, "usage: ringpps rx|tx|echo|rtt RUN NET [SIZE SECONDS|COUNT]\n");
+        fprintf(stderr,
+                "usage: ringpps rx|tx|pace|echo|rtt RUN NET [SIZE SECONDS|COUNT [PPS]]\n");
         return 2;
     }
     sigaction(SIGTERM, &on_end, NULL);
@@ -212,6 +245,8 @@ int main(int argc, char **argv)
         status = echo(plug);
     else if (!strcmp(argv[1], "tx") && has_size)
         status = transmit(plug, size, strtod(argv[5], NULL));
+    else if (!strcmp(argv[1], "pace") && argc == 7)
+        status = transmit_paced(plug, size, strtod(argv[5], NULL), strtod(argv[6], NULL));
     else if (!strcmp(argv[1], "rtt") && has_size)
         status = round_trips(plug, size, (unsigned)strtoul(argv[5], NULL, 10));
     plug_free(plug);

@@ -10,15 +10,36 @@
 #define STATS_WAIT (1 * MTIME_SEC)
 #define MACS_MAX   65536u /* Of one answer. */
 
+/* Whoever asks seldom gets what is. In the window after an answer about all networks, WINDOW_ASKS
+ * more are asked for anew; the others get the last one, or wait for one that is under way. So
+ * thousands of clients a second do not keep the switch from forwarding. */
+#define WINDOW      (20 * MTIME_MS)
+#define WINDOW_ASKS 4u
+#define RECENT_MAX  6u
+
 struct peer {
     struct list link;
     struct ipc_peer_state state;
+};
+
+/* The last whole answer about all networks, by what was asked for. */
+struct recent {
+    uint32_t what; /* 0 = the place is free. */
+    struct stats stats;
+    mtime_t begin; /* Of the window. */
+    unsigned asks; /* In it. */
 };
 
 struct observe {
     struct control *control;
     struct list peers;
     struct list asked;
+    struct recent recent[RECENT_MAX];
+};
+
+struct waiter {
+    observe_stats_fn *done;
+    void *aux;
 };
 
 struct asked {
@@ -28,8 +49,9 @@ struct asked {
     struct stats stats;
     size_t room_ports, room_links, room_macs, room_trees, room_vlans;
     uint32_t request;
-    observe_stats_fn *done;
-    void *aux;
+    struct recent *recent; /* Where its answer is kept, or NULL. */
+    struct waiter *waiters;
+    size_t n_waiters, room_waiters;
 };
 
 struct observe *observe_new(struct control *control)
@@ -84,21 +106,38 @@ const struct ipc_peer_state *observe_peer(const struct observe *observe, uint16_
 
 /* --- statistics ---------------------------------------------------------------------------- */
 
+static void free_stats(struct stats *stats)
+{
+    free(stats->ports);
+    free(stats->links);
+    free(stats->macs);
+    free(stats->trees);
+    free(stats->vlans);
+    *stats = (struct stats){.complete = false};
+}
+
 static void free_asked(struct asked *asked)
 {
     loop_timer_set(asked->observe->control->loop, &asked->late, MTIME_NEVER);
     list_remove(&asked->link);
-    free(asked->stats.ports);
-    free(asked->stats.links);
-    free(asked->stats.macs);
-    free(asked->stats.trees);
-    free(asked->stats.vlans);
+    free_stats(&asked->stats);
+    free(asked->waiters);
     free(asked);
 }
 
 static void answer(struct asked *asked)
 {
-    asked->done(asked->aux, &asked->stats);
+    struct recent *recent = asked->recent;
+
+    list_remove(&asked->link); /* Nobody joins it any more. */
+    list_init(&asked->link);
+    for (size_t i = 0; i < asked->n_waiters; i++)
+        asked->waiters[i].done(asked->waiters[i].aux, &asked->stats);
+    if (recent != NULL && asked->stats.complete) {
+        free_stats(&recent->stats);
+        recent->stats = asked->stats;
+        asked->stats = (struct stats){.complete = false};
+    }
     free_asked(asked);
 }
 
@@ -175,16 +214,71 @@ static void too_late(struct loop_timer *timer, mtime_t now)
     answer(asked);
 }
 
+static void join(struct asked *asked, observe_stats_fn *done, void *aux)
+{
+    asked->waiters = grow(asked->waiters, asked->n_waiters, &asked->room_waiters,
+                          sizeof(*asked->waiters));
+    asked->waiters[asked->n_waiters++] = (struct waiter){done, aux};
+}
+
+static struct recent *recent_of(struct observe *observe, uint32_t what)
+{
+    for (unsigned i = 0; i < RECENT_MAX; i++) {
+        struct recent *recent = &observe->recent[i];
+
+        if (recent->what == 0)
+            recent->what = what;
+        if (recent->what == what)
+            return recent;
+    }
+    return NULL;
+}
+
+/* Whether so many have asked of late that this one need not. */
+static bool is_busy(struct recent *recent, mtime_t now)
+{
+    if (now - recent->begin >= WINDOW) {
+        recent->begin = now;
+        recent->asks = 0;
+        recent->stats.complete = false; /* Lent perhaps; the next answer replaces it. */
+    }
+    return recent->asks++ >= WINDOW_ASKS;
+}
+
+/* True if it has been, or will be, answered by what another asks for. */
+static bool shared(struct observe *observe, struct recent *recent, observe_stats_fn *done,
+                   void *aux)
+{
+    if (recent->stats.complete) {
+        done(aux, &recent->stats);
+        return true;
+    }
+    list_for_each (it, &observe->asked) {
+        struct asked *asked = list_entry(it, struct asked, link);
+
+        if (asked->recent == recent) {
+            join(asked, done, aux);
+            return true;
+        }
+    }
+    return false;
+}
+
 void observe_stats(struct observe *observe, uint64_t net, uint32_t what,
                    observe_stats_fn *done, void *aux)
 {
     struct ipc_stats_request request = {.net = net, .what = what};
-    struct asked *asked = xcalloc(1, sizeof(*asked));
+    struct recent *recent = net == 0 ? recent_of(observe, what) : NULL;
+    struct asked *asked;
 
+    if (recent != NULL && is_busy(recent, loop_now(observe->control->loop)) &&
+        shared(observe, recent, done, aux))
+        return;
+    asked = xcalloc(1, sizeof(*asked));
     asked->observe = observe;
-    asked->done = done;
-    asked->aux = aux;
+    asked->recent = recent;
     asked->late.expired = too_late;
+    join(asked, done, aux);
     list_append(&observe->asked, &asked->link);
     if (!chan_up(&observe->control->switch_)) {
         answer(asked);
@@ -232,6 +326,8 @@ void observe_free(struct observe *observe)
         chan_forget(&observe->control->switch_, asked->request);
         free_asked(asked);
     }
+    for (unsigned i = 0; i < RECENT_MAX; i++)
+        free_stats(&observe->recent[i].stats);
     observe_forget_peers(observe);
     free(observe);
 }
