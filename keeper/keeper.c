@@ -57,6 +57,7 @@ struct keeper {
     char exit[160], problem[320];
     bool changed; /* The status has to be told. */
     bool ending;
+    bool forgotten; /* The service is no more, and neither is its log to be. */
 };
 
 static struct keeper *keeper_of_place(struct place *place)
@@ -324,6 +325,7 @@ static void heard(struct line *line, struct node *message)
     } else if (strcmp(type, "end") == 0) {
         want_copies(k, 0);
         k->ending = true;
+        k->forgotten = node_get_bool(message, "forget", false);
         if (k->sup.ops)
             supervise_want(&k->sup, false, loop_now(k->loop));
     }
@@ -470,5 +472,7 @@ int main(int argc, char **argv)
     }
     loop_run(k.loop);
     place_clear(&k.place);
+    if (k.forgotten)
+        output_forget(&k.output);
     return 0;
 }

@@ -30,6 +30,13 @@ void output_done(struct output *out)
     fd_close(&out->fd);
 }
 
+void output_forget(struct output *out)
+{
+    fd_close(&out->fd);
+    (void)unlinkat(out->folder, "log", 0);
+    (void)unlinkat(out->folder, "log.1", 0);
+}
+
 static void rotate(struct output *out)
 {
     fd_close(&out->fd);

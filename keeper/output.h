@@ -20,6 +20,9 @@ struct output {
 void output_open(struct output *, int folder);
 void output_done(struct output *);
 
+/* Removes both files. */
+void output_forget(struct output *);
+
 /* What the program wrote, as it is. */
 void output_write(struct output *, const char *data, size_t size);
 

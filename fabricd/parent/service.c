@@ -52,12 +52,16 @@ static void ended(struct loop_watch *w, uint32_t events)
     struct keeper *k = list_entry(w, struct keeper, watch);
     struct parent *p = k->parent;
     struct ipc_service service = k->service;
+    char path[sizeof p->config->start.state_dir + IPC_NAME_SIZE + 16];
     siginfo_t info;
 
     (void)events;
     if (k->forked)
         (void)waitid(P_PIDFD, (id_t)w->fd, &info, WEXITED);
     forget(k);
+    (void)snprintf(path, sizeof path, "%s/services/%s", p->config->start.state_dir,
+                   service.name);
+    (void)rmdir(path); /* Without a log it is of no more use. */
     parent_sync(p);
     child_send(&p->processes[CONTROL].child, IPC_SERVICE_GONE, 0, &service, NULL, 0);
     if (p->stopping)

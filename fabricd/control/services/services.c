@@ -221,6 +221,10 @@ static void tell(struct service *service, const struct view_service *wanted)
 
 static void end_keeper(struct service *service)
 {
+    /* The log of one that only went to another host stays. */
+    const char *text = view_service(service->services->control->view, service->name) == NULL
+                           ? "{\"type\":\"end\",\"forget\":true}"
+                           : "{\"type\":\"end\"}";
     struct services *services = service->services;
     struct ipc_delete del = {.type = IPC_SERVICE, .id = ipc_service_id(service->name)};
     mtime_t now = loop_now(services->control->loop);
@@ -229,10 +233,10 @@ static void end_keeper(struct service *service)
         service->end_by = now + END_WAIT;
     service->ending = true;
     if (service->conn != NULL &&
-        (service->told == NULL || strcmp(service->told, "end") != 0) &&
-        keeper_say(service, "{\"type\":\"end\"}")) {
+        (service->told == NULL || strcmp(service->told, text) != 0) &&
+        keeper_say(service, text)) {
         free(service->told);
-        service->told = xstrdup("end");
+        service->told = xstrdup(text);
     }
     if (now >= service->end_by) {
         log_warn("service %s: its keeper does not end, killing it", service->name);
