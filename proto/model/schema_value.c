@@ -613,6 +613,11 @@ struct node *schema_value(const struct field *f, const struct node *x, char *why
         if (f->type == FIELD_ENUM && x->kind == NODE_BOOL) {
             return value_of_text(f, x->boolean ? "true" : "false", why, size);
         }
+        /* Among arguments a number is a text: [sleep, 10]. */
+        if (f->flags & FIELD_REPEAT && x->kind == NODE_INT) {
+            snprintf(allowed, sizeof(allowed), "%lld", (long long)x->integer);
+            return value_of_text(f, x->text ? x->text : allowed, why, size);
+        }
         if (x->kind != NODE_TEXT) {
             REFUSE("not a text (%s)", allowed);
         }
