@@ -10,10 +10,8 @@ need_tun
 need python3
 
 # Services of another user open the device themselves.
-mkdir -p "$T/dev"
-mount -t tmpfs -o mode=0755 tmpfs "$T/dev" 2>/dev/null || true
-if mknod -m 0666 "$T/dev/tun" c 10 200 2>/dev/null; then
-    mount --bind "$T/dev/tun" /dev/net/tun
+if mknod -m 0666 /run/tun c 10 200 2>/dev/null; then
+    mount --bind /run/tun /dev/net/tun
 fi
 chmod 0711 "$T"
 
