@@ -8,7 +8,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
-need python3
+need python3 curl
 
 e2e_hosts alpha
 e2e_start alpha
@@ -72,6 +72,13 @@ ctl alpha service create secret --net lan1 --secret "TOKEN=$T/none" -- true
 wait_for 5 state secret backoff
 has "a secret that is not there" "secret in $T/none cannot be read" "$(field secret .status.problem)"
 ctl alpha service rm secret
+
+# --- counted, and told ----------------------------------------------------------------------------
+metrics=$(on alpha curl -sS --unix-socket "$T/alpha/run/api.sock" http://ioth/metrics)
+has "that it runs" '^ioth_service_up{service="web",network="lan1"} 1$' "$metrics"
+has "its restarts" '^ioth_service_restarts_total{service="web",network="lan1"} 0$' "$metrics"
+bg events alpha "$IOTHCTL" events
+sleep 0.3
 
 # --- as a file ----------------------------------------------------------------------------------
 ctl alpha export >"$T/fabric.yaml"
@@ -144,6 +151,12 @@ none() {
     [ "$(sleepers)" = 0 ]
 }
 wait_for 8 none
+
+told() {
+    grep -q 'service *crash *backoff' "$T/events.out" && grep -q 'service *web *running' "$T/events.out"
+}
+wait_for 5 told
+e2e_end events
 
 # --- the log ------------------------------------------------------------------------------------
 ctl alpha service create count --net lan1 -- sh -c 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done'

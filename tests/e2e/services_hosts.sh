@@ -84,6 +84,7 @@ e2e_start beta --services "$user"
 wait_for 15 state alpha odd running
 pid=$(field beta odd .status.pid)
 is "whose it is" "$user" "$(ps -o user= -p "$pid" | tr -d ' ')"
+is "names resolve in it" 0 "$(ctl beta exec lan1/odd -- getent hosts web >/dev/null; echo $?)"
 wait_for 15 state alpha web running
 is "beta's own is beta's own" "$(id -un)" "$(ps -o user= -p "$(field beta web .status.pid)" | tr -d ' ')"
 

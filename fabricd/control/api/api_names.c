@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "fabricd/control/api/routes.h"
+#include "fabricd/control/services/services.h"
 #include "proto/base/xalloc.h"
 
 #define DOMAIN "ioth"
@@ -19,11 +20,18 @@ struct resolving {
     bool found;
 };
 
+/* The user of --services asks for the services that run so, on whatever network. */
+static bool visible(const struct api_request *rq, const char *network)
+{
+    return shape_visible(rq, network) ||
+           (rq->from_host[0] == '\0' && services_is_user(rq->control, rq->peer.uid));
+}
+
 static bool may_see(const struct resolving *rs, const char *network)
 {
     const char *only = api_query(rs->rq, "network");
 
-    return (only == NULL || strcmp(only, network) == 0) && shape_visible(rs->rq, network);
+    return (only == NULL || strcmp(only, network) == 0) && visible(rs->rq, network);
 }
 
 static void add_addresses(struct resolving *rs, const struct view_endpoint *ep,
@@ -157,7 +165,7 @@ void api_resolve(struct api_request *rq)
         return;
     }
     if (network != NULL &&
-        (view_network(rq->control->view, network) == NULL || !shape_visible(rq, network))) {
+        (view_network(rq->control->view, network) == NULL || !visible(rq, network))) {
         api_problem(rq, 404, "there is no network %s", network);
         return;
     }

@@ -8,6 +8,7 @@
 
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/reconcile/reconcile.h"
+#include "fabricd/control/services/services.h"
 #include "fabricd/switch/switch.h"
 #include "fabricd/tree/tree.h"
 #include "ioth_version.h"
@@ -224,6 +225,32 @@ static void trees(struct metrics *m)
     port_states(m);
 }
 
+static void services(struct metrics *m)
+{
+    head(m, "ioth_service_up", "gauge",
+         "Whether the service of this host runs and is well.");
+    list_for_each (it, &m->control->view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+
+        if (strcmp(service->host, control_host(m->control)) == 0)
+            fprintf(m->out, "ioth_service_up{service=\"%s\",network=\"%s\"} %d\n",
+                    service->name, service->network,
+                    strcmp(services_state(m->control, service), "running") == 0);
+    }
+    head(m, "ioth_service_restarts_total", "counter",
+         "How often the service of this host was started anew since its keeper began.");
+    list_for_each (it, &m->control->view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+        struct sync_seen_service seen;
+
+        if (strcmp(service->host, control_host(m->control)) != 0)
+            continue;
+        services_tell(m->control, service, &seen);
+        fprintf(m->out, "ioth_service_restarts_total{service=\"%s\",network=\"%s\"} %u\n",
+                service->name, service->network, seen.restarts);
+    }
+}
+
 static void answer(void *aux, const struct stats *stats)
 {
     struct api_request *rq = aux;
@@ -252,6 +279,7 @@ static void answer(void *aux, const struct stats *stats)
     macs(&m);
     trees(&m);
     links(&m);
+    services(&m);
     if (fclose(m.out) != 0)
         abort();
     api_answer_text(rq, 200, content_type, text);
