@@ -237,6 +237,7 @@ static void turn_end(void *aux)
 {
     struct dataplane *dp = aux;
 
+    dp_ports_tell_up(dp);
     dp_ports_sweep(dp);
     dp_arm_ageing(dp);
     link_flush_bpdus(dp->link);
@@ -279,6 +280,7 @@ static struct dataplane *dataplane_new(void)
     list_init(&dp->announces);
     list_init(&dp->ports);
     list_init(&dp->gone);
+    list_init(&dp->up);
     list_init(&dp->entries);
     list_init(&dp->clients);
     dp->next_port_id = 1;
@@ -290,6 +292,7 @@ static struct dataplane *dataplane_new(void)
         exit(1);
     }
     dp->env.gone = dp_port_gone;
+    dp->env.changed = dp_port_changed;
     dp->env.aux = dp;
     dp->early_control = -1;
     init_channels(dp);

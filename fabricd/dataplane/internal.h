@@ -40,7 +40,9 @@ struct dp_net {
  * its network is there. */
 struct dp_port {
     struct list link;
-    struct list gone_link; /* In dp->gone while it waits for the end of the turn. */
+    struct list gone_link; /* In dp->gone while it waits for the end of the turn; */
+    struct list
+        up_link; /* in dp->up while its tree has to be told that it is up, or down. */
     struct dataplane *dp;
     struct ipc_port config;
     struct port *driver;        /* NULL = none: waiting, or a capture. */
@@ -77,7 +79,7 @@ struct dataplane {
      * there are, and would take those that are still to come for gone. -1 = none. */
     int early_control;
     struct door adoption; /* The listening RUN/switch.sock. */
-    struct list nets, ports, gone;
+    struct list nets, ports, gone, up;
     struct list homes; /* struct dp_homes */
     unsigned n_homes;
     struct list announces; /* announce.c */
@@ -122,6 +124,8 @@ void dp_ports_attach(struct dataplane *, struct dp_net *); /* The network has co
 void dp_ports_detach(struct dataplane *, struct dp_net *); /* or is about to go. */
 void dp_ports_sweep(struct dataplane *); /* Ends the ports whose other side went. */
 void dp_port_gone(void *dp, struct port *);
+void dp_port_changed(void *dp, struct port *);
+void dp_ports_tell_up(struct dataplane *); /* The trees. */
 
 /* --- trees.c: the spanning tree of each network --------------------------------------------- */
 
@@ -130,7 +134,8 @@ bool dp_tree_open(struct dp_net *);
 void dp_tree_configure(struct dp_net *);
 void dp_tree_close(struct dp_net *); /* Its ports have been removed. */
 void dp_tree_add(struct dp_net *, struct dp_port *);
-void dp_tree_set(struct dp_net *, struct dp_port *); /* Its settings are others. */
+void dp_tree_set(struct dp_net *, struct dp_port *);    /* Its settings are others. */
+void dp_tree_set_up(struct dp_net *, struct dp_port *); /* It is up, or down. */
 void dp_tree_remove(struct dp_net *, struct dp_port *);
 void dp_tree_stats_port(const struct dp_net *, const struct swport *,
                         struct ipc_stats_stp_port *);

@@ -64,6 +64,27 @@ void dp_port_gone(void *aux, struct port *driver)
     dp_port_end(driver->owner);
 }
 
+void dp_port_changed(void *aux, struct port *driver)
+{
+    struct dataplane *dp = aux;
+    struct dp_port *port = driver->owner;
+
+    if (port && list_empty(&port->up_link))
+        list_append(&dp->up, &port->up_link);
+}
+
+void dp_ports_tell_up(struct dataplane *dp)
+{
+    while (!list_empty(&dp->up)) {
+        struct dp_port *port = list_entry(dp->up.next, struct dp_port, up_link);
+        struct dp_net *net = dp_net_find(dp, port->config.net);
+
+        list_remove(&port->up_link);
+        if (net && port->driver)
+            dp_tree_set_up(net, port);
+    }
+}
+
 /* --- captures ----------------------------------------------------------------------------- */
 
 static void seen_in(void *aux, const struct swport *port, const struct frame *frames,
@@ -188,6 +209,7 @@ static void port_stop(struct dp_port *port)
     loop_remove(port->dp->loop, &port->lifeline);
     detach(dp_net_find(port->dp, port->config.net), port);
     list_remove(&port->gone_link);
+    list_remove(&port->up_link);
 }
 
 /* True if all that is new is what a port is set to in the switch and its tree: that is changed while it
@@ -240,6 +262,7 @@ static void put(struct dataplane *dp, struct ipc_message *msg, bool tell)
         port->dp = dp;
         port->since = wall_now_us();
         list_init(&port->gone_link);
+        list_init(&port->up_link);
         list_init(&port->capture.link);
         list_append(&dp->ports, &port->link);
     }

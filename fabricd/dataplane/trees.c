@@ -192,6 +192,12 @@ void dp_tree_set(struct dp_net *net, struct dp_port *port)
                   net->config.name, port->config.name);
 }
 
+void dp_tree_set_up(struct dp_net *net, struct dp_port *port)
+{
+    tree_set_up(net->tree, &port->driver->sw, !port->driver->is_down,
+                loop_now(net->dp->loop));
+}
+
 void dp_tree_remove(struct dp_net *net, struct dp_port *port)
 {
     tree_remove(net->tree, &port->driver->sw, loop_now(net->dp->loop));

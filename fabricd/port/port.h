@@ -34,6 +34,9 @@ struct port_env {
     /* The other side of the port went or broke the rules. A leaf call: the port must be freed
      * later, not inside. Called at most once per port. */
     void (*gone)(void *aux, struct port *);
+    /* port->is_down changed: the interface at the other side was set down or up. A leaf call, from
+     * inside a send, too. NULL = nobody asks. */
+    void (*changed)(void *aux, struct port *);
     void *aux;
 };
 
@@ -48,6 +51,7 @@ struct port {
     struct shaper *shaper; /* NULL = no rate limit. */
     void *owner;           /* The caller's. */
     bool is_gone;
+    bool is_down; /* What is sent is lost: the interface at the other side is down. */
 };
 
 int port_env_init(struct port_env *, struct loop *) __attribute__((warn_unused_result));

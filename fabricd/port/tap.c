@@ -3,6 +3,9 @@
  * TAP devices with IFF_VNET_HDR: the kernel hands over TCP segments of up to 64 KiB whole, with
  * checksums left open, and takes the same. The virtio header is read and written together with
  * the frame, in the headroom in front of it, so that a frame is one read and one write.
+ *
+ * A TAP says that its interface is down by refusing what is written (EIO), and that it is up again by
+ * being writable: it is watched for that only while it is down.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -128,12 +131,27 @@ static bool read_burst(struct tap *tap, unsigned max, unsigned *n_frames)
     return more;
 }
 
+static void note_link(struct tap *tap, bool down)
+{
+    struct port_env *env = tap->port.env;
+
+    if (tap->port.is_down == down)
+        return;
+    tap->port.is_down = down;
+    loop_set_events(env->loop, &tap->watch, down ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    if (env->changed)
+        env->changed(env->aux, &tap->port);
+}
+
 static void tap_ready(struct loop_watch *w, uint32_t events)
 {
     struct tap *tap = list_entry(w, struct tap, watch);
     struct port_env *env = tap->port.env;
     unsigned total = 0;
     bool more = true;
+
+    if (events & EPOLLOUT)
+        note_link(tap, false);
 
     if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN)) {
         port_gone(&tap->port);
@@ -167,10 +185,13 @@ static void tap_send(struct swport *sw, struct frame *const *frames, unsigned n)
 
         vnet_encode(f, start);
         done = write_now(tap, start, VNET_HDR_SIZE + f->size);
-        if (done > 0)
+        if (done > 0) {
             port_count_sent(&tap->port, f);
-        else
-            sw->counters.tx_drops[errno == EAGAIN ? SWPORT_DROP_FULL : SWPORT_DROP_IO]++;
+            continue;
+        }
+        sw->counters.tx_drops[errno == EAGAIN ? SWPORT_DROP_FULL : SWPORT_DROP_IO]++;
+        if (errno == EIO)
+            note_link(tap, true);
     }
 }
 

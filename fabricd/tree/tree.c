@@ -140,7 +140,7 @@ static struct rstp_port_config engine_config(const struct tree_port *p)
 
 static struct rstp_link link_of(const struct tree_port *p)
 {
-    return (struct rstp_link){.up = !p->is_link || (p->alive && !p->direct),
+    return (struct rstp_link){.up = p->alive && !p->direct,
                               .p2p = true,
                               .speed_mbps = p->config.speed_mbps,
                               .answer = p->answer};
@@ -371,7 +371,7 @@ static bool add(struct tree *t, struct swport *sw, const struct tree_port *how, 
 bool tree_add_port(struct tree *t, struct swport *sw, const struct tree_port_config *c,
                    mtime_t now)
 {
-    struct tree_port p = {.config = *c, .heard = c->heard};
+    struct tree_port p = {.config = *c, .alive = true, .heard = c->heard};
 
     return add(t, sw, &p, now);
 }
@@ -406,6 +406,16 @@ bool tree_set_port(struct tree *t, struct swport *sw, const struct tree_port_con
         return true;
     p->config = before;
     return false;
+}
+
+void tree_set_up(struct tree *t, struct swport *sw, bool up, mtime_t now)
+{
+    struct tree_port *p = tree_port_find(t, sw);
+
+    if (!p || p->alive == up)
+        return;
+    p->alive = up;
+    (void)update(t, p, now); /* Its settings are what they were. */
 }
 
 bool tree_add_link(struct tree *t, struct swport *sw, uint16_t host, uint32_t cost,

@@ -106,6 +106,9 @@ bool tree_add_port(struct tree *, struct swport *, const struct tree_port_config
 bool tree_set_port(struct tree *, struct swport *, const struct tree_port_config *,
                    mtime_t now) __attribute__((warn_unused_result));
 
+/* What is at the port's other side went down or came up. A port that is down is left at once. */
+void tree_set_up(struct tree *, struct swport *, bool up, mtime_t now);
+
 /* The port towards a host, in the switch already. `cost` 0 = from the speed. */
 bool tree_add_link(struct tree *, struct swport *, uint16_t host, uint32_t cost,
                    mtime_t now) __attribute__((warn_unused_result));

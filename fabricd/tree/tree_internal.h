@@ -8,8 +8,8 @@
 struct tree_port {
     struct swport *sw;
     bool is_link;
-    bool alive;   /* Link: its other end answers, */
-    bool direct;  /* and says that it forwards this network direct. */
+    bool alive;   /* There is somebody at the other end. */
+    bool direct;  /* Link: who says that he forwards this network direct. */
     bool heard;   /* A BPDU, ever. */
     bool blocked; /* By a probe. */
     uint16_t host;
