@@ -49,6 +49,7 @@ struct fdb {
     void *memory;
     uint32_t *heads;    /* [mask + 1] */
     struct slot *slots; /* [n_slots]; 0 is not used. */
+    uint32_t pardoned;  /* Moves counted since before this second do not count. */
     uint32_t n_slots;
     uint32_t mask;
     uint32_t room;
@@ -277,7 +278,8 @@ static enum fdb_heard judge_move(struct fdb *fdb, uint32_t i, mtime_t now)
     uint32_t *since = &fdb->places[i].moves_since;
     uint32_t second = (uint32_t)(now / MTIME_SEC);
 
-    if (!e->moves || second - *since >= FDB_MOVES_TIME / MTIME_SEC) {
+    if (!e->moves || *since < fdb->pardoned ||
+        second - *since >= FDB_MOVES_TIME / MTIME_SEC) {
         e->moves = 0;
         *since = second;
     }
@@ -344,6 +346,11 @@ enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, m
     list_take(fdb, i);
     heard(fdb, i, port, now);
     return FDB_HEARD;
+}
+
+void fdb_pardon(struct fdb *fdb, mtime_t now)
+{
+    fdb->pardoned = (uint32_t)(now / MTIME_SEC) + 1;
 }
 
 void fdb_expect_move(struct fdb *fdb, uint64_t key)

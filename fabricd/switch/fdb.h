@@ -12,7 +12,8 @@
  *
  * A MAC that moves between ports more than FDB_MOVES_MAX times within FDB_MOVES_TIME is damped: it
  * stays where it is for FDB_MOVES_TIME. Moves that are expected are not counted: those of
- * entries that were flushed or fixed in between, and after fdb_expect_move().
+ * entries that were flushed or fixed in between, after fdb_expect_move(), before fdb_pardon(), and
+ * between inner ports.
  *
  * `version` changes whenever an answer of fdb_lookup() may change, so callers can cache one.
  */
@@ -90,6 +91,10 @@ enum fdb_heard fdb_learn(struct fdb *, uint64_t key, struct fdb_port *port, mtim
 
 /* The next move of the MAC is no flap, and it is not damped any more. */
 void fdb_expect_move(struct fdb *, uint64_t key);
+
+/* All that moved until now, to the second, is forgotten, and nothing is damped any more: what made it
+ * move has been found. Costs the same however many there are. */
+void fdb_pardon(struct fdb *, mtime_t now);
 
 /* Fixes `key` to `port` until the port goes: it neither ages, nor moves, nor is evicted. False
  * if the table is full of static entries. */

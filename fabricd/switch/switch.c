@@ -215,6 +215,11 @@ void switch_run(struct switch_ *sw, mtime_t now)
     fdb_run(sw->fdb, now);
 }
 
+void switch_pardon(struct switch_ *sw, mtime_t now)
+{
+    fdb_pardon(sw->fdb, now);
+}
+
 void switch_expect_move(struct switch_ *sw, const uint8_t mac[6], uint16_t vlan)
 {
     fdb_expect_move(sw->fdb, fdb_key(mac, vlan));

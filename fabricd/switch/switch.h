@@ -197,6 +197,9 @@ const char *swport_notice_name(enum swport_notice);
 /* The MAC is about to be heard elsewhere, by migration: that is no flap. */
 void switch_expect_move(struct switch_ *, const uint8_t mac[6], uint16_t vlan);
 
+/* The tree has changed: MACs that moved until now did no wrong, and none stays where it was left. */
+void switch_pardon(struct switch_ *, mtime_t now);
+
 /*
  * The burst came in by `in`. n <= FRAME_BURST. Frames may be altered (checksums, egress). Each
  * has passed frame_check() (proto/wire/vnet.h), or is plain and of 14..FRAME_SIZE_MAX bytes;

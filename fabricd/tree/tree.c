@@ -52,8 +52,10 @@ void tree_apply_state(struct tree *t, const struct tree_port *p)
         [RSTP_FORWARDING] = SWPORT_FORWARDING,
     };
 
-    (void)t;
-    switch_set_port_state(p->sw, p->blocked ? SWPORT_DISCARDING : states[p->state]);
+    enum swport_state state = p->blocked ? SWPORT_DISCARDING : states[p->state];
+
+    t->moved |= p->sw->state != state;
+    switch_set_port_state(p->sw, state);
 }
 
 static void on_tx(void *aux, unsigned number, const void *data, size_t size)
@@ -120,10 +122,14 @@ static bool in_engine(const struct tree *t, const struct tree_port *p)
     return t->rstp && (!p->is_link || t->config.links);
 }
 
-static void tell_deadline(struct tree *t)
+/* At the end of each call. */
+static void tell(struct tree *t, mtime_t now)
 {
     mtime_t due = tree_deadline(t);
 
+    if (t->moved)
+        switch_pardon(t->sw, now);
+    t->moved = false;
     if (due == t->told)
         return;
     t->told = due;
@@ -217,7 +223,7 @@ static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t no
         p->heard = true;
         t->ops->heard(t->aux, in);
     }
-    tell_deadline(t);
+    tell(t, now);
     return true;
 }
 
@@ -283,7 +289,7 @@ bool tree_configure(struct tree *t, const struct tree_config *c, mtime_t now)
         done = move_links(t, c->links, now);
     }
     probe_arm(t, now);
-    tell_deadline(t);
+    tell(t, now);
     return done;
 }
 
@@ -364,7 +370,7 @@ static bool add(struct tree *t, struct swport *sw, const struct tree_port *how, 
     else
         set_free(t, p);
     probe_arm(t, now);
-    tell_deadline(t);
+    tell(t, now);
     return done;
 }
 
@@ -387,7 +393,7 @@ static bool update(struct tree *t, const struct tree_port *p, mtime_t now)
     if (rstp_port_set(t->rstp, p->sw->tree_port, &config, now) < 0)
         return false;
     (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
-    tell_deadline(t);
+    tell(t, now);
     return true;
 }
 
@@ -457,7 +463,7 @@ void tree_remove(struct tree *t, struct swport *sw, mtime_t now)
     sw->tree_port = 0;
     free(p);
     probe_arm(t, now);
-    tell_deadline(t);
+    tell(t, now);
 }
 
 void tree_rearm(struct tree *t, struct swport *sw, mtime_t now)
@@ -467,7 +473,7 @@ void tree_rearm(struct tree *t, struct swport *sw, mtime_t now)
     if (!p || !in_engine(t, p))
         return;
     (void)rstp_port_rearm(t->rstp, sw->tree_port, now);
-    tell_deadline(t);
+    tell(t, now);
 }
 
 /* --- input, time, looking -------------------------------------------------------------------- */
@@ -492,7 +498,7 @@ void tree_input_link(struct tree *t, struct swport *sw, const void *bpdu, size_t
     if (!direct)
         (void)rstp_input(t->rstp, sw->tree_port, bpdu, size,
                          now); /* Bad ones are counted. */
-    tell_deadline(t);
+    tell(t, now);
 }
 
 mtime_t tree_deadline(const struct tree *t)
@@ -508,7 +514,7 @@ void tree_run(struct tree *t, mtime_t now)
     if (t->rstp && now >= rstp_deadline(t->rstp))
         rstp_run(t->rstp, now);
     probe_run(t, now);
-    tell_deadline(t);
+    tell(t, now);
 }
 
 bool tree_get(const struct tree *t, struct rstp_status *out)

@@ -33,6 +33,7 @@ struct tree {
     unsigned n_links, n_own;
     mtime_t probe_at; /* MTIME_NEVER: none are sent. */
     mtime_t told;     /* The deadline that `wake` was told. */
+    bool moved; /* A port forwards, or does not any more, in the call that is under way. */
 };
 
 /* --- tree.c --- */

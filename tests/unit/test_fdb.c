@@ -387,6 +387,40 @@ static void flapping_is_damped(void **state)
     fdb_free(fdb);
 }
 
+/* Whoever was damped before a pardon is not after it; what moves from then on counts. */
+static void pardoned_macs_move(void **state)
+{
+    struct fdb *fdb = fdb_new(16, 1);
+    struct fdb_port port[2] = {{.limit = 0}}, inner[2] = {{.inner = true}, {.inner = true}};
+    uint64_t key = key_of(0);
+    mtime_t now = 7 * MTIME_SEC;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        fdb_add_port(fdb, &port[i]);
+        fdb_add_port(fdb, &inner[i]);
+    }
+    for (unsigned i = 0; i < 9; i++)
+        (void)fdb_learn(fdb, key, &port[i % 2], now);
+    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_DAMPED);
+    fdb_pardon(fdb, now);
+    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_HEARD);
+    now += MTIME_SEC;
+    for (unsigned i = 1; i < 6; i++)
+        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
+    (void)fdb_learn(fdb, key, &port[0], now);
+    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_DAMPED);
+    /* Between inner ports nothing is counted. */
+    key = key_of(1);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(fdb_learn(fdb, key, &inner[i % 2], now), FDB_HEARD);
+    for (unsigned i = 0; i < 2; i++) {
+        fdb_remove_port(fdb, &port[i]);
+        fdb_remove_port(fdb, &inner[i]);
+    }
+    fdb_free(fdb);
+}
+
 static void limit_holds(void **state)
 {
     struct fdb *fdb = fdb_new(16, 1);
@@ -418,6 +452,7 @@ int main(void)
         cmocka_unit_test(heard_entries_stay),
         cmocka_unit_test(flush_forgets),
         cmocka_unit_test(flapping_is_damped),
+        cmocka_unit_test(pardoned_macs_move),
         cmocka_unit_test(limit_holds),
     };
 
