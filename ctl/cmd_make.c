@@ -239,15 +239,22 @@ static int port_vlans(struct ctl *ctl, const struct args *args, struct node *bod
 
 static int port_body(struct ctl *ctl, const struct args *args, struct node *body)
 {
-    const char *tap = args_value(args, "tap"), *value;
-    bool vde = args_has(args, "vde");
+    static const char *const kinds[] = {"tap", "raw", "stream"};
+    const char *value;
+    unsigned n_kinds = args_has(args, "vde");
     int r;
-    if ((tap != NULL) == vde)
-        return ctl_fail(ctl, CTL_USAGE, "one of --tap IF and --vde says what the port is");
-    if (tap)
-        node_set_text(body, "tap", tap);
-    else
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!(value = args_value(args, kinds[i])))
+            continue;
+        node_set_text(body, kinds[i], value);
+        n_kinds++;
+    }
+    if (args_has(args, "vde"))
         node_set_bool(body, "vde", true);
+    if (n_kinds != 1)
+        return ctl_fail(
+            ctl, CTL_USAGE,
+            "one of --tap IF, --raw IF, --stream SOCKET and --vde says what the port is");
     r = port_vlans(ctl, args, body);
     if (!r && (value = args_value(args, "rate")))
         node_set_text(body, "rate", value);
@@ -273,15 +280,15 @@ static int note_problem(struct ctl *ctl, const char *name)
 
 int cmd_port_add(struct ctl *ctl, const struct args *args)
 {
-    const char *network = args->words[0], *tap = args_value(args, "tap");
+    const char *network = args->words[0], *kind;
     struct node *body = node_map();
     char *name = NULL;
     (void)print_yaml_asked(ctl, args); /* Finding a name asks the daemon. */
     int r = port_body(ctl, args, body);
     if (!r && args->n_words > 1)
         name = xstrdup(args->words[1]);
-    else if (!r && tap)
-        name = name_from(tap);
+    else if (!r && strcmp(kind = schema_port_kind(body), "vde") != 0)
+        name = name_from(node_get_text(body, kind, ""));
     else if (!r)
         r = free_vde_name(ctl, network, &name);
     if (!r) {

@@ -50,8 +50,8 @@ static const struct option_row net_create_options[] = {
 static const struct option_row port_add_options[] = {
     {.name = "tap", .value = "IF", .help = "A TAP interface of that name on this host"},
     {.name = "vde", .help = "A place for a VDE client"},
-    {.name = "stream", .value = "PATH", .help = "A Unix stream socket of QEMU", .later = "stream ports are not built yet; --vde serves QEMU's -netdev vde"},
-    {.name = "raw", .value = "IF", .help = "A physical interface", .later = "raw ports are not built yet"},
+    {.name = "stream", .value = "SOCKET", .help = "A socket of that name in RUN/net/NET for QEMU's -netdev stream"},
+    {.name = "raw", .value = "IF", .help = "A physical Ethernet interface of this host"},
     {.name = "access", .value = "ID", .help = "The VLAN that it is in, untagged"},
     {.name = "trunk", .value = "IDS", .help = "VLANs that it carries tagged: 10,20,30-39"},
     {.name = "native", .value = "ID", .help = "The trunk's untagged VLAN"},

@@ -15,6 +15,7 @@
 #include "fabricd/switch/switch.h"
 #include "fabricd/tree/tree.h"
 #include "proto/base/door.h"
+#include "proto/base/fd.h"
 #include "proto/base/list.h"
 #include "proto/base/log.h"
 #include "proto/base/loop.h"
@@ -103,8 +104,8 @@ struct dataplane {
 void dp_state_put(struct dataplane *, struct ipc_message *);
 void dp_state_delete(struct dataplane *, const struct ipc_delete *);
 struct dp_net *dp_net_find(struct dataplane *, uint64_t id);
-uint32_t dp_new_port_id(void *dp);          /* For a link's port. */
-uint32_t dp_new_vde_id(struct dataplane *); /* Not used by any port of the vault. */
+uint32_t dp_new_port_id(void *dp);             /* For a link's port. */
+uint32_t dp_new_client_id(struct dataplane *); /* Not used by any port of the vault. */
 void dp_arm_ageing(struct dataplane *);
 void dp_put_homes(struct dataplane *, const struct ipc_homes *);
 void dp_free_state(struct dataplane *);
@@ -112,8 +113,10 @@ void dp_free_state(struct dataplane *);
 /* --- ports.c ------------------------------------------------------------------------------ */
 
 void dp_port_put(struct dataplane *, struct ipc_message *); /* Into the vault, too. */
-/* The same for a port that we made ourselves: the parent is told. */
-void dp_port_put_own(struct dataplane *, struct ipc_message *);
+/* The same for a port that we made ourselves: parent and control are told. Takes the descriptors;
+ * without any it keeps those that it has. */
+void dp_port_put_own(struct dataplane *, const struct ipc_port *, const int *fds,
+                     unsigned n_fds);
 void dp_port_delete(struct dataplane *, uint32_t id);
 /* NULL if there is none, or it is about to go. */
 struct dp_port *dp_port_named(struct dataplane *, uint64_t net, const char *name);
@@ -146,6 +149,11 @@ void dp_link_port_added(void *dp, uint64_t net, struct swport *, uint16_t host);
 void dp_link_port_removed(void *dp, uint64_t net, struct swport *);
 void dp_link_port_link(void *dp, uint64_t net, struct swport *, const struct link_below *);
 void dp_link_bpdu(void *dp, uint64_t net, struct swport *, const void *bpdu, size_t size);
+
+/* --- stream_entry.c: clients at the doors of stream ports ------------------------------------ */
+/* Takes the connection. */
+void dp_stream_client(struct dataplane *, const struct ipc_listen *, int fd,
+                      const struct fd_peer *);
 
 /* --- vde_entry.c: clients at the doors of the VDE folders ----------------------------------- */
 void dp_entry_put(struct dataplane *, const struct ipc_listen *, int fd);

@@ -180,10 +180,9 @@ static void lifeline_ready(struct loop_watch *w, uint32_t events)
 static int lifeline_of(const struct dp_port *port, const struct vault_entry *e)
 {
     static const unsigned place[] = {
-        [IPC_PORT_TAP] = 1,
-        [IPC_PORT_RING] = 2,
-        [IPC_PORT_VDE] = 1,
-        [IPC_PORT_CAPTURE] = 0,
+        [IPC_PORT_TAP] = 1,     [IPC_PORT_RING] = 2,   [IPC_PORT_VDE] = 1,
+        [IPC_PORT_CAPTURE] = 0, [IPC_PORT_STREAM] = 1, /* None: its driver sees the end of the connection. */
+        [IPC_PORT_RAW] = 1,
     };
     unsigned i = place[port->config.kind];
 
@@ -283,10 +282,22 @@ void dp_port_put(struct dataplane *dp, struct ipc_message *msg)
     put(dp, msg, false);
 }
 
-void dp_port_put_own(struct dataplane *dp, struct ipc_message *msg)
+void dp_port_put_own(struct dataplane *dp, const struct ipc_port *port, const int *fds,
+                     unsigned n_fds)
 {
+    struct ipc_message *msg = xcalloc(1, sizeof *msg);
+
+    msg->head.type = IPC_PORT;
+    msg->head.version = IPC_VERSION;
+    msg->head.size = sizeof msg->body.port;
+    msg->body.port = *port;
+    for (unsigned i = 0; i < n_fds; i++)
+        msg->fds[i] = fds[i];
+    msg->n_fds = n_fds;
+    outbox_send(&dp->control, IPC_PORT_NEW, 0, port, NULL, 0);
     put(dp, msg, true);
     dp->vault_changed = true;
+    free(msg);
 }
 
 void dp_port_delete(struct dataplane *dp, uint32_t id)

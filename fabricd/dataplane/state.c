@@ -280,7 +280,7 @@ uint32_t dp_new_port_id(void *aux)
     return dp->next_link_id += 2;
 }
 
-uint32_t dp_new_vde_id(struct dataplane *dp)
+uint32_t dp_new_client_id(struct dataplane *dp)
 {
     uint32_t id;
 

@@ -211,32 +211,25 @@ static bool answer_client(const struct client *c, const char *path)
 static void make_port(struct client *c, struct ipc_message *reply, const char *path)
 {
     struct dataplane *dp = c->dp;
-    struct ipc_message *msg = xcalloc(1, sizeof *msg);
-    struct ipc_port *port = &msg->body.port;
+    const int fds[2] = {reply->fds[0], c->watch.fd};
+    struct ipc_port port = {
+        .id = dp_new_client_id(dp),
+        .kind = IPC_PORT_VDE,
+        .stp = c->entry.stp,
+        .set = c->entry.set,
+        .net = c->entry.net,
+        .owner_uid = c->peer.uid,
+        .owner_pid = (uint32_t)c->peer.pid,
+        .rate = c->entry.rate,
+    };
 
-    msg->head.type = IPC_PORT;
-    msg->head.version = IPC_VERSION;
-    msg->head.size = sizeof *port;
-    port->id = dp_new_vde_id(dp);
-    port->kind = IPC_PORT_VDE;
-    port->stp = c->entry.stp;
-    port->set = c->entry.set;
-    port->net = c->entry.net;
-    port->owner_uid = c->peer.uid;
-    port->owner_pid = (uint32_t)c->peer.pid;
-    port->rate = c->entry.rate;
-    memcpy(port->name, c->name, sizeof port->name);
-    memcpy(port->path, path, sizeof port->path);
-    msg->fds[0] = reply->fds[0];
-    msg->fds[1] = c->watch.fd;
-    msg->n_fds = 2;
+    memcpy(port.name, c->name, sizeof port.name);
+    memcpy(port.path, path, sizeof port.path);
     reply->n_fds = 0;
     /* The port takes the connection over. */
     loop_remove(dp->loop, &c->watch);
     c->watch.fd = -1;
-    outbox_send(&dp->control, IPC_PORT_NEW, 0, port, NULL, 0);
-    dp_port_put_own(dp, msg);
-    free(msg);
+    dp_port_put_own(dp, &port, fds, 2);
 }
 
 /* Nobody is there any more who could use the socket: the parent removes its name, as it does when
@@ -244,7 +237,7 @@ static void make_port(struct client *c, struct ipc_message *reply, const char *p
 static void give_back(struct dataplane *dp, const struct ipc_message *reply,
                       const char *path)
 {
-    struct ipc_port port = {.id = dp_new_vde_id(dp), .kind = IPC_PORT_VDE};
+    struct ipc_port port = {.id = dp_new_client_id(dp), .kind = IPC_PORT_VDE};
     struct ipc_delete del = {.type = IPC_PORT, .id = port.id};
 
     memcpy(port.path, path, sizeof port.path);
@@ -349,10 +342,13 @@ static void came(struct door *door, int fd)
 
     fd_refuse_rights(fd);
     if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
-        client_new(entry, fd, &peer);
+        if (entry->config.stream)
+            dp_stream_client(entry->dp, &entry->config, fd, &peer);
+        else
+            client_new(entry, fd, &peer);
         return;
     }
-    log_limited(&entry->dp->clients_said, LOG_LEVEL_INFO, "a VDE client is refused at %s",
+    log_limited(&entry->dp->clients_said, LOG_LEVEL_INFO, "a client is refused at %s",
                 entry->config.path);
     fd_close(&fd);
 }
@@ -374,28 +370,27 @@ void dp_entries_open(struct dataplane *dp)
         entry_open(list_entry(it, struct entry, link));
 }
 
+static bool is_clients(const struct dp_port *port)
+{
+    return port->config.kind == IPC_PORT_VDE || port->config.kind == IPC_PORT_STREAM;
+}
+
 /* The client that a declared port has follows what is declared. */
 static void follow_entry(struct dataplane *dp, const struct ipc_listen *config)
 {
     struct dp_port *port = dp_port_named(dp, config->net, config->name);
-    struct ipc_message *msg;
+    struct ipc_port now;
 
-    if (!config->name[0] || !port || port->config.kind != IPC_PORT_VDE ||
+    if (!config->name[0] || !port || !is_clients(port) ||
         (memcmp(&port->config.set, &config->set, sizeof config->set) == 0 &&
          port->config.rate == config->rate &&
          memcmp(&port->config.stp, &config->stp, sizeof config->stp) == 0))
         return;
-    msg = xcalloc(1, sizeof *msg);
-    msg->head.type = IPC_PORT;
-    msg->head.version = IPC_VERSION;
-    msg->head.size = sizeof msg->body.port;
-    msg->body.port = port->config;
-    msg->body.port.stp = config->stp;
-    msg->body.port.set = config->set;
-    msg->body.port.rate = config->rate;
-    outbox_send(&dp->control, IPC_PORT_NEW, 0, &msg->body.port, NULL, 0);
-    dp_port_put_own(dp, msg);
-    free(msg);
+    now = port->config;
+    now.stp = config->stp;
+    now.set = config->set;
+    now.rate = config->rate;
+    dp_port_put_own(dp, &now, NULL, 0);
 }
 
 void dp_entry_close(struct dataplane *dp, uint32_t id)
@@ -413,7 +408,7 @@ void dp_entry_close(struct dataplane *dp, uint32_t id)
         if (entry->config.id != id || !entry->config.name[0])
             continue;
         port = dp_port_named(dp, entry->config.net, entry->config.name);
-        if (port && port->config.kind == IPC_PORT_VDE)
+        if (port && is_clients(port))
             dp_port_end(port);
     }
 }

@@ -77,7 +77,8 @@ static bool listen_ok(const union ipc_body *b)
 {
     return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_KEEP &&
            settings_ok(&b->listen.set) && stp_port_ok(&b->listen.stp) &&
-           TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && addr_ok(&b->listen.addr);
+           TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && TEXT_OK(b->listen.door) &&
+           addr_ok(&b->listen.addr);
 }
 
 /* The ranges of IEEE 802.1D-2004, Table 17-1. */
@@ -104,7 +105,7 @@ static bool peer_ok(const union ipc_body *b)
 
 static bool port_fields_ok(const struct ipc_port *p)
 {
-    if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_CAPTURE || !settings_ok(&p->set))
+    if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_KIND_LAST || !settings_ok(&p->set))
         return false;
     if (!TEXT_OK(p->name) || !TEXT_OK(p->watch) || !TEXT_OK(p->path) ||
         !stp_port_ok(&p->stp) || p->n_pins > N_OF(p->pins))
@@ -146,10 +147,11 @@ static bool start_ok(const union ipc_body *b)
            addr_ok(&b->start.api) && b->start.api_fds <= 3 && b->start.log_level <= 3;
 }
 
-static bool open_tap_ok(const union ipc_body *b)
+static bool open_device_ok(const union ipc_body *b)
 {
-    return TEXT_OK(b->open_tap.ifname) && port_fields_ok(&b->open_tap.port) &&
-           b->open_tap.port.kind == IPC_PORT_TAP;
+    return TEXT_OK(b->open_device.ifname) && port_fields_ok(&b->open_device.port) &&
+           (b->open_device.port.kind == IPC_PORT_TAP ||
+            b->open_device.port.kind == IPC_PORT_RAW);
 }
 
 static bool addr_body_ok(const union ipc_body *b)
@@ -170,8 +172,8 @@ static bool open_vde_ok(const union ipc_body *b)
 static bool open_door_ok(const union ipc_body *b)
 {
     return TEXT_OK(b->open_door.network) && TEXT_OK(b->open_door.name) &&
-           settings_ok(&b->open_door.set) && stp_port_ok(&b->open_door.stp) &&
-           (b->open_door.mode & ~0777) == 0;
+           TEXT_OK(b->open_door.door) && settings_ok(&b->open_door.set) &&
+           stp_port_ok(&b->open_door.stp) && (b->open_door.mode & ~0777) == 0;
 }
 
 static bool vde_data_ok(const union ipc_body *b)
@@ -245,7 +247,7 @@ static bool homes_ok(const union ipc_body *b)
 
 static bool stats_port_ok(const union ipc_body *b)
 {
-    return TEXT_OK(b->stats_port.name) && b->stats_port.kind <= IPC_PORT_CAPTURE;
+    return TEXT_OK(b->stats_port.name) && b->stats_port.kind <= IPC_PORT_KIND_LAST;
 }
 
 static bool stats_macs_ok(const union ipc_body *b)
@@ -292,7 +294,7 @@ static const struct kind {
     [IPC_REPLAY_END] = {"replay_end", 0, NULL},
     [IPC_STOP] = {"stop", 0, NULL},
     [IPC_PARENT] = {"parent", sizeof(struct ipc_pids), NULL},
-    [IPC_OPEN_TAP] = {"open_tap", sizeof(struct ipc_open_tap), open_tap_ok},
+    [IPC_OPEN_DEVICE] = {"open_device", sizeof(struct ipc_open_device), open_device_ok},
     [IPC_OPEN_UDP] = {"open_udp", sizeof(struct ipc_open_udp), open_udp_ok},
     [IPC_OPEN_VDE] = {"open_vde", sizeof(struct ipc_open_vde), open_vde_ok},
     [IPC_OPEN_DOOR] = {"open_door", sizeof(struct ipc_open_door), open_door_ok},

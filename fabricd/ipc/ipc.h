@@ -71,8 +71,8 @@ enum ipc_type {
                                closes the descriptor if it has none. */
 
     /* To the parent, each answered by IPC_REPLY with the same `request`. */
-    IPC_OPEN_TAP =
-        30, /* control: struct ipc_open_tap -> the port is put with the device as its
+    IPC_OPEN_DEVICE =
+        30, /* control: struct ipc_open_device -> the port is put with the device as its
                           descriptor and the interface's name in `path` and reply.why */
     IPC_OPEN_UDP =
         31, /* control: struct ipc_open_udp -> IPC_LISTEN of kind UDP, reply.port */
@@ -181,12 +181,13 @@ enum ipc_listen_kind {
 struct ipc_listen {
     uint32_t id;
     uint8_t kind;
-    uint8_t reserved;
+    uint8_t stream;             /* VDE: the door speaks QEMU's stream, not VDE. */
     struct ipc_stp_port stp;    /* VDE: of the declared port. */
     uint64_t net;               /* VDE */
     uint64_t rate;              /* VDE: of the declared port, towards its client. */
     struct swport_settings set; /* VDE: of the declared port, or the port group's VLAN. */
     char name[IPC_NAME_SIZE];   /* VDE: the declared port; "" = any client, any number. */
+    char door[IPC_NAME_SIZE];   /* VDE, stream: what the socket is called in the folder. */
     char path[108];       /* VDE: the folder, so that data sockets can be made in it. */
     struct ipc_addr addr; /* UDP and API over TCP: as bound. */
 };
@@ -245,6 +246,9 @@ enum ipc_port_kind {
     IPC_PORT_RING = 2,    /* [memfd, our end of the doorbell, lifeline] */
     IPC_PORT_VDE = 3,     /* [data socket, ctl connection] */
     IPC_PORT_CAPTURE = 4, /* [lifeline] */
+    IPC_PORT_STREAM = 5,  /* [connection]; its end is the end of the port */
+    IPC_PORT_RAW = 6,     /* [packet socket] */
+    IPC_PORT_KIND_LAST = 6,
 };
 
 struct ipc_pin {
@@ -324,8 +328,9 @@ struct ipc_start {
     uint8_t adopted; /* The data path was running already. */
 };
 
-struct ipc_open_tap {
-    char ifname[16]; /* "" = the kernel chooses. */
+/* A TAP or a physical interface, as port.kind says. */
+struct ipc_open_device {
+    char ifname[16]; /* TAP: "" = the kernel chooses. */
     struct ipc_port port;
 };
 
@@ -354,7 +359,8 @@ struct ipc_open_door {
     char name[IPC_NAME_SIZE];
     struct ipc_stp_port stp;
     struct swport_settings set;
-    uint16_t mode; /* As of ipc_open_vde. */
+    uint16_t mode;            /* As of ipc_open_vde. */
+    char door[IPC_NAME_SIZE]; /* Not "": a stream port, whose socket is called so. */
 };
 
 struct ipc_vde_data {
@@ -584,7 +590,7 @@ union ipc_body {
     struct ipc_start_service start_service;
     struct ipc_start start;
     struct ipc_pids pids;
-    struct ipc_open_tap open_tap;
+    struct ipc_open_device open_device;
     struct ipc_open_udp open_udp;
     struct ipc_open_vde open_vde;
     struct ipc_open_door open_door;

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,6 +21,7 @@
 #include "proto/base/fd.h"
 
 #define UDP_BUFFER (8 << 20)
+#define RAW_BUFFER (2 << 20)
 #define SOCK_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int tun_missing(int code, struct err *err)
@@ -64,6 +68,59 @@ int open_tap(const char *ifname, char name[16], struct err *err)
     }
     memcpy(name, ifr.ifr_name, sizeof ifr.ifr_name);
     return fd;
+}
+
+static int raw_refused(int code, const char *ifname, struct err *err)
+{
+    err_set(err, code, "cannot open interface %s: %s", ifname, err_text(code));
+    if (code == -EPERM)
+        err_hint(err, "sudo setcap cap_net_raw+ep fabricd, or run the daemon as root");
+    else if (code == -ENODEV)
+        err_hint(err, "ip link show");
+    return code;
+}
+
+/* Everything is set before the socket is bound, so that no frame comes in another form. */
+static int raw_bind(int fd, const char *ifname)
+{
+    struct ifreq ifr = {.ifr_flags = 0};
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+    struct packet_mreq promisc = {.mr_type = PACKET_MR_PROMISC};
+    int on = 1, size = RAW_BUFFER;
+
+    memcpy(ifr.ifr_name, ifname, strlen(ifname) + 1);
+    if (ioctl(fd, SIOCGIFINDEX, &ifr) < 0)
+        return -errno;
+    at.sll_ifindex = promisc.mr_ifindex = ifr.ifr_ifindex;
+    if (ioctl(fd, SIOCGIFHWADDR, &ifr) < 0)
+        return -errno;
+    if (ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return -EMEDIUMTYPE;
+    if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) < 0 ||
+        setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) < 0 ||
+        setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) < 0 ||
+        setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof promisc) < 0)
+        return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    return bind(fd, (struct sockaddr *)&at, sizeof at) < 0 ? -errno : 0;
+}
+
+int open_raw(const char *ifname, struct err *err)
+{
+    int fd;
+    int r;
+
+    if (strlen(ifname) >= IFNAMSIZ)
+        return err_set(err, -EINVAL, "%s is no name for an interface", ifname);
+    fd = socket(AF_PACKET, SOCK_RAW | SOCK_FLAGS, 0);
+    r = fd < 0 ? -errno : raw_bind(fd, ifname);
+    if (!r)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    if (r == -EMEDIUMTYPE)
+        return err_set(err, r, "interface %s is no Ethernet", ifname);
+    return raw_refused(r, ifname, err);
 }
 
 static socklen_t to_sockaddr(const struct ipc_addr *a, uint16_t port,

@@ -23,6 +23,13 @@ int open_tap(const char *ifname, char name[16], struct err *err)
     __attribute__((warn_unused_result));
 
 /*
+ * A packet socket (packet(7)) on the Ethernet interface `ifname`, promiscuous while it is open: a
+ * virtio header of ten bytes in front of each frame, VLAN tags beside it (PACKET_AUXDATA), and
+ * nothing of what the host itself sends. Takes CAP_NET_RAW.
+ */
+int open_raw(const char *ifname, struct err *err) __attribute__((warn_unused_result));
+
+/*
  * A UDP socket bound to *addr: family 0 = any address, of both families where the machine has
  * them; port 0 = OPEN_UDP_PORT. A port in use gives another one. *bound says which.
  */

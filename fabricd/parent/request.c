@@ -30,23 +30,27 @@ static void reply(struct parent *p, unsigned to, const struct ipc_message *msg, 
     child_send(&p->processes[to].child, IPC_REPLY, msg->head.request, &body, NULL, 0);
 }
 
-/* --- TAP and UDP -------------------------------------------------------------------------- */
+/* --- devices and UDP -------------------------------------------------------------------------- */
 
-static void open_tap_for(struct parent *p, const struct ipc_message *msg)
+static void open_device_for(struct parent *p, const struct ipc_message *msg)
 {
     const struct vault_entry *e =
-        vault_find(p->vault, IPC_PORT, msg->body.open_tap.port.id);
-    struct ipc_port port = msg->body.open_tap.port;
+        vault_find(p->vault, IPC_PORT, msg->body.open_device.port.id);
+    struct ipc_port port = msg->body.open_device.port;
+    const char *ifname = msg->body.open_device.ifname;
     struct err err = {0};
     char name[16];
     int fd = -1;
     int r = 0;
 
-    if (e && e->n_fds) { /* Asked again: the device stays. */
+    memcpy(name, ifname, sizeof name);
+    if (e && e->n_fds &&
+        e->body->port.kind == port.kind) { /* Asked again: the device stays. */
         memcpy(port.path, e->body->port.path, sizeof port.path);
         r = vault_put_body(p->vault, IPC_PORT, &port, NULL, 0, true);
     } else {
-        fd = open_tap(msg->body.open_tap.ifname, name, &err);
+        fd = port.kind == IPC_PORT_RAW ? open_raw(ifname, &err)
+                                       : open_tap(ifname, name, &err);
         if (fd < 0) {
             reply(p, CONTROL, msg, fd, 0, &err);
             return;
@@ -207,6 +211,8 @@ static bool is_door(void *aux, const struct vault_entry *e)
 static int open_door(struct parent *p, const struct ipc_open_door *wanted, uint32_t *id,
                      struct err *err)
 {
+    bool stream = wanted->door[0] != '\0';
+    const char *door = stream ? wanted->door : wanted->name;
     struct door_search have = {.net = wanted->net, .name = wanted->name};
     struct ipc_listen l = {.kind = IPC_LISTEN_VDE,
                            .net = wanted->net,
@@ -216,17 +222,24 @@ static int open_door(struct parent *p, const struct ipc_open_door *wanted, uint3
     int fd = -1;
     int r;
 
-    if (!vde_door_name_ok(wanted->name))
-        return err_set(err, -EINVAL, "%s is no name for a VDE port", wanted->name);
+    if (stream ? !vde_stream_name_ok(door) : !vde_door_name_ok(door))
+        return err_set(err, -EINVAL, "%s is no name for a socket here", door);
+    l.stream = stream;
+    memcpy(l.door, wanted->door, sizeof l.door);
     memcpy(l.name, wanted->name, sizeof l.name);
     r = vde_folder(p->config->start.run_dir, wanted->network, wanted->mode, l.path, err);
     if (r < 0)
         return r;
     vault_each(p->vault, is_door, &have);
+    if (have.found &&
+        strcmp(have.found->door, l.door) != 0) { /* It is called otherwise now. */
+        request_close_door(p, have.found->id);
+        have.found = NULL;
+    }
     if (have.found) {
         l.id = have.found->id;
     } else {
-        fd = vde_listen(l.path, wanted->name, wanted->mode, err);
+        fd = vde_listen(l.path, door, wanted->mode, err);
         if (fd < 0)
             return fd;
         l.id = p->next_listen++;
@@ -249,10 +262,12 @@ static void open_door_for(struct parent *p, const struct ipc_message *msg)
 void request_close_door(struct parent *p, uint64_t id)
 {
     const struct vault_entry *e = vault_find(p->vault, IPC_LISTEN, id);
+    char door[IPC_NAME_SIZE];
 
     if (!e || e->body->listen.kind != IPC_LISTEN_VDE || !e->body->listen.name[0])
         return;
-    vde_unlisten(e->body->listen.path, e->body->listen.name);
+    vde_door(&e->body->listen, door);
+    vde_unlisten(e->body->listen.path, door);
     vault_delete(p->vault, IPC_LISTEN, id, true);
 }
 
@@ -357,8 +372,8 @@ static void sign_for(struct parent *p, const struct ipc_message *msg)
 bool request_from_control(struct parent *p, const struct ipc_message *msg)
 {
     switch (msg->head.type) {
-    case IPC_OPEN_TAP:
-        open_tap_for(p, msg);
+    case IPC_OPEN_DEVICE:
+        open_device_for(p, msg);
         return true;
     case IPC_OPEN_UDP:
         open_udp_for(p, msg);

@@ -41,13 +41,19 @@ static void put(struct parent *p, unsigned from, struct ipc_message *msg)
         parent_sync(p);
 }
 
+/* Whether somebody knocked at a door for the port. */
+static bool is_clients(const struct ipc_port *port)
+{
+    return port->kind == IPC_PORT_VDE || port->kind == IPC_PORT_STREAM;
+}
+
 static void put_port_from_control(struct parent *p, struct ipc_message *msg)
 {
     const struct ipc_port *port = &msg->body.port;
     bool known = vault_find(p->vault, IPC_PORT, port->id) != NULL;
 
-    if (port->kind == IPC_PORT_VDE && (!known || msg->n_fds))
-        refuse(p, CONTROL, msg, "the switch makes ports of VDE clients");
+    if (is_clients(port) && (!known || msg->n_fds))
+        refuse(p, CONTROL, msg, "the switch makes the ports of those who knock");
     else if (!known && !msg->n_fds)
         refuse(p, CONTROL, msg, "a port without descriptors");
     else
@@ -77,8 +83,7 @@ static bool delete_vde_port(void *aux, const struct vault_entry *e)
 {
     struct of_net *of = aux;
 
-    if (e->type == IPC_PORT && e->body->port.net == of->net &&
-        e->body->port.kind == IPC_PORT_VDE)
+    if (e->type == IPC_PORT && e->body->port.net == of->net && is_clients(&e->body->port))
         delete_port(of->parent, e->id, true);
     return true;
 }
@@ -144,8 +149,8 @@ void state_from_switch(struct parent *p, struct ipc_message *msg)
 {
     switch (msg->head.type) {
     case IPC_PORT:
-        if (msg->body.port.kind != IPC_PORT_VDE || msg->body.port.id % 2 == 0)
-            refuse(p, SWITCH, msg, "only ports of VDE clients, with odd numbers");
+        if (!is_clients(&msg->body.port) || msg->body.port.id % 2 == 0)
+            refuse(p, SWITCH, msg, "only ports of those who knock, with odd numbers");
         else
             put(p, SWITCH, msg);
         break;

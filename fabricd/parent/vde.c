@@ -72,7 +72,9 @@ int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[1
 
 void vde_door(const struct ipc_listen *l, char door[IPC_NAME_SIZE])
 {
-    if (l->name[0])
+    if (l->stream)
+        memcpy(door, l->door, sizeof l->door);
+    else if (l->name[0])
         memcpy(door, l->name, sizeof l->name);
     else if (l->set.vlan)
         snprintf(door, IPC_NAME_SIZE, "v%u", l->set.vlan);
@@ -80,11 +82,24 @@ void vde_door(const struct ipc_listen *l, char door[IPC_NAME_SIZE])
         snprintf(door, IPC_NAME_SIZE, "ctl");
 }
 
+/* The network's own: `ctl`, and `vN` for each VLAN. */
+static bool is_network_door(const char *name)
+{
+    return !strcmp(name, "ctl") ||
+           (name[0] == 'v' && strspn(name + 1, "0123456789") == strlen(name) - 1);
+}
+
 bool vde_door_name_ok(const char *name)
 {
-    if (!is_name(name) || !isalpha((unsigned char)name[0]) || !strcmp(name, "ctl"))
-        return false;
-    return name[0] != 'v' || strspn(name + 1, "0123456789") != strlen(name) - 1;
+    return is_name(name) && isalpha((unsigned char)name[0]) && !is_network_door(name);
+}
+
+bool vde_stream_name_ok(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789-._");
+
+    return len == strlen(name) && isalpha((unsigned char)name[0]) && !is_network_door(name);
 }
 
 int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)

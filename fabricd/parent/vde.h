@@ -28,6 +28,9 @@ void vde_door(const struct ipc_listen *, char door[IPC_NAME_SIZE]);
 /* Whether a declared port's door may be called so: not as the other doors, nor as a data socket. */
 bool vde_door_name_ok(const char *name);
 
+/* The same of a stream port's socket, in which points and underlines may stand too. */
+bool vde_stream_name_ok(const char *name);
+
 /* Makes a door. A descriptor or -errno. */
 int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)
     __attribute__((warn_unused_result));

@@ -56,6 +56,10 @@ static int driver_new(struct port_env *env, const struct ipc_port *config, const
         return n_fds >= 1 ? vde_new(env, config, fds[0], out) : -EINVAL;
     case IPC_PORT_RING:
         return n_fds >= 2 ? ring_new(env, config, fds, out) : -EINVAL;
+    case IPC_PORT_STREAM:
+        return n_fds >= 1 ? stream_new(env, config, fds[0], out) : -EINVAL;
+    case IPC_PORT_RAW:
+        return n_fds >= 1 ? raw_new(env, config, fds[0], out) : -EINVAL;
     case IPC_PORT_CAPTURE:
         break; /* No port of a switch: fabricd/port/capture.h. */
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Port drivers: what stands between a switch and a TAP device, a VDE client, a shared-memory
- * ring or a capture. A driver borrows its descriptors; whoever made the port closes them after
+ * ring, a stream of QEMU's, a physical interface or a capture. A driver borrows its descriptors; whoever made the port closes them after
  * port_free(). All drivers of the process read into one arena, so that the bytes of a burst are
  * still in the cache when they are written out.
  *
@@ -99,5 +99,7 @@ int tap_new(struct port_env *, const struct ipc_port *, int fd, struct port **ou
 int vde_new(struct port_env *, const struct ipc_port *, int data_fd, struct port **out);
 int ring_new(struct port_env *, const struct ipc_port *, const int fds[2],
              struct port **out);
+int stream_new(struct port_env *, const struct ipc_port *, int fd, struct port **out);
+int raw_new(struct port_env *, const struct ipc_port *, int fd, struct port **out);
 
 #endif

@@ -246,7 +246,8 @@ static void cross_network(struct crossing *x, const struct object *o)
 
 static void cross_port(struct crossing *x, const struct object *o)
 {
-    const struct node *host = node_get(o->body, "host"), *tap = node_get(o->body, "tap");
+    const struct node *host = node_get(o->body, "host");
+    const char *kind = schema_port_kind(o->body), *at = host ? host->text : "here";
     size_t before = check_down(&x->check, "host");
 
     need_host(x, host);
@@ -256,9 +257,13 @@ static void cross_port(struct crossing *x, const struct object *o)
     } else {
         check_vlan(x, o, o->network, "access");
     }
-    if (tap) {
-        claim(x, o, "tap", tap,
-              xasprintf("interface %s on host %s", tap->text, host ? host->text : "here"));
+    if (kind && (!strcmp(kind, "tap") || !strcmp(kind, "raw"))) {
+        claim(x, o, kind, node_get(o->body, kind),
+              xasprintf("interface %s on host %s", node_get_text(o->body, kind, ""), at));
+    } else if (kind && !strcmp(kind, "stream")) {
+        claim(x, o, kind, node_get(o->body, kind),
+              xasprintf("socket %s of network %s on host %s",
+                        node_get_text(o->body, kind, ""), o->network, at));
     }
 }
 

@@ -108,6 +108,10 @@ struct node *schema_minimal(const struct kind *, const struct node *object);
 
 bool schema_name_ok(const char *name);
 
+/* What a canonical port is, "tap", "raw", "stream" or "vde": the key that says so. NULL if none
+ * does. */
+const char *schema_port_kind(const struct node *port);
+
 /* The forms of FIELD_BITS (10M -> 10000000) and FIELD_TIME (1h30m -> milliseconds). */
 bool schema_parse_bits(const char *text, int64_t *bits);
 bool schema_parse_time(const char *text, int64_t *ms);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the tables cannot say: keys of one object that depend on one another. */
+#include <ctype.h>
 #include <string.h>
 
 #include "proto/model/schema_internal.h"
@@ -125,24 +126,69 @@ static void port_vlan_rules(struct check *c, const struct node *in, const struct
     }
 }
 
+static const char *const port_kinds[] = {"tap", "raw", "stream", "vde", NULL};
+
+static bool is_of_kind(const struct node *port, const char *kind)
+{
+    return strcmp(kind, "vde") != 0 ? node_get(port, kind) != NULL
+                                    : node_get_bool(port, "vde", false);
+}
+
+const char *schema_port_kind(const struct node *port)
+{
+    for (size_t i = 0; port_kinds[i]; i++) {
+        if (is_of_kind(port, port_kinds[i])) {
+            return port_kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static void interface_rules(struct check *c, const struct node *in, const struct node *out,
+                            const char *key)
+{
+    const char *name = node_get_text(out, key, NULL);
+
+    if (name && !interface_name_ok(name)) {
+        port_bad(c, in, key, "is not a name of an interface (no spaces, / : %)");
+    }
+}
+
+/* A socket in the network's folder, beside those of VDE. */
+static void stream_rules(struct check *c, const struct node *in, const struct node *out)
+{
+    const char *name = node_get_text(out, "stream", NULL);
+    bool own =
+        name && (!strcmp(name, "ctl") ||
+                 (name[0] == 'v' && strspn(name + 1, "0123456789") == strlen(name) - 1));
+
+    if (name && (own || !isalpha((unsigned char)name[0]) ||
+                 name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789-._")] != '\0')) {
+        port_bad(
+            c, in, "stream",
+            "is no name for the socket (letters, digits, - . and _, not ctl or vN: it lies "
+            "in the network's folder)");
+    }
+}
+
 static void port_rules(struct check *c, const struct node *in, const struct node *out)
 {
-    const char *tap = node_get_text(out, "tap", NULL);
-    bool vde = node_get_bool(out, "vde", false);
-    size_t before;
+    unsigned n = 0;
 
-    if (!tap == !vde) {
+    for (size_t i = 0; port_kinds[i]; i++) {
+        n += is_of_kind(out, port_kinds[i]);
+    }
+    if (n != 1) {
         check_bad(c, in,
-                  tap ? "has tap and vde (one of them)"
-                      : "says nothing of what it is (tap: INTERFACE, or vde: true)");
+                  n ? "is several things at once (one of tap, raw, stream and vde)"
+                    : "says nothing of what it is (tap: INTERFACE, raw: INTERFACE, stream: "
+                      "SOCKET, or vde: true)");
     }
     port_vlan_rules(c, in, out);
-    if (tap && !interface_name_ok(tap)) {
-        before = check_down(c, "tap");
-        check_bad(c, place(in, "tap"),
-                  "\"%s\" is not a name of an interface (no spaces, / : %%)", tap);
-        check_up(c, before);
-    }
+    interface_rules(c, in, out, "tap");
+    interface_rules(c, in, out, "raw");
+    stream_rules(c, in, out);
 }
 
 static void stp_port_rules(struct check *c, const struct node *in, const struct node *out)

@@ -14,4 +14,4 @@ fi
             printf '%s\n' "$file"
         fi
     done |
-    xargs shellcheck -x -S warning
+    xargs -n 12 -P 2 shellcheck -x -S warning

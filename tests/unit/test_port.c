@@ -20,90 +20,7 @@
 #include "libioth/plug/ringmap.h"
 #include "proto/plug/plug.h"
 #include "tests/unit/frames.h"
-#include "tests/unit/switch_ports.h"
-
-#define TURNS_MAX 4000
-
-static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 1};
-static const uint8_t mac_b[6] = {2, 0, 0, 0, 0, 2};
-static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
-struct world {
-    struct loop *loop;
-    struct port_env env;
-    struct switch_ *sw;
-    struct fake_port fake; /* In the switch as well. */
-    unsigned n_gone;
-};
-
-static void count_gone(void *aux, struct port *port)
-{
-    struct world *w = aux;
-
-    (void)port;
-    w->n_gone++;
-}
-
-static int setup(void **state)
-{
-    static struct world w;
-    const struct switch_config config = {.mtu = 9216};
-
-    memset(&w, 0, sizeof w);
-    w.loop = loop_new();
-    w.sw = switch_new(&config);
-    if (!w.loop || !w.sw || port_env_init(&w.env, w.loop) < 0)
-        return -1;
-    w.env.gone = count_gone;
-    w.env.aux = &w;
-    fake_port_init(&w.fake, 99, 0, false);
-    switch_add_port(w.sw, &w.fake.sw);
-    *state = &w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-
-    switch_remove_port(&w->fake.sw);
-    fake_port_clear(&w->fake);
-    fake_frames_drop();
-    switch_free(w->sw);
-    port_env_done(&w->env);
-    loop_free(w->loop);
-    return 0;
-}
-
-static struct port *add(struct world *w, uint32_t id, enum ipc_port_kind kind,
-                        const int *fds, unsigned n_fds)
-{
-    struct ipc_port config = {.id = id, .kind = (uint8_t)kind, .caps = FRAME_CAP_ALL};
-    struct port *port = NULL;
-
-    assert_int_equal(port_new(&w->env, &config, fds, n_fds, &port), 0);
-    switch_add_port(w->sw, &port->sw);
-    return port;
-}
-
-/* Turns the loop until `*count` has reached `want`. */
-static void run_until(struct world *w, const unsigned *count, unsigned want)
-{
-    for (int i = 0; i < TURNS_MAX && *count < want; i++)
-        loop_turn(w->loop, mtime_now() + MTIME_MS);
-    assert_int_equal(*count, want);
-}
-
-static void run_idle(struct world *w)
-{
-    for (int i = 0; i < 20; i++)
-        loop_turn(w->loop, 0);
-}
-
-static void from_fake(struct world *w, struct frame f)
-{
-    switch_input(&w->fake.sw, &f, 1, 0);
-}
+#include "tests/unit/port_world.h"
 
 /* --- the queue ----------------------------------------------------------------------------- */
 
@@ -167,24 +84,24 @@ static void make_datagram_pair(int pair[2])
 
 static void vde_both_ways(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct port *port;
-    struct frame f = fake_frame(all, mac_a, 9000, 1);
+    struct frame f = fake_frame(port_mac_all, port_mac_a, 9000, 1);
     uint8_t got[FRAME_SIZE_MAX];
     int pair[2];
 
     make_datagram_pair(pair);
-    port = add(w, 1, IPC_PORT_VDE, pair, 1);
+    port = port_world_add(w, 1, IPC_PORT_VDE, pair, 1);
     assert_int_equal(send(pair[1], f.data, f.size, 0), f.size);
     assert_int_equal(send(pair[1], f.data, 14, 0), 14);
     assert_int_equal(send(pair[1], f.data, 13, 0), 13); /* Malformed. */
     assert_int_equal(send(pair[1], f.data, 0, 0), 0);   /* An old client's good-bye. */
-    run_until(w, &w->fake.n, 2);
+    port_world_run(w, &w->fake.n, 2);
     assert_int_equal(w->fake.got[0].meta.size, 9000);
     assert_memory_equal(w->fake.got[0].bytes, f.data, 9000);
     assert_int_equal(port->sw.counters.rx_frames, 3);
     assert_int_equal(port->sw.counters.rx_drops[SWPORT_DROP_MALFORMED], 1);
-    from_fake(w, fake_frame(mac_a, mac_b, 9234, 2));
+    port_world_send(w, fake_frame(port_mac_a, port_mac_b, 9234, 2));
     assert_int_equal(recv(pair[1], got, sizeof got, 0), 9234);
     assert_int_equal(port->sw.counters.tx_frames, 1);
     assert_int_equal(w->n_gone, 0);
@@ -196,7 +113,7 @@ static void vde_both_ways(void **state)
 /* A client that does not read gets what fits the queue when it reads again, in order. */
 static void vde_slow_client(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct port *port;
     uint8_t got[FRAME_SIZE_MAX];
     int pair[2];
@@ -204,9 +121,9 @@ static void vde_slow_client(void **state)
     unsigned n = 0;
 
     make_datagram_pair(pair);
-    port = add(w, 1, IPC_PORT_VDE, pair, 1);
+    port = port_world_add(w, 1, IPC_PORT_VDE, pair, 1);
     for (uint32_t i = 0; i < 500; i++) {
-        from_fake(w, fake_frame(all, mac_b, 1514, i));
+        port_world_send(w, fake_frame(port_mac_all, port_mac_b, 1514, i));
         fake_frames_drop();
     }
     assert_true(port->sw.counters.tx_drops[SWPORT_DROP_FULL] > 0);
@@ -231,17 +148,17 @@ static void vde_slow_client(void **state)
 static void vde_coalesces(void **state)
 {
     static const uint8_t payload[1000] = {7};
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct port *port;
     uint8_t bytes[1200];
     int pair[2];
 
     make_datagram_pair(pair);
-    port = add(w, 1, IPC_PORT_VDE, pair, 1);
+    port = port_world_add(w, 1, IPC_PORT_VDE, pair, 1);
     /* The destination must be known, and known to take superframes. */
     memset(bytes, 0, sizeof bytes);
     frames_build(&(struct frames_spec){.payload = payload}, bytes);
-    from_fake(w, fake_frame(all, bytes, 60, 0));
+    port_world_send(w, fake_frame(port_mac_all, bytes, 60, 0));
     for (uint32_t i = 0; i < 11; i++) {
         const struct frames_spec spec = {
             .payload = payload, .size = 1000, .seq = i * 1000, .flags = 0x10, .df = true};
@@ -249,9 +166,9 @@ static void vde_coalesces(void **state)
 
         assert_int_equal(send(pair[1], bytes, size, 0), size);
         if (i == 0)
-            run_until(w, &w->fake.n, 1);
+            port_world_run(w, &w->fake.n, 1);
     }
-    run_until(w, &w->fake.n, 2);
+    port_world_run(w, &w->fake.n, 2);
     assert_int_equal(w->fake.got[1].meta.gso, FRAME_GSO_TCP4);
     assert_int_equal(w->fake.got[1].meta.gso_size, 1000);
     assert_int_equal(w->fake.got[1].meta.size, 54 + 10000);
@@ -265,7 +182,7 @@ static void vde_coalesces(void **state)
 /* 8 Mb/s: 100 frames of 1000 bytes take about 95 ms beyond the bucket. */
 static void rate_is_kept(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct ipc_port config = {.id = 1, .kind = IPC_PORT_VDE, .rate = 8000000};
     struct port *port = NULL;
     uint8_t got[2000];
@@ -278,7 +195,7 @@ static void rate_is_kept(void **state)
     switch_add_port(w->sw, &port->sw);
     loop_turn(w->loop, 0);
     for (uint32_t i = 0; i < 100; i++)
-        from_fake(w, fake_frame(all, mac_b, 1000, i));
+        port_world_send(w, fake_frame(port_mac_all, port_mac_b, 1000, i));
     while (want < 100 && mtime_now() - start < MTIME_SEC) {
         while (recv(pair[1], got, sizeof got, 0) > 0) {
             memcpy(&serial, got + 14, sizeof serial);
@@ -290,7 +207,7 @@ static void rate_is_kept(void **state)
     assert_true(mtime_now() - start >= 90 * MTIME_MS);
     /* More than the queue holds is dropped, and counted. */
     for (uint32_t i = 0; i < 300; i++) {
-        from_fake(w, fake_frame(all, mac_b, 1000, i));
+        port_world_send(w, fake_frame(port_mac_all, port_mac_b, 1000, i));
         fake_frames_drop();
     }
     assert_true(port->sw.counters.tx_drops[SWPORT_DROP_FULL] > 100);
@@ -300,12 +217,12 @@ static void rate_is_kept(void **state)
 }
 
 /* A frame of a priority, whose serial number is the priority. */
-static void from_fake_of(struct world *w, unsigned priority)
+static void from_fake_of(struct port_world *w, unsigned priority)
 {
-    struct frame f = fake_frame(all, mac_b, 1000, priority);
+    struct frame f = fake_frame(port_mac_all, port_mac_b, 1000, priority);
 
     f.tci = (uint16_t)(priority << 13);
-    from_fake(w, f);
+    port_world_send(w, f);
     fake_frames_drop();
 }
 
@@ -313,7 +230,7 @@ static void from_fake_of(struct world *w, unsigned priority)
  * their weights; and a frame of the highest waits for nobody. */
 static void queues_are_served(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct ipc_port config = {.id = 1, .kind = IPC_PORT_VDE, .rate = 8000000};
     static const unsigned of[3] = {2, 3, 4};
     struct port *port = NULL;
@@ -370,7 +287,7 @@ struct client {
     struct port *port;
 };
 
-static void client_plug(struct world *w, struct client *c, uint32_t id)
+static void client_plug(struct port_world *w, struct client *c, uint32_t id)
 {
     int bell[2];
 
@@ -380,7 +297,7 @@ static void client_plug(struct world *w, struct client *c, uint32_t id)
     c->bell = bell[1];
     memset(&c->map, 0, sizeof c->map);
     assert_int_equal(ringmap_attach(&c->map, c->fds[0], RINGMAP_CLIENT), 0);
-    c->port = add(w, id, IPC_PORT_RING, c->fds, 2);
+    c->port = port_world_add(w, id, IPC_PORT_RING, c->fds, 2);
 }
 
 static void client_unplug(struct client *c)
@@ -424,15 +341,15 @@ static unsigned client_read(struct client *c, uint32_t *serial)
 
 static void ring_both_ways(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client c;
     uint32_t serial;
 
     client_plug(w, &c, 1);
-    client_send(&c, fake_frame(all, mac_a, 60, 5));
-    run_until(w, &w->fake.n, 1);
+    client_send(&c, fake_frame(port_mac_all, port_mac_a, 60, 5));
+    port_world_run(w, &w->fake.n, 1);
     assert_int_equal(fake_serial(&w->fake.got[0]), 5);
-    from_fake(w, fake_frame(mac_a, mac_b, 60, 6));
+    port_world_send(w, fake_frame(port_mac_a, port_mac_b, 60, 6));
     assert_int_equal(client_read(&c, &serial), 1);
     assert_int_equal(serial, 6);
     client_unplug(&c);
@@ -441,37 +358,37 @@ static void ring_both_ways(void **state)
 /* What was put into a ring before the daemon was there is not lost. */
 static void ring_goes_on(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client c;
 
     client_plug(w, &c, 1);
-    run_idle(w);
+    port_world_idle(w);
     port_free(c.port);
-    client_send(&c, fake_frame(all, mac_a, 60, 5));
-    c.port = add(w, 1, IPC_PORT_RING, c.fds, 2);
-    run_until(w, &w->fake.n, 1);
+    client_send(&c, fake_frame(port_mac_all, port_mac_a, 60, 5));
+    c.port = port_world_add(w, 1, IPC_PORT_RING, c.fds, 2);
+    port_world_run(w, &w->fake.n, 1);
     client_unplug(&c);
 }
 
 static void ring_drops_the_malformed_only(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client c;
-    struct frame bad = fake_frame(all, mac_a, 60, 2);
+    struct frame bad = fake_frame(port_mac_all, port_mac_a, 60, 2);
 
     bad.gso = FRAME_GSO_TCP4;
     bad.gso_size = 9;
     bad.hdr_size = 200;
     client_plug(w, &c, 1);
-    run_idle(w);
+    port_world_idle(w);
     for (uint32_t i = 0; i < 5; i++) {
-        struct frame f = i % 2 ? bad : fake_frame(all, mac_a, 60, i);
+        struct frame f = i % 2 ? bad : fake_frame(port_mac_all, port_mac_a, 60, i);
 
         assert_int_equal(ring_put(&c.map.tx, &f), 0);
     }
     (void)ring_publish(&c.map.tx);
     client_ring(&c);
-    run_until(w, &w->fake.n, 3);
+    port_world_run(w, &w->fake.n, 3);
     assert_int_equal(fake_serial(&w->fake.got[2]), 4);
     assert_int_equal(c.port->sw.counters.rx_drops[SWPORT_DROP_MALFORMED], 2);
     client_unplug(&c);
@@ -479,15 +396,15 @@ static void ring_drops_the_malformed_only(void **state)
 
 static void ring_that_lies_goes(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client c;
 
     client_plug(w, &c, 1);
-    run_idle(w);
+    port_world_idle(w);
     atomic_store(&c.map.control->dir[RING_TO_DAEMON].head, 12345u);
     client_ring(&c);
-    run_until(w, &w->n_gone, 1);
-    run_idle(w);
+    port_world_run(w, &w->n_gone, 1);
+    port_world_idle(w);
     assert_int_equal(w->n_gone, 1);
     client_unplug(&c);
 }
@@ -496,18 +413,18 @@ static void ring_that_lies_goes(void **state)
  * comes within the time. */
 static void ring_sender_waits(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client a, b;
     unsigned sent = 0, got = 0;
     uint32_t serial;
 
     client_plug(w, &a, 1);
     client_plug(w, &b, 2);
-    client_send(&b, fake_frame(all, mac_b, 60, 0));
-    run_until(w, &w->fake.n, 1);
+    client_send(&b, fake_frame(port_mac_all, port_mac_b, 60, 0));
+    port_world_run(w, &w->fake.n, 1);
     (void)client_read(&a, &serial);
     for (unsigned i = 0; i < 3000; i++) {
-        struct frame f = fake_frame(mac_b, mac_a, 1514, sent);
+        struct frame f = fake_frame(port_mac_b, port_mac_a, 1514, sent);
 
         if (ring_put(&a.map.tx, &f) == 0)
             sent++;
@@ -519,7 +436,7 @@ static void ring_sender_waits(void **state)
             got += client_read(&b, &serial);
         fake_frames_drop();
     }
-    for (int i = 0; i < TURNS_MAX && got < sent; i++) {
+    for (int i = 0; i < PORT_WORLD_TURNS && got < sent; i++) {
         got += client_read(&b, &serial);
         loop_turn(w->loop, mtime_now() + MTIME_MS);
     }
@@ -532,7 +449,7 @@ static void ring_sender_waits(void **state)
 /* A reader that is dead costs its sender 2 ms once, not others their traffic. */
 static void ring_dead_reader(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client a, b;
     uint32_t serial;
     mtime_t start;
@@ -540,14 +457,14 @@ static void ring_dead_reader(void **state)
 
     client_plug(w, &a, 1);
     client_plug(w, &b, 2);
-    client_send(&b, fake_frame(all, mac_b, 60, 0));
-    run_until(w, &w->fake.n, 1);
+    client_send(&b, fake_frame(port_mac_all, port_mac_b, 60, 0));
+    port_world_run(w, &w->fake.n, 1);
     fake_port_clear(&w->fake);
     (void)client_read(&a, &serial);
     start = mtime_now();
     while (b.port->sw.counters.tx_drops[SWPORT_DROP_FULL] == 0 &&
            mtime_now() - start < MTIME_SEC) {
-        struct frame f = fake_frame(mac_b, mac_a, 1514, sent);
+        struct frame f = fake_frame(port_mac_b, port_mac_a, 1514, sent);
 
         if (ring_put(&a.map.tx, &f) == 0)
             sent++;
@@ -558,19 +475,20 @@ static void ring_dead_reader(void **state)
     }
     assert_true(mtime_now() - start >= 2 * MTIME_MS);
     /* From now on it goes on at once. */
-    run_idle(w);
+    port_world_idle(w);
     assert_int_equal(
         ring_put(&a.map.tx,
-                 &(struct frame){.data = fake_frame(all, mac_a, 60, 77).data, .size = 60}),
+                 &(struct frame){.data = fake_frame(port_mac_all, port_mac_a, 60, 77).data,
+                                 .size = 60}),
         0);
     (void)ring_publish(&a.map.tx);
     client_ring(&a);
-    run_until(w, &w->fake.n, 1);
+    port_world_run(w, &w->fake.n, 1);
     assert_int_equal(fake_serial(&w->fake.got[0]), 77);
     /* The reader is back: nothing is dropped any more. */
     (void)client_read(&b, &serial);
-    client_send(&a, fake_frame(mac_b, mac_a, 60, 78));
-    run_idle(w);
+    client_send(&a, fake_frame(port_mac_b, port_mac_a, 60, 78));
+    port_world_idle(w);
     assert_int_equal(client_read(&b, &serial), 1);
     assert_int_equal(serial, 78);
     client_unplug(&b);
@@ -585,7 +503,7 @@ static void captures_are_cut_and_filtered(void **state)
     struct ipc_port config = {.snap = 20, .watch = "web"};
     struct capture c;
     struct swport in = {.id = 7, .name = "web"}, other = {.id = 8, .name = "db"};
-    struct frame f = fake_frame(all, mac_a, 60, 5);
+    struct frame f = fake_frame(port_mac_all, port_mac_a, 60, 5);
     struct frame *out = &f;
     uint8_t bytes[1000];
     struct plug_captured head;
@@ -627,7 +545,7 @@ static void captures_are_cut_and_filtered(void **state)
 /* The bell's flags are the client's business, and so are one that is full and one closed. */
 static void ring_bell_never_blocks(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct client c;
     unsigned sent = 0, woken = 0;
     struct frame f;
@@ -635,7 +553,7 @@ static void ring_bell_never_blocks(void **state)
     uint8_t byte;
 
     client_plug(w, &c, 1);
-    run_idle(w);
+    port_world_idle(w);
     for (int i = 0; i < 2; i++) {
         int fd = i ? c.bell : c.fds[1];
 
@@ -644,13 +562,13 @@ static void ring_bell_never_blocks(void **state)
     while (send(c.bell, "", 1, MSG_DONTWAIT) == 1)
         sent++;
     assert_true(sent > 0);
-    f = fake_frame(all, mac_a, 60, 5);
+    f = fake_frame(port_mac_all, port_mac_a, 60, 5);
     assert_int_equal(ring_put(&c.map.tx, &f), 0);
     (void)ring_publish(&c.map.tx);
-    run_until(w, &w->fake.n, 1);
+    port_world_run(w, &w->fake.n, 1);
     for (uint32_t i = 0; i < 1000; i++) { /* More than the socket takes. */
         atomic_store(&c.map.control->dir[RING_TO_CLIENT].rx_sleeping, 1u);
-        from_fake(w, fake_frame(mac_a, mac_b, 60, i));
+        port_world_send(w, fake_frame(port_mac_a, port_mac_b, 60, i));
         fake_frames_drop();
     }
     assert_int_equal(client_read(&c, &serial), 1000);
@@ -660,13 +578,13 @@ static void ring_bell_never_blocks(void **state)
     assert_int_equal(w->n_gone, 0);
     close(c.bell);
     c.bell = -1;
-    run_until(w, &w->n_gone, 1);
+    port_world_run(w, &w->n_gone, 1);
     client_unplug(&c);
 }
 
 static void wrong_descriptors_are_refused(void **state)
 {
-    struct world *w = *state;
+    struct port_world *w = *state;
     struct ipc_port config = {.id = 1, .kind = IPC_PORT_TAP};
     struct port *port = NULL;
     int pair[2];
@@ -684,7 +602,7 @@ static void wrong_descriptors_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, port_world_setup, port_world_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queue_keeps_order),
         TEST(vde_both_ways),

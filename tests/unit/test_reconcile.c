@@ -101,10 +101,10 @@ static void hear(struct stage *stage, int tap_code)
         note(stage, "vde %s\n", msg->body.open_vde.name);
         answer(stage, 0, "");
         break;
-    case IPC_OPEN_TAP:
-        note(stage, "tap %s\n", msg->body.open_tap.ifname);
+    case IPC_OPEN_DEVICE:
+        note(stage, "tap %s\n", msg->body.open_device.ifname);
         answer(stage, tap_code,
-               tap_code == 0 ? msg->body.open_tap.ifname : "no such device");
+               tap_code == 0 ? msg->body.open_device.ifname : "no such device");
         break;
     case IPC_FENCE:
         answer(stage, 0, "");

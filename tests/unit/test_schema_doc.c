@@ -60,8 +60,8 @@ static void json_schema_has_what_is_built(void **state)
     assert_int_equal(node_get_int(number, "maximum", 0), 9216);
     assert_non_null(node_get(network, "ports"));
     assert_null(node_get(node_get(doc, "properties"), "routers"));
-    assert_null(node_get(node_get(node_get(node_get(doc, "$defs"), "port"), "properties"),
-                         "stream"));
+    assert_null(
+        node_get(node_get(node_get(node_get(doc, "$defs"), "link"), "properties"), "loss"));
     node_free(doc);
 }
 

@@ -153,7 +153,8 @@ static struct node *network_status(const struct shape *shape,
 
 static const char *port_kind(uint8_t kind)
 {
-    static const char *const names[] = {"link", "tap", "ring", "vde", "capture"};
+    static const char *const names[] = {"link",    "tap",    "ring", "vde",
+                                        "capture", "stream", "raw"};
 
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }
@@ -188,7 +189,7 @@ static struct node *live_status(const struct shape *shape, const struct ipc_port
     if (port->owner_pid != 0)
         node_set_int(owner, "pid", port->owner_pid);
     node_set(status, "owner", owner);
-    if (port->kind == IPC_PORT_TAP && port->path[0] != '\0')
+    if ((port->kind == IPC_PORT_TAP || port->kind == IPC_PORT_RAW) && port->path[0] != '\0')
         node_set_text(status, "interface", port->path);
     if (stats != NULL) {
         shape_tree_port(status, shape->rq->control, stats);
@@ -204,7 +205,7 @@ static struct node *declared_status(const struct shape *shape, const struct view
     const char *host = node_get_text(port->body, "host", "");
     const struct ipc_port *live =
         net != NULL ? reconcile_port(control->reconcile, net->id, port->name) : NULL;
-    bool vde = node_get_bool(port->body, "vde", false);
+    const char *kind = schema_port_kind(port->body);
     const char *problem;
     struct node *status;
 
@@ -213,7 +214,7 @@ static struct node *declared_status(const struct shape *shape, const struct view
     status = node_map();
     problem = reconcile_problem(control->reconcile, port->network, port->name);
     node_set_text(status, "state", seen_port_state(control, port));
-    node_set_text(status, "kind", vde ? "vde" : "tap");
+    node_set_text(status, "kind", kind != NULL ? kind : "unknown");
     node_set_text(status, "host", host);
     if (problem != NULL)
         node_set_text(status, "problem", problem);

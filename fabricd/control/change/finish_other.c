@@ -5,20 +5,22 @@
 
 #include "fabricd/control/change/work.h"
 
-static int check_tap(struct work *work, const struct change_item *item,
-                     const struct node *body)
+/* No two ports of a host open the same interface, or make the same socket. */
+static int check_claim(struct work *work, const struct change_item *item,
+                       const struct node *body)
 {
-    const char *tap = node_get_text(body, "tap", "");
-    const struct view_port *other =
-        view_port_by_tap(work->control->view, node_get_text(body, "host", ""), tap);
+    char claim[VIEW_CLAIM_SIZE];
+    const struct view_port *other;
 
-    if (tap[0] == '\0' || other == NULL ||
+    view_port_claim(item->network, item->name, body, claim);
+    other = view_port_by_claim(work->control->view, node_get_text(body, "host", ""), claim);
+    if (other == NULL ||
         (strcmp(other->network, item->network) == 0 &&
          strcmp(other->name, item->name) == 0) ||
-        work_moves(work, other, tap))
+        work_moves(work, other, claim))
         return 0;
-    change_fail(work->result, 409, "interface %s is in use by port %s/%s", tap,
-                other->network, other->name);
+    change_fail(work->result, 409, "%s is in use by port %s/%s", claim, other->network,
+                other->name);
     err_hint(&work->result->err, "iothctl port show %s/%s", other->network, other->name);
     return -EEXIST;
 }
@@ -85,7 +87,7 @@ int finish_port(struct work *work, const struct change_item *item, const struct 
         err_hint(&work->result->err, "iothctl host ls");
         return -EINVAL;
     }
-    return check_tap(work, item, body);
+    return check_claim(work, item, body);
 }
 
 int finish_host(struct work *work, const struct change_item *item, const struct node *now,

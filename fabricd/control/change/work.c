@@ -425,14 +425,16 @@ const struct view_block *work_block(struct work *work, const char *network, uint
     return wanted.found;
 }
 
-bool work_moves(struct work *work, const struct view_port *port, const char *tap)
+bool work_moves(struct work *work, const struct view_port *port, const char *claim)
 {
     const struct pending *p = find(work, port->scope, "port", port->network, port->name);
+    char then[VIEW_CLAIM_SIZE] = "";
 
-    return p != NULL &&
-           (p->body == NULL || strcmp(node_get_text(p->body, "tap", ""), tap) != 0 ||
-            strcmp(node_get_text(p->body, "host", ""),
-                   node_get_text(port->body, "host", "")));
+    if (p != NULL && p->body != NULL)
+        view_port_claim(port->network, port->name, p->body, then);
+    return p != NULL && (p->body == NULL || strcmp(then, claim) != 0 ||
+                         strcmp(node_get_text(p->body, "host", ""),
+                                node_get_text(port->body, "host", "")));
 }
 
 bool work_has_host(struct work *work, const char *name)

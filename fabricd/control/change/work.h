@@ -74,8 +74,8 @@ const struct view_block *work_block(struct work *, const char *network, uint16_t
                                     const char *host);
 bool work_has_host(struct work *, const char *name);
 
-/* Whether what is pending takes the interface from the port, or the port away. */
-bool work_moves(struct work *, const struct view_port *, const char *tap);
+/* Whether what is pending takes the claim (view_port_claim()) from the port, or the port away. */
+bool work_moves(struct work *, const struct view_port *, const char *claim);
 
 /* What the history says of the change: one line; a second one is "and more". */
 void work_note(struct work *, const char *format, ...)

@@ -161,10 +161,10 @@ void opened_free(struct opened *o)
 }
 
 /* The port is there; the parent says what its interface is called. */
-static void remember_tap(struct reconcile *rc, const struct opened *o,
-                         const struct ipc_message *reply)
+static void remember_device(struct reconcile *rc, const struct opened *o,
+                            const struct ipc_message *reply)
 {
-    struct ipc_port port = o->asked.tap.port;
+    struct ipc_port port = o->asked.device.port;
     bool is_new = reconcile_port_by_id(rc, port.id) == NULL;
 
     if (reply->head.type == IPC_REPLY)
@@ -187,6 +187,8 @@ static void remember_door(struct reconcile *rc, const struct opened *o,
                               .rate = asked->rate};
 
     memcpy(door.name, asked->name, sizeof(door.name));
+    memcpy(door.door, asked->door, sizeof(door.door));
+    door.stream = asked->door[0] != '\0';
     if (vault_put_body(rc->mirror, IPC_LISTEN, &door, NULL, 0, false) < 0)
         log_warn("too many ports: %s is not remembered", o->what);
 }
@@ -207,8 +209,8 @@ static void note_success(struct opened *o, const struct ipc_message *reply)
     set_busy(o, 0);
     o->failed = false;
     o->why[0] = '\0';
-    if (o->kind == OPENED_TAP)
-        remember_tap(rc, o, reply);
+    if (o->kind == OPENED_DEVICE)
+        remember_device(rc, o, reply);
     else if (o->kind == OPENED_DOOR)
         remember_door(rc, o, reply);
     if (o->kind != OPENED_VDE && o->run != rc->runs)
@@ -239,7 +241,7 @@ static void opened_reply(void *aux, struct ipc_message *reply)
 static void ask_opened(struct opened *o)
 {
     static const enum ipc_type types[] = {
-        [OPENED_TAP] = IPC_OPEN_TAP,
+        [OPENED_DEVICE] = IPC_OPEN_DEVICE,
         [OPENED_VDE] = IPC_OPEN_VDE,
         [OPENED_DOOR] = IPC_OPEN_DOOR,
     };

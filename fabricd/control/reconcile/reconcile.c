@@ -15,6 +15,7 @@
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
 
 /* Entries of the mirror that nobody wants: gathered first, since deleting moves them. */
 struct stale {
@@ -135,6 +136,15 @@ static bool is_here(const struct reconcile *rc, const struct view_port *port)
     return strcmp(node_get_text(port->body, "host", ""), control_host(rc->control)) == 0;
 }
 
+/* Whether clients come to the port by a socket, and what that of `stream` is called. */
+static bool door_of(const struct node *body, char door[IPC_NAME_SIZE])
+{
+    const char *kind = schema_port_kind(body);
+
+    snprintf(door, IPC_NAME_SIZE, "%s", node_get_text(body, "stream", ""));
+    return kind != NULL && (strcmp(kind, "stream") == 0 || strcmp(kind, "vde") == 0);
+}
+
 static void run_door(struct reconcile *rc, const struct view_network *net,
                      const struct view_port *port)
 {
@@ -148,6 +158,7 @@ static void run_door(struct reconcile *rc, const struct view_network *net,
     if (!wanted_vde(rc->control, net, &vde))
         return;
     door.mode = vde.mode;
+    door_of(port->body, door.door);
     wanted_settings(port->body, &door.set);
     wanted_stp_port(port->body, &door.stp);
     snprintf(door.network, sizeof(door.network), "%s", net->name);
@@ -156,26 +167,36 @@ static void run_door(struct reconcile *rc, const struct view_network *net,
     opened_want(rc, what, OPENED_DOOR, &door, sizeof(door));
 }
 
+/* The interface that the port opens. */
+static void device_of(const struct node *body, struct ipc_open_device *open)
+{
+    const char *raw = node_get_text(body, "raw", NULL);
+
+    open->port.kind = raw != NULL ? IPC_PORT_RAW : IPC_PORT_TAP;
+    snprintf(open->ifname, sizeof(open->ifname), "%s",
+             raw != NULL ? raw : node_get_text(body, "tap", ""));
+}
+
 static void run_port(struct reconcile *rc, const struct view_port *port)
 {
     const struct view_network *net = view_network(rc->control->view, port->network);
     const struct ipc_port *have;
-    struct ipc_open_tap open;
-    char what[2 * IPC_NAME_SIZE + 8];
+    struct ipc_open_device open;
+    char what[2 * IPC_NAME_SIZE + 8], door[IPC_NAME_SIZE];
 
     if (net == NULL || !is_here(rc, port))
         return;
-    if (node_get_bool(port->body, "vde", false)) {
+    if (door_of(port->body, door)) {
         run_door(rc, net, port);
         return;
     }
-    open = (struct ipc_open_tap){.port = {
-                                     .kind = IPC_PORT_TAP,
+    open =
+        (struct ipc_open_device){.port = {
                                      .net = net->id,
                                      .rate = (uint64_t)node_get_int(port->body, "rate", 0),
                                      .owner_uid = (uint32_t)geteuid(),
                                  }};
-    snprintf(open.ifname, sizeof(open.ifname), "%s", node_get_text(port->body, "tap", ""));
+    device_of(port->body, &open);
     snprintf(open.port.name, sizeof(open.port.name), "%s", port->name);
     wanted_stp_port(port->body, &open.port.stp);
     if (open.ifname[0] == '\0')
@@ -184,7 +205,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
     have = reconcile_port(rc, net->id, port->name);
     if (have != NULL &&
-        have->kind != IPC_PORT_TAP) /* What it was before, on its way out. */
+        have->kind != open.port.kind) /* What it was before, on its way out. */
         have = NULL;
     /* The parent writes the interface's name into its port. */
     if (have != NULL && memcmp(&have->set, &open.port.set, sizeof(have->set)) == 0 &&
@@ -199,7 +220,7 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     open.port.id = have != NULL ? have->id : new_port_id(rc);
     if (have != NULL && strcmp(have->path, open.ifname) != 0)
         mirror_delete(rc, IPC_PORT, open.port.id);
-    opened_want(rc, what, OPENED_TAP, &open, sizeof(open));
+    opened_want(rc, what, OPENED_DEVICE, &open, sizeof(open));
 }
 
 static void run_ports(struct reconcile *rc)
@@ -214,7 +235,10 @@ static bool door_is_stale(const struct reconcile *rc, const struct ipc_listen *d
     const struct view_port *port =
         net != NULL ? view_port(rc->control->view, net->name, door->name) : NULL;
 
-    return port == NULL || !is_here(rc, port) || !node_get_bool(port->body, "vde", false);
+    char name[IPC_NAME_SIZE];
+
+    return port == NULL || !is_here(rc, port) || !door_of(port->body, name) ||
+           strcmp(name, door->door) != 0;
 }
 
 /* The port is of the next instance of a service that moves here. */
@@ -239,6 +263,8 @@ static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
 {
     const struct view_network *net = view_network_by_id(rc->control->view, port->net);
     const struct view_port *declared;
+    struct ipc_open_device device = {.ifname = ""};
+    char door[IPC_NAME_SIZE];
 
     if (port->id % 2 != 0) /* The switch made it: its business. */
         return false;
@@ -251,7 +277,10 @@ static bool port_is_stale(struct reconcile *rc, const struct ipc_port *port)
     if (port->owner_pid != 0) /* A program's, without an endpoint: goes with the program. */
         return false;
     declared = view_port(rc->control->view, net->name, port->name);
-    return declared == NULL || node_get_bool(declared->body, "vde", false);
+    if (declared == NULL || door_of(declared->body, door))
+        return true;
+    device_of(declared->body, &device);
+    return device.port.kind != port->kind;
 }
 
 static bool find_stale(void *aux, const struct vault_entry *e)
@@ -389,7 +418,7 @@ void reconcile_forget(struct reconcile *rc)
     free(all.list);
     list_for_each (it, &rc->opened) {
         struct opened *o = list_entry(it, struct opened, link);
-        if (o->kind != OPENED_TAP)
+        if (o->kind != OPENED_DEVICE)
             o->failed = true; /* Asked for again: it may not have been done. */
     }
     reconcile_kick(rc);

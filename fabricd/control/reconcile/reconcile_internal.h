@@ -6,7 +6,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "proto/base/map.h"
 
-enum opened_kind { OPENED_TAP, OPENED_VDE, OPENED_DOOR };
+enum opened_kind { OPENED_DEVICE, OPENED_VDE, OPENED_DOOR };
 
 /* A declared port or a VDE entry: what the parent was asked for, and what came of it. */
 struct opened {
@@ -14,7 +14,7 @@ struct opened {
     struct reconcile *owner;
     char what[2 * IPC_NAME_SIZE + 8]; /* "lan1/core", "network lan1" */
     union {
-        struct ipc_open_tap tap;
+        struct ipc_open_device device;
         struct ipc_open_vde vde;
         struct ipc_open_door door;
     } asked;

@@ -8,6 +8,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/services/services.h"
 #include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
 
 /* Reports by host, rising. */
 struct seen {
@@ -106,12 +107,13 @@ static enum sync_port_state own_port_state(const struct control *control,
                                            const struct view_port *port)
 {
     const struct view_network *net = view_network(control->view, port->network);
+    const char *kind = schema_port_kind(port->body);
 
     if (net != NULL && reconcile_port(control->reconcile, net->id, port->name) != NULL)
         return SYNC_PORT_UP;
-    /* A VDE port is there, and waits for its client. */
+    /* The socket of some is there, and waits for its client. */
     if (reconcile_problem(control->reconcile, port->network, port->name) != NULL ||
-        node_get_bool(port->body, "vde", false))
+        (kind != NULL && (strcmp(kind, "vde") == 0 || strcmp(kind, "stream") == 0)))
         return SYNC_PORT_DOWN;
     return SYNC_PORT_PENDING;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
 
 /* One address of one endpoint, in the tree by address. */
 struct by_addr {
@@ -130,7 +131,7 @@ void view_free_block(struct view_block *block)
 
 /* Keys of the indexes. Names are of 63 bytes at the most, names of interfaces of 15; what is
  * longer was never put in, and cut it is not found. */
-#define KEY_SIZE (2 * VIEW_NAME_SIZE + 24)
+#define KEY_SIZE (VIEW_NAME_SIZE + VIEW_CLAIM_SIZE + 24)
 
 static const char *name_key(char key[KEY_SIZE], enum store_scope scope, const char *network,
                             const char *name)
@@ -145,9 +146,9 @@ static const char *id_key(char key[KEY_SIZE], uint64_t id)
     return key;
 }
 
-static const char *tap_key(char key[KEY_SIZE], const char *host, const char *tap)
+static const char *claim_key(char key[KEY_SIZE], const char *host, const char *claim)
 {
-    snprintf(key, KEY_SIZE, "%s %s", host, tap);
+    snprintf(key, KEY_SIZE, "%s %s", host, claim);
     return key;
 }
 
@@ -211,12 +212,27 @@ static struct view_port *port_in(const struct view *view, enum store_scope scope
                : NULL;
 }
 
-struct view_port *view_port_by_tap(const struct view *view, const char *host,
-                                   const char *tap)
+void view_port_claim(const char *network, const char *name, const struct node *body,
+                     char claim[VIEW_CLAIM_SIZE])
+{
+    const char *kind = schema_port_kind(body);
+
+    claim[0] = '\0';
+    if (kind == NULL)
+        return;
+    if (strcmp(kind, "vde") == 0 || strcmp(kind, "stream") == 0)
+        snprintf(claim, VIEW_CLAIM_SIZE, "socket %.63s/%.63s", network,
+                 node_get_text(body, "stream", name));
+    else
+        snprintf(claim, VIEW_CLAIM_SIZE, "interface %.15s", node_get_text(body, kind, ""));
+}
+
+struct view_port *view_port_by_claim(const struct view *view, const char *host,
+                                     const char *claim)
 {
     char key[KEY_SIZE];
 
-    return map_get(&view->port_by_tap, tap_key(key, host, tap));
+    return map_get(&view->port_by_claim, claim_key(key, host, claim));
 }
 
 struct view_port *view_port(const struct view *view, const char *network, const char *name)
@@ -381,10 +397,12 @@ static void add_network(struct view *view, struct view_network *net)
     view->n_networks++;
 }
 
-static const char *tap_key_of(char key[KEY_SIZE], const struct view_port *port)
+static const char *claim_key_of(char key[KEY_SIZE], const struct view_port *port)
 {
-    return tap_key(key, node_get_text(port->body, "host", ""),
-                   node_get_text(port->body, "tap", ""));
+    char claim[VIEW_CLAIM_SIZE];
+
+    view_port_claim(port->network, port->name, port->body, claim);
+    return claim_key(key, node_get_text(port->body, "host", ""), claim);
 }
 
 static void drop_port(struct view *view, struct view_port *port)
@@ -392,8 +410,8 @@ static void drop_port(struct view *view, struct view_port *port)
     char key[KEY_SIZE];
 
     map_remove(&view->port_by_name, name_key(key, port->scope, port->network, port->name));
-    if (map_get(&view->port_by_tap, tap_key_of(key, port)) == port)
-        map_remove(&view->port_by_tap, key);
+    if (map_get(&view->port_by_claim, claim_key_of(key, port)) == port)
+        map_remove(&view->port_by_claim, key);
     list_remove(&port->link);
     view->n_ports--;
     free_port(port);
@@ -405,8 +423,7 @@ static void add_port(struct view *view, struct view_port *port)
 
     map_put(&view->port_by_name, name_key(key, port->scope, port->network, port->name),
             port);
-    if (node_get_text(port->body, "tap", NULL) != NULL)
-        map_put(&view->port_by_tap, tap_key_of(key, port), port);
+    map_put(&view->port_by_claim, claim_key_of(key, port), port);
     list_append(&view->ports, &port->link);
     view->n_ports++;
 }
@@ -644,6 +661,6 @@ void view_free(struct view *view)
     map_clear(&view->network_by_name);
     map_clear(&view->network_by_id);
     map_clear(&view->port_by_name);
-    map_clear(&view->port_by_tap);
+    map_clear(&view->port_by_claim);
     free(view);
 }

@@ -31,9 +31,10 @@
 #include "proto/base/map.h"
 #include "proto/model/node.h"
 
-#define VIEW_NAME_SIZE 64
-#define VIEW_MAX_ADDRS 8
-#define VIEW_OWNER     16 /* Bytes of an owner: "cli", "file", "run", … */
+#define VIEW_NAME_SIZE  64
+#define VIEW_MAX_ADDRS  8
+#define VIEW_CLAIM_SIZE (2 * VIEW_NAME_SIZE + 16)
+#define VIEW_OWNER      16 /* Bytes of an owner: "cli", "file", "run", … */
 
 /* The plan of a network that declares no VLANs (vlan 0), or of one VLAN. */
 struct view_plan {
@@ -125,8 +126,8 @@ struct view {
         services; /* struct view_X's link */
     size_t n_networks, n_endpoints, n_hosts, n_ports, n_services;
     struct map network_by_name, network_by_id; /* By scope and name; by 16 digits. */
-    struct map port_by_name, port_by_tap; /* By scope, network, name; host, interface. */
-    struct map plan_blocks;               /* By network and VLAN: heads of lists. */
+    struct map port_by_name, port_by_claim;    /* By scope, network, name; host, claim. */
+    struct map plan_blocks;                    /* By network and VLAN: heads of lists. */
     void *endpoints_by_name, *endpoints_by_addr,
         *endpoints_by_mac; /* Trees of <search.h> */
 };
@@ -156,8 +157,13 @@ struct view_host *view_host_by_number(const struct view *, uint16_t number);
 struct view_block *view_block(const struct view *, const char *network, uint16_t vlan,
                               const char *host);
 
-/* The declared port that has the interface on the host, or NULL. */
-struct view_port *view_port_by_tap(const struct view *, const char *host, const char *tap);
+/* What a declared port takes on its host, for people: the interface that it opens, or the socket
+ * that it makes ("interface t0", "socket lan1/vm.sock"); "" for nothing. And the port of the
+ * host that has it, or NULL. */
+void view_port_claim(const char *network, const char *name, const struct node *body,
+                     char claim[VIEW_CLAIM_SIZE]);
+struct view_port *view_port_by_claim(const struct view *, const char *host,
+                                     const char *claim);
 
 /* The blocks of a plan, struct view_block by its `plan`; NULL if there is none. */
 struct list *view_blocks(const struct view *, const char *network, uint16_t vlan);

@@ -108,7 +108,6 @@ class Usage(Base):
                      ["import", "netplan", "f"],
                      ["host", "revoke", "b"], ["doctor"],
                      ["link", "set", "b", "--delay", "10ms"],
-                     ["port", "add", "x", "--raw", "eth0"], ["port", "add", "x", "--stream", "s"],
                      ["net", "create", "x", "--forwarding", "mesh"]):
             with self.subTest(line):
                 self.assertIn("not built yet", self.one_line(1, *line))
