@@ -32,6 +32,10 @@ static bool number(struct node *x, const char *text, int base, bool *finite)
         if (!errno && !*end) {
             return true;
         }
+        if (base == 8) { /* strtod() would take it for decimal. */
+            *finite = false;
+            return true;
+        }
     }
     x->kind = NODE_REAL;
     x->real = strtod(text, &end);

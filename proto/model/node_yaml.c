@@ -11,6 +11,8 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/node_internal.h"
 
+#define DIRECTIVES_MAX 16
+
 struct level {
     struct node *x;
     char *key; /* Read already, its value is to come. */
@@ -262,6 +264,27 @@ static void builder_done(struct builder *b)
     }
 }
 
+/* libyaml's time grows with the square of the %TAG lines before a document, and it reports nothing
+ * until it has them all. We take no tags, so a few of them are told by the parser and more by us. */
+static bool has_many_tags(struct builder *b, const char *text, size_t size)
+{
+    const char *at = text, *end = text + size;
+    unsigned line = 1;
+
+    for (unsigned n = 0; n < DIRECTIVES_MAX; n++) {
+        const char *found = at < end ? memmem(at, (size_t)(end - at), "%TAG", 4) : NULL;
+
+        if (!found) {
+            return false;
+        }
+        for (; at < found + 4; at++) {
+            line += *at == '\n';
+        }
+    }
+    diags_add(b->diags, b->file, line, 1, "", "tags are not allowed (%%TAG)");
+    return true;
+}
+
 struct node *node_from_yaml(const char *text, size_t size, const char *file,
                             struct diags *diags)
 {
@@ -269,10 +292,14 @@ struct node *node_from_yaml(const char *text, size_t size, const char *file,
     yaml_parser_t parser;
     yaml_event_t event;
 
+    if (has_many_tags(&b, text, size)) {
+        return NULL;
+    }
     if (!yaml_parser_initialize(&parser)) {
         diags_add(diags, file, 0, 0, "", "out of memory");
         return NULL;
     }
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
     while (!b.ended) {
         if (!yaml_parser_parse(&parser, &event)) {

@@ -145,7 +145,8 @@ class Files(base.WithDaemon):
 
     def test_hostile_files(self):
         for text in ("[" * 100000, "a: " * 1000, "{a: " * 100000, "- " * 100000,
-                     "a: &x [*x]", "&a a: b", "!!str a", "? [a]\n: b", "a: 1\na: 2", "\0",
+                     "a: &x [*x]", "&a a: b", "!!str a", "? [a]\n: b", "a: 1\na: 2", "\0", "".join(f"%TAG !a{i}! x\n" for i in range(60000)),
+                     "a: 0o7777777777777777777777777", "[" * 5 + "a: b" + "]" * 4,
                      "version: 1\n" + "".join(f"n{i}: 1\n" for i in range(80000))):
             r = self.check(2, "validate", "-f", "-", stdin=text)
             self.assertRegex(r.err, r"^<stdin>:\d+:\d+: ")
