@@ -22,10 +22,8 @@
 int ctl_fail(struct ctl *ctl, int code, const char *why, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, why);
-    if (vasprintf(&text, why, args) < 0)
-        abort();
+    char *text = xvasprintf(why, args);
     va_end(args);
     free(ctl->why);
     free(ctl->hint);
@@ -37,10 +35,8 @@ int ctl_fail(struct ctl *ctl, int code, const char *why, ...)
 void ctl_hint(struct ctl *ctl, const char *hint, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, hint);
-    if (vasprintf(&text, hint, args) < 0)
-        abort();
+    char *text = xvasprintf(hint, args);
     va_end(args);
     free(ctl->hint);
     ctl->hint = text;
@@ -81,10 +77,8 @@ void ctl_report(struct ctl *ctl)
 void ctl_what(struct ctl *ctl, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = xvasprintf(format, args);
     va_end(args);
     free(ctl->what);
     ctl->what = text;
@@ -92,9 +86,7 @@ void ctl_what(struct ctl *ctl, const char *format, ...)
 
 static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list args)
 {
-    char *text = NULL;
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = xvasprintf(format, args);
     print_clean(stderr, text);
     fputc('\n', stderr);
     free(text);

@@ -42,10 +42,8 @@ static void complain(struct reading *r, const struct origin *o, const char *form
 static void complain(struct reading *r, const struct origin *o, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = xvasprintf(format, args);
     va_end(args);
     if (o->at)
         diags_add(&r->diags, o->at->file, o->at->line, o->at->column, "include", "%s",

@@ -63,9 +63,7 @@ void table_cell(struct table *t, enum tint tint, const char *text)
 static void __attribute__((format(printf, 3, 0)))
 cell_va(struct table *t, enum tint tint, const char *format, va_list args)
 {
-    char *text = NULL;
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = xvasprintf(format, args);
     table_cell(t, tint, text);
     free(text);
 }

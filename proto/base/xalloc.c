@@ -30,14 +30,20 @@ char *xstrdup(const char *text)
     return must(strdup(text));
 }
 
+char *xvasprintf(const char *format, va_list args)
+{
+    char *text = NULL;
+
+    return must(vasprintf(&text, format, args) < 0 ? NULL : text);
+}
+
 char *xasprintf(const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
-    int n;
+    char *text;
 
     va_start(args, format);
-    n = vasprintf(&text, format, args);
+    text = xvasprintf(format, args);
     va_end(args);
-    return must(n < 0 ? NULL : text);
+    return text;
 }

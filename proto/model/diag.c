@@ -31,7 +31,7 @@ void diags_add(struct diags *d, const char *file, unsigned line, unsigned column
                const char *path, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
+    char *text;
 
     if (d->n >= DIAGS_MAX) {
         d->suppressed++;
@@ -42,16 +42,14 @@ void diags_add(struct diags *d, const char *file, unsigned line, unsigned column
         d->list = xrealloc(d->list, d->room * sizeof(*d->list));
     }
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0) {
-        text = NULL;
-    }
+    text = xvasprintf(format, args);
     va_end(args);
     d->list[d->n++] = (struct diag){
         .file = file ? xstrdup(file) : NULL,
         .line = line,
         .column = column,
         .path = xstrdup(path),
-        .text = text ? text : xstrdup("invalid"),
+        .text = text,
     };
 }
 

@@ -20,6 +20,29 @@ void schema_service_rules(struct check *, const struct node *in, const struct no
 struct node *schema_value(const struct field *, const struct node *x, char *why,
                           size_t size);
 
+/* Ends a check of a value: the reason goes into why[], and there is no value. */
+#define REFUSE(...)                                                                        \
+    do {                                                                                   \
+        snprintf(why, size, __VA_ARGS__);                                                  \
+        return NULL;                                                                       \
+    } while (0)
+
+/* "WHAT is not ALLOWED" in why[], with a text that is too long cut. NULL. */
+struct node *schema_refuse(const struct field *, const char *text, char *why, size_t size);
+
+/* The addresses among the values, out of texts. */
+struct node *schema_value_subnet(const struct field *, const char *text, char *why,
+                                 size_t size);
+struct node *schema_value_address(const struct field *, const char *text, char *why,
+                                  size_t size);
+struct node *schema_value_addr_port(const struct field *, const char *text, char *why,
+                                    size_t size);
+struct node *schema_value_mac(const struct field *, const char *text, char *why,
+                              size_t size);
+
+/* An unsigned decimal number without sign or leading zeros, up to `max`. */
+bool schema_parse_number(const char *text, int64_t max, int64_t *value);
+
 /* What is allowed, in words: "1280 to 9216". In buffer[]. */
 void schema_allowed(const struct field *, char *buffer, size_t size);
 

@@ -46,16 +46,12 @@ void text_spaces(struct text *t, size_t n)
 void text_printf(struct text *t, const char *format, ...)
 {
     va_list args;
-    char *line = NULL;
+    char *line;
 
     va_start(args, format);
-    if (vasprintf(&line, format, args) < 0) {
-        line = NULL;
-    }
+    line = xvasprintf(format, args);
     va_end(args);
-    if (line) {
-        text_add(t, line);
-    }
+    text_add(t, line);
     free(line);
 }
 
