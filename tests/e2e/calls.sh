@@ -54,10 +54,10 @@ has "not at that revision" '"status": 412' \
     "$(api alpha beta PATCH /v1/networks/lan1 -H 'If-Match: "1"' -d '{"mtu":1400}')"
 has "as YAML" '^name: lan1' "$(api alpha gamma GET /v1/networks/lan1 -H 'Accept: application/yaml')"
 has "methods are told" '^[Aa]llow: GET' "$(api alpha gamma POST /v1/status -D -)"
-many=$("$PYTHON" -c 'print("version: 1\nnetworks:")
+"$PYTHON" -c 'print("version: 1\nnetworks:")
 allow = ", ".join(f"uid:{n}" for n in range(60000, 60060))
-for i in range(200): print(f"  n{i}: {{ipv4: none, ipv6: none, allow: [{allow}]}}")')
-api beta gamma POST /v1/apply -H 'Content-Type: application/yaml' --data-binary "$many" >"$T/applied.json"
+for i in range(200): print(f"  n{i}: {{ipv4: none, ipv6: none, allow: [{allow}]}}")' >"$T/many.yaml"
+api beta gamma POST /v1/apply -H 'Content-Type: application/yaml' --data-binary "@$T/many.yaml" >"$T/applied.json"
 is "networks that were made" 200 "$(jq '[.steps[]] | length' "$T/applied.json")"
 api beta gamma GET /v1/networks >"$T/networks.json"
 is "networks listed there" 201 "$(jq '.items | length' "$T/networks.json")"
