@@ -10,13 +10,14 @@
 
 #define SETTLE      (20 * MTIME_MS) /* Lets the changes of a moment come together. */
 #define RETRY_AFTER (30 * MTIME_SEC)
-#define AT_ONCE     256u /* Blocks asked for in one go. */
+#define AT_ONCE     2048u /* Blocks asked for in one go, which is one transaction. */
 
 struct blocks {
     struct control *control;
     struct store_watch watch;
     struct loop_timer run;
-    unsigned asking;
+    bool asking;
+    bool again; /* Something changed meanwhile. */
 };
 
 struct wanted {
@@ -56,36 +57,6 @@ static bool wants_block(const struct control *control, const struct view_network
     if (here && control->id.founder)
         return false;
     return block == NULL || (here && runs_short(control, block));
-}
-
-static void answered(void *aux, struct change_result *result)
-{
-    struct blocks *blocks = aux;
-    struct control *control = blocks->control;
-
-    blocks->asking--;
-    if (result->status < 400)
-        return;
-    /* Nothing is lost yet: whoever needs an address is told when there is none. */
-    log_debug("no block of addresses: %s", result->err.why);
-    loop_timer_set(control->loop, &blocks->run, loop_now(control->loop) + RETRY_AFTER);
-}
-
-/* Each is a change of its own: a plan that is used up must not cost the others theirs. */
-static void ask(struct blocks *blocks, const struct wanted *wanted)
-{
-    struct control *control = blocks->control;
-    struct change *change = change_new(control_host(control), "daemon");
-    struct change_item *item =
-        change_add(change, CHANGE_BLOCK, "", wanted->network, wanted->host, NULL);
-    const struct view_block *have =
-        view_block(control->view, wanted->network, wanted->vlan, wanted->host);
-
-    item->vlan = wanted->vlan;
-    item->create_only = have == NULL;
-    item->if_revision = have != NULL ? have->revision : 0;
-    blocks->asking++;
-    change_submit(control, change, answered, blocks);
 }
 
 /* The blocks that are wanted; copies, since each change alters the view. */
@@ -129,21 +100,59 @@ static size_t gather_all(struct blocks *blocks, struct wanted *list, size_t room
     return n;
 }
 
+/* What is left wanting is asked for again in a while: nothing is lost yet, and whoever needs an
+ * address is told when there is none. */
+static void answered(void *aux, struct change_result *result)
+{
+    struct blocks *blocks = aux;
+    struct control *control = blocks->control;
+    struct wanted *left = xcalloc(1, sizeof(*left));
+
+    blocks->asking = false;
+    if (result->status >= 400)
+        log_debug("no blocks of addresses: %s", result->err.why);
+    if (blocks->again)
+        blocks_kick(blocks);
+    else if (blocks->run.index == 0 && gather_all(blocks, left, 1) > 0)
+        loop_timer_set(control->loop, &blocks->run, loop_now(control->loop) + RETRY_AFTER);
+    free(left);
+}
+
+static void add(struct control *control, struct change *change, const struct wanted *wanted)
+{
+    struct change_item *item =
+        change_add(change, CHANGE_BLOCK, "", wanted->network, wanted->host, NULL);
+    const struct view_block *have =
+        view_block(control->view, wanted->network, wanted->vlan, wanted->host);
+
+    item->vlan = wanted->vlan;
+    item->create_only = have == NULL;
+    item->if_revision = have != NULL ? have->revision : 0;
+    item->optional = true;
+}
+
 static void run(struct loop_timer *timer, mtime_t now)
 {
     struct blocks *blocks = list_entry(timer, struct blocks, run);
     struct control *control = blocks->control;
+    struct change *change;
     struct wanted *list;
     size_t n;
 
     (void)now;
-    if (blocks->asking > 0 || control->id.self.host == 0 ||
+    blocks->again = blocks->asking;
+    if (blocks->asking || control->id.self.host == 0 ||
         (control_follows(control) && !control->member_ops->founder_reachable(control)))
         return;
     list = xcalloc(AT_ONCE, sizeof(*list));
     n = gather_all(blocks, list, AT_ONCE);
-    for (size_t i = 0; i < n; i++)
-        ask(blocks, &list[i]);
+    if (n > 0) {
+        change = change_new(control_host(control), "daemon");
+        for (size_t i = 0; i < n; i++)
+            add(control, change, &list[i]);
+        blocks->asking = true;
+        change_submit(control, change, answered, blocks);
+    }
     free(list);
 }
 

@@ -49,6 +49,7 @@ struct change_item {
     bool update_only;     /* PUT: refused if it does not exist. */
     uint64_t if_revision; /* 0 = any */
     uint16_t vlan;        /* BLOCK */
+    bool optional;        /* BLOCK: a plan that is used up costs the other items nothing. */
     bool restart;         /* PATCH of a service: it is to be started anew. */
     bool held; /* PUT of an endpoint: a program takes it over on the change's host. */
 

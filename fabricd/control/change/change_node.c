@@ -22,6 +22,7 @@ static const struct {
     {"create_only", offsetof(struct change_item, create_only)},
     {"update_only", offsetof(struct change_item, update_only)},
     {"held", offsetof(struct change_item, held)},
+    {"optional", offsetof(struct change_item, optional)},
     {"restart", offsetof(struct change_item, restart)},
 };
 

@@ -364,7 +364,10 @@ static int execute_block(struct work *work, const struct change_item *item)
 {
     const struct view_network *net = work_network(work, item->network);
     const struct view_block *block;
+    int r;
 
+    if ((net == NULL || net->scope != STORE_FABRIC) && item->optional)
+        return 0;
     if (net == NULL || net->scope != STORE_FABRIC) {
         change_fail(work->result, 404, "there is no network %s", item->network);
         return -ENOENT;
@@ -380,7 +383,12 @@ static int execute_block(struct work *work, const struct change_item *item)
     if (block != NULL && (item->create_only ||
                           (item->if_revision != 0 && item->if_revision != block->revision)))
         return 0;
-    return take_block(work, net, item->vlan, item->name);
+    r = take_block(work, net, item->vlan, item->name);
+    if (r != -ENOSPC || !item->optional)
+        return r;
+    work->result->status = 200;
+    work->result->err = (struct err){.why = ""};
+    return 0;
 }
 
 int execute_item(struct work *work, const struct change_item *item)

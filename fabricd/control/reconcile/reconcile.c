@@ -359,10 +359,14 @@ static void retry(struct loop_timer *timer, mtime_t now)
 static void changed(struct store_watch *watch, uint64_t revision,
                     const struct store_object *changes, size_t n)
 {
+    bool any = false;
+
     (void)revision;
-    (void)changes;
-    (void)n;
-    reconcile_kick(list_entry(watch, struct reconcile, watch));
+    /* Nothing of the data path follows from blocks of addresses, nor from how far a follower is. */
+    for (size_t i = 0; i < n && !any; i++)
+        any = strcmp(changes[i].kind, "block") != 0 && strcmp(changes[i].kind, "sync") != 0;
+    if (any)
+        reconcile_kick(list_entry(watch, struct reconcile, watch));
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
