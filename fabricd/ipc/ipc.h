@@ -39,6 +39,7 @@
  * under way when a limit is reached may still go through. */
 #define IPC_PORTS_MAX      4096u
 #define IPC_PORTS_PER_USER 256u
+#define IPC_SERVICES_MAX   1000u /* Services that one host keeps. */
 
 enum ipc_type {
     /* State, in the order of a replay. Each is followed by its body's struct. */

@@ -51,7 +51,8 @@ struct parent {
     uint32_t next_listen;
     uint32_t group;
     struct list keepers; /* Of services: service.c. */
-    uint64_t files;      /* The limit of open files that this process was started with. */
+    unsigned n_keepers;
+    uint64_t files; /* The limit of open files that this process was started with. */
 };
 
 /* --- parent.c ---------------------------------------------------------------------------- */

@@ -43,6 +43,7 @@ static void forget(struct keeper *k)
 {
     loop_remove(k->parent->loop, &k->watch);
     list_remove(&k->link);
+    k->parent->n_keepers--;
     vault_delete(k->parent->vault, IPC_SERVICE, k->service.id, true);
     free(k);
 }
@@ -135,6 +136,7 @@ static int watch(struct parent *p, const struct ipc_service *service, bool forke
         return r;
     }
     list_append(&p->keepers, &k->link);
+    p->n_keepers++;
     return 0;
 }
 
@@ -333,7 +335,10 @@ void service_start(struct parent *p, const struct ipc_message *msg)
 
     if (p->stopping)
         return;
-    if (!have)
+    if (!have && p->n_keepers >= IPC_SERVICES_MAX)
+        refusal.code = err_set(&err, -ENOSPC, "this host keeps %u services, and no more",
+                               p->n_keepers);
+    else if (!have)
         refusal.code = start(p, asked, &service, &err);
     if (refusal.code < 0) {
         memcpy(refusal.why, err.why, sizeof refusal.why);

@@ -26,7 +26,7 @@ for file in /etc/subuid /etc/subgid; do
 done
 # The user may not even see the folder that all this lies in.
 mkdir -m 0755 "$T/bin"
-cp "$FABRICD" "$IOTHCTL" "$T/bin/"
+cp "$FABRICD" "$IOTHCTL" "$E2E_BUILD/keeper/ioth-keeper" "$T/bin/"
 chmod 0755 "$T" "$T/bin/"*
 mkdir -m 0700 "$T/run" "$T/state"
 chown 65534:65534 "$T/run" "$T/state"
@@ -51,6 +51,16 @@ is "exec: no capabilities" 1 "$(me exec lan1/node -- grep -c 'CapEff:.0000000000
 has "exec: names" '^10\.' "$(me exec lan1/node -- dig +short node)"
 is "exec: nothing of ours is open" 0 \
     "$(me exec lan1/node -- sh -c 'ls -l /proc/self/fd | grep -c socket: || true')"
+
+# A service, as that user, with a limit where this user may set one.
+status 0 me service create web --net lan1 --check-tcp 80 -- "$PYTHON" -m http.server 80
+up() { [ "$(me service show web -o json | jq -r .status.state)" = running ]; }
+wait_for 10 up
+is "service: the same user" 65534 "$(me exec lan1/web -- id -u)"
+has "service: names" '^10\.' "$(me exec lan1/web -- dig +short node)"
+status 1 on alpha "${mine[@]:0:9}" "$T/bin/fabricd" --services root --run-dir "$T/run/x" --state-dir "$T/state/x"
+has "as another user" "only root's fabricd" "$ERR"
+status 0 me service rm web
 
 is "root inside, with --root" "0 65536" \
     "$(me run --net lan1 --root -- sh -c 'echo $(id -u) $(sed -n "2s/.* //p" /proc/self/uid_map)')"

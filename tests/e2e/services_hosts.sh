@@ -109,6 +109,19 @@ wait_for 10 state alpha front waiting
 ctl alpha service start disk
 wait_for 10 state alpha front running
 
+# --- another host ---------------------------------------------------------------------------------
+# Without being migrated it simply ends there and starts here, with its name and addresses.
+ctl alpha service create rover --net lan1 --host alpha -- sleep 1000 >/dev/null
+wait_for 10 state beta rover running
+address=$(field alpha rover '.addresses[0]')
+ctl alpha service set rover host=beta
+on_beta() {
+    state beta rover running && ctl beta endpoint ls | grep -q '^lan1/rover .* beta .* up$'
+}
+wait_for 15 on_beta
+is "its address" "$address" "$(field beta rover '.addresses[0]')"
+ctl alpha service rm rover
+
 # --- the file ----------------------------------------------------------------------------------------
 ctl beta export >"$T/fabric.yaml"
 ctl alpha diff -f "$T/fabric.yaml"

@@ -13,6 +13,7 @@
 
 #include "fabricd/control/change/apply.h"
 #include "fabricd/control/change/work.h"
+#include "fabricd/control/services/services.h"
 #include "proto/base/xalloc.h"
 
 struct submission {
@@ -316,6 +317,7 @@ void change_submit(struct control *control, struct change *change, change_done_f
         change_execute(control, change, done, aux);
         return;
     }
+    services_note_asked(control, change, &done, &aux);
     if (submit_split(control, change, done, aux))
         return;
     if (control->in_flight.next == NULL)

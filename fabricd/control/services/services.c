@@ -101,11 +101,6 @@ static bool waits(struct service *service, const struct view_service *wanted,
     return false;
 }
 
-static bool is_foreign(const struct control *control, const struct view_service *wanted)
-{
-    return strcmp(node_get_text(wanted->body, "_from", ""), control_host(control)) != 0;
-}
-
 /* Whether the service is to have a keeper now; else service->why says why not. */
 static bool may_run(struct service *service, const struct view_service *wanted)
 {
@@ -115,7 +110,7 @@ static bool may_run(struct service *service, const struct view_service *wanted)
     service->waits = false;
     if (!node_get_bool(wanted->body, "run", true))
         return false;
-    if (is_foreign(services->control, wanted) && services->foreign == (uid_t)-1) {
+    if (!services_asked_here(services->control, wanted) && services->foreign == (uid_t)-1) {
         snprintf(service->why, sizeof(service->why),
                  "another host asks for it, and fabricd runs here without --services USER");
         return false;
@@ -154,7 +149,8 @@ static void started(void *aux, struct ipc_message *reply)
 static void start_keeper(struct service *service, const struct view_service *wanted)
 {
     struct services *services = service->services;
-    struct ipc_start_service ask = {.foreign = is_foreign(services->control, wanted)};
+    struct ipc_start_service ask = {.foreign =
+                                        !services_asked_here(services->control, wanted)};
 
     if (service->asked)
         return;
@@ -274,6 +270,18 @@ static bool is_for_here(const struct control *control, const struct view_service
            migrate_role(control, wanted->name) == MIGRATE_READY;
 }
 
+/* It is not this host's any more, or not at all. */
+static void forget(struct service *service)
+{
+    struct control *control = service->services->control;
+    char name[VIEW_NAME_SIZE];
+
+    memcpy(name, service->name, sizeof(name));
+    free_service(service);
+    if (view_service(control->view, name) == NULL)
+        services_forget_asked(control, name);
+}
+
 static void run(struct loop_timer *timer, mtime_t now)
 {
     struct services *services = list_entry(timer, struct services, run);
@@ -299,7 +307,7 @@ static void run(struct loop_timer *timer, mtime_t now)
         if (service->has_keeper)
             end_keeper(service);
         else if (!service->asked)
-            free_service(service);
+            forget(service);
     }
 }
 

@@ -40,6 +40,14 @@ bool services_is_keeper(const struct control *, const struct fd_peer *, const ch
 /* Whether the user is the one of --services: its keepers look up names. */
 bool services_is_user(const struct control *, uid_t uid);
 
+/*
+ * Whether this host's own users asked for the service as it is (asked.c); and a change on its way
+ * that may ask for some: its end is noted, so `then` and `aux` become others.
+ */
+bool services_asked_here(const struct control *, const struct view_service *);
+void services_note_asked(struct control *, const struct change *, change_done_fn **then,
+                         void **aux);
+
 /* The state of a service on whatever host: one of "running", "starting", "backoff", "stopping",
  * "stopped", "failed", "unhealthy", "waiting", "refused", "unknown". */
 const char *services_state(const struct control *, const struct view_service *);

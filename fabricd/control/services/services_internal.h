@@ -67,6 +67,11 @@ void service_changed(struct service *, const char *was);
 bool services_state_message(struct service *, struct node *message);
 void services_state_free(struct services *);
 
+/* --- asked.c ------------------------------------------------------------------------------- */
+
+/* The service is no more. */
+void services_forget_asked(struct control *, const char *name);
+
 /* --- keepers.c: the connections ------------------------------------------------------------- */
 
 int keepers_open(struct services *, int sock) __attribute__((warn_unused_result));
