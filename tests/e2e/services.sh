@@ -232,7 +232,8 @@ wait "${E2E_DAEMON[alpha]}" 2>/dev/null || true
 e2e_start alpha
 wait_for 10 same "$before"
 # All at once: the next daemon finds the service where it was.
-kill -9 $(e2e_daemon_pids alpha) 2>/dev/null || true
+mapfile -t pids < <(e2e_daemon_pids alpha)
+kill -9 "${pids[@]}"
 wait "${E2E_DAEMON[alpha]}" 2>/dev/null || true
 e2e_start alpha
 wait_for 10 same "$before"
