@@ -270,6 +270,7 @@ const struct command commands[] = {
 
     {"status", NULL, 0, 0, 0, "", status_options, cmd_status, "Show host, fabric, links and what is wrong", NULL},
     {"events", NULL, 0, 0, 0, "", NULL, cmd_events, "Show what happens, until interrupted", NULL},
+    {"doctor", NULL, 0, 0, 0, "", NULL, cmd_doctor, "Say what is wrong on this host, and the command that mends it", NULL},
     {"topology", NULL, 0, 0, 0, "", topology_options, cmd_topology, "Draw the fabric", NULL},
     {"capture", NULL, COMMAND_HERE, 1, ANY, "NET|NET/PORT [FILTER]", capture_options, cmd_capture, "Show or record the frames of a network or port", NULL},
 
@@ -299,6 +300,5 @@ const struct command commands[] = {
     LATER("store", "moving, saving and restoring the store is not built yet"),
     LATER("import", "import is not built yet"),
     LATER("console", "the console of a network's switch is not built yet; iothctl port ls shows its ports"),
-    LATER("doctor", "doctor is not built yet; iothctl status shows what is wrong"),
     END
 };

@@ -50,6 +50,7 @@ int cmd_history(struct ctl *, const struct args *);
 int cmd_rollback(struct ctl *, const struct args *);
 int apply_accept(struct ctl *); /* apply --accept */
 
+int cmd_doctor(struct ctl *, const struct args *);
 int cmd_status(struct ctl *, const struct args *);
 int cmd_events(struct ctl *, const struct args *);
 int cmd_topology(struct ctl *, const struct args *);

@@ -488,13 +488,13 @@ static int open_api_tcp(struct parent *p, struct err *err)
 
 int request_open_own(struct parent *p, struct err *err)
 {
-    int r = open_own(p, LISTEN_API, IPC_LISTEN_API, SOCK_STREAM, "api.sock", err);
+    int r = p->config->start.api.port ? open_api_tcp(p, err) : 0; /* May be refused. */
 
+    if (!r)
+        r = open_own(p, LISTEN_API, IPC_LISTEN_API, SOCK_STREAM, "api.sock", err);
     if (!r)
         r = open_own(p, LISTEN_PLUG, IPC_LISTEN_PLUG, SOCK_SEQPACKET, "plug.sock", err);
     if (!r)
         r = open_own(p, LISTEN_KEEP, IPC_LISTEN_KEEP, SOCK_SEQPACKET, "keep.sock", err);
-    if (!r && p->config->start.api.port)
-        r = open_api_tcp(p, err);
     return r;
 }

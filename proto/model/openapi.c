@@ -322,7 +322,8 @@ static struct node *problem_schema(void)
  * that of schema_json_schema(). */
 static struct node *file_schema(void)
 {
-    struct node *x = doc_either(doc_typed("object"), doc_typed("array"));
+    struct node *list = doc_with(doc_typed("array"), "items", doc_typed("object"));
+    struct node *x = doc_either(doc_typed("object"), list);
 
     node_set_text(x, "description",
                   "A fabric file, or an object or a list of objects with their kind");

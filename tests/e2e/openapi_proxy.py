@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """openapi_proxy.py PLACE DAEMON LOG: stands at the socket PLACE between clients and the daemon at the socket
 DAEMON, hands every byte on as it is and with the client's own rights, and holds what was said against the
-daemon's own OpenAPI document. Each exchange adds a line to LOG: "ok METHOD PATH STATUS", or "BAD …: why".
+daemon's own OpenAPI document, which it leaves as LOG.document. Each exchange adds a line to LOG: "ok METHOD PATH STATUS", or "BAD …: why".
 
 What must hold: of every answer, that its status, media type and body are described; of every request that was
 carried out (2xx), that path, method, parameters and body are. Requests that were refused may be wrong: that is
@@ -262,7 +262,10 @@ def fetch():
 
 def main():
     log = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    document = Document(fetch())
+    text = fetch()
+    with open(LOG + ".document", "wb") as f:
+        f.write(text)
+    document = Document(text)
     place = socket.socket(socket.AF_UNIX)
     place.bind(PLACE)
     os.chmod(PLACE, 0o666)

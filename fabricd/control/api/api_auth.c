@@ -86,7 +86,7 @@ bool api_still_admitted(const struct api_request *rq)
     return !rq->remote || tokens_alive(rq->control->store, rq->token, wall_now());
 }
 
-static enum scope scope_of(const struct route *route)
+enum scope api_scope_of(const struct route *route)
 {
     if (route->who == API_ADMIN || route->who == API_OWN)
         return SCOPE_ADMIN;
@@ -95,7 +95,7 @@ static enum scope scope_of(const struct route *route)
 
 bool api_permit(struct api_request *rq, const struct route *route)
 {
-    enum scope needed = scope_of(route);
+    enum scope needed = api_scope_of(route);
 
     if (route->who == API_OWN && rq->from_host[0] != '\0')
         api_problem(rq, 403, "that is done on host %s itself", control_host(rq->control));

@@ -116,6 +116,19 @@ static const struct route *find_route(const struct api_request *rq, const char *
     return NULL;
 }
 
+const struct route *api_route_of(const char *method, const char *path)
+{
+    struct api_request probe = {.path = xstrdup(path)};
+    const struct route *route = NULL;
+    unsigned mask;
+
+    if (split_path(&probe))
+        route = find_route(&probe, method, &mask);
+    free(probe.pieces);
+    free(probe.path);
+    return route;
+}
+
 static void handle(struct api_request *rq, const struct route *route)
 {
     const struct kind *kind = rq->n_parts > 1 ? schema_kind(rq->parts[1]) : NULL;

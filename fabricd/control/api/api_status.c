@@ -159,12 +159,3 @@ void api_stop(struct api_request *rq)
     api_answer_node(rq, 202, answer);
     chan_send(&rq->control->parent, IPC_STOP, NULL, NULL, 0);
 }
-
-void api_openapi(struct api_request *rq)
-{
-    struct node *document = schema_openapi(IOTH_VERSION_TEXT);
-
-    free(rq->accept); /* Always JSON: the path says so. */
-    rq->accept = NULL;
-    api_answer_node(rq, 200, document);
-}

@@ -38,7 +38,7 @@ const struct route routes[] = {
     {"POST", "/v1/services/*/restart", api_service_restart, API_FULL, "Starts a service anew", NULL},
     {"POST", "/v1/services/*/migrate", api_service_migrate, API_FULL,
      "Moves a service to another host, and answers when it is there", NULL},
-    {"GET", "/v1/services/*/state", api_service_state, API_FULL,
+    {"GET", "/v1/services/*/state", api_service_state, API_ADMIN,
      "For the host that a service moves to: what is in its state folders", NULL},
     {"GET", "/v1/services/*/here", api_service_here, API_FULL,
      "What the host that is asked has of a service", NULL},

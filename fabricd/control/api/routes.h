@@ -66,12 +66,18 @@ void api_leave(struct api_request *);
 void api_status(struct api_request *);
 void api_macs(struct api_request *);
 void api_stop(struct api_request *);
-void api_openapi(struct api_request *);
+
+/* api_route.c: the row for a path, whose parts may be {in braces}; NULL = none. */
+const struct route *api_route_of(const char *method, const char *path);
 
 /* api_auth.c: who asks, and whether he may. False: answered. */
 bool api_admit(struct api_request *);
 bool api_still_admitted(const struct api_request *); /* Of an answer that goes on. */
+enum scope api_scope_of(const struct route *);       /* What a token needs. */
 bool api_permit(struct api_request *, const struct route *);
+
+/* api_openapi.c */
+void api_openapi(struct api_request *);
 
 /* api_tokens.c */
 void api_tokens(struct api_request *);

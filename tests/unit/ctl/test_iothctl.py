@@ -106,7 +106,7 @@ class Usage(Base):
     def test_refused_by_name(self):
         for line in (["router", "ls"], ["store", "show"],
                      ["import", "netplan", "f"],
-                     ["host", "revoke", "b"], ["doctor"],
+                     ["host", "revoke", "b"],
                      ["link", "set", "b", "--delay", "10ms"],
                      ["net", "create", "x", "--forwarding", "mesh"]):
             with self.subTest(line):
