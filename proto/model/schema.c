@@ -278,7 +278,7 @@ static bool check_key(struct check *c, const struct field *f, const struct node 
                               ? strtoll(key, NULL, 10)
                               : -1;
 
-        ok = value >= f->min && value <= f->max && *key != '0';
+        ok = value >= f->min && value <= f->max && (*key != '0' || size == 1);
         schema_allowed(&number, allowed, sizeof(allowed));
     } else {
         number.type = FIELD_NAME;

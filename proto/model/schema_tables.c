@@ -104,14 +104,21 @@ static const struct field stp_port_fields[] = {
     NONE
 };
 
+static const struct field weight_fields[] = {
+    {.name = "weight", .type = FIELD_INT, .min = 1, .max = 100, .otherwise = "1",
+     .help = "Its part of what is left, against those of the others"},
+    NONE
+};
+
 static const struct field qos_fields[] = {
     {.name = "trust", .type = FIELD_ENUM, .words = "pcp|dscp|none", .otherwise = "pcp",
      .help = "What tells the priority of a frame: its tag, its DSCP, or nothing but the port"},
     {.name = "priority", .type = FIELD_INT, .min = 0, .max = 7,
      .help = "Priority of frames that tell none"},
-    {.name = "weights", .type = FIELD_INT, .flags = FIELD_LIST, .min = 0, .max = 100, .most = 8,
-     .help = "Weights of the queues towards the port, of the priorities 0 to 7; those with 0 are "
-             "served first, the highest before the others. Queues form where there is a rate"},
+    {.name = "weights", .type = FIELD_MAP_OF, .key = FIELD_INT, .min = 0, .max = 7, .most = 8,
+     .fields = weight_fields, .shorthand = "weight",
+     .help = "Weights of the queues towards the port, by priority; those without one are served "
+             "first, the highest before the others. Queues form where there is a rate"},
     {.name = "police", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
      .help = "Most that is let in from the port; what is over it is dropped"},
     NONE

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * switch_alone [-r FOLDER] [TAP…]: the switch process without the rest of the daemon, with these
- * TAPs as the ports of one network. With -r it serves FOLDER/plug.sock: every client there gets
+ * switch_alone [-r FOLDER] [-t VLAN] [TAP…]: the switch process without the rest of the daemon, with
+ * these TAPs as the ports of one network; with -t they are trunks of that VLAN. With -r it serves FOLDER/plug.sock: every client there gets
  * a ring on the network. Ends when its standard input does, and on SIGTERM.
  */
 #include <err.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -33,12 +34,27 @@ static uint32_t next_id(void)
     return id += 2;
 }
 
+static uint16_t trunk; /* 0 = transparent ports. */
+
+/* The same network, which declares the VLAN now. */
+static void declare(const struct testparent *t)
+{
+    struct ipc_net net = {.id = NET_ID, .mtu = 9216, .vlan_aware = 1};
+
+    snprintf(net.name, sizeof net.name, "bench");
+    swport_vlan_add(net.vlans, trunk);
+    testparent_send(t, IPC_NET, &net, NULL, 0);
+}
+
 static void add_tap(const struct testparent *t, const char *name)
 {
     struct ipc_port port = {.id = next_id(), .kind = IPC_PORT_TAP, .net = NET_ID};
     int fd = testparent_open_tap(name);
 
     snprintf(port.name, sizeof port.name, "%s", name);
+    port.set.tagged = trunk != 0;
+    if (trunk)
+        swport_vlan_add(port.set.trunk, trunk);
     testparent_send(t, IPC_PORT, &port, &fd, 1);
     close(fd);
 }
@@ -96,6 +112,11 @@ int main(int argc, char **argv)
     if (argc > 2 && strcmp(argv[1], "-r") == 0) {
         polled[1].fd = listen_at(argv[2]);
         i = 3;
+    }
+    if (argc > i + 1 && strcmp(argv[i], "-t") == 0) {
+        trunk = (uint16_t)strtoul(argv[i + 1], NULL, 10);
+        declare(&t);
+        i += 2;
     }
     for (; i < argc; i++)
         add_tap(&t, argv[i]);

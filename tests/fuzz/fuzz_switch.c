@@ -172,6 +172,8 @@ static bool read_frame(struct cur *c, struct frame *f, uint8_t **memory)
     uint32_t size;
     uint16_t tci;
 
+    *memory = NULL;
+    f->size = 0;
     ingress = cur_u8(c);
     if (ingress >= OPERATION)
         return operate(c);
@@ -200,7 +202,7 @@ static void feed(struct cur *c)
     uint8_t *memory;
     mtime_t now = 0;
 
-    while (memory = NULL, f.size = 0, read_frame(c, &f, &memory)) {
+    while (read_frame(c, &f, &memory)) {
         struct swport *in = &ports[ingress % N_PORTS].sw;
         struct swport *blocked;
 

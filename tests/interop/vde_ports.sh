@@ -74,6 +74,17 @@ done
 allow_log 'the (switch|control) process .*'
 allow_log 'fabricd-(switch|control) ended \(signal 9\).*'
 
+# --- a trunk: tags reach the client, and come from it --------------------------------------------------
+status 0 ctl alpha port add office probe --tap probe --access 20
+ip -n alpha link set probe up
+status 0 ctl alpha port set office/desk access= 'trunk=[10, 20]' native=10
+printf '%s\n' 'desk0 20p5 ff:ff:ff:ff:ff:ff | probe=0' 'probe 0 ff:ff:ff:ff:ff:ff | desk0=20' \
+    'probe p3 ff:ff:ff:ff:ff:ff | desk0=20p3' 'desk0 0 ff:ff:ff:ff:ff:ff | probe=-' >"$T/cases"
+status 0 on alpha "$PYTHON" "$E2E_ROOT/tests/e2e/vlan_frames.py" cases "$T/cases"
+reaches "$web.10" >/dev/null # By the native VLAN.
+status 0 ctl alpha port set office/desk access=20 trunk= native=
+wait_for 5 reaches "$lab.10"
+
 # --- it goes, and the next one comes ----------------------------------------------------------------
 e2e_end first
 wait_for 5 port_is .status.state down

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A declared port into what its port of the switch is set to. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fabricd/control/reconcile/reconcile.h"
@@ -61,10 +62,13 @@ static void set_qos(const struct node *qos, struct swport_settings *out)
                                               : SWPORT_TRUST_PCP;
     out->priority = (uint8_t)node_get_int(qos, "priority", 0);
     out->police = limit_of(qos, "police");
-    for (size_t i = 0; weights != NULL && weights->kind == NODE_LIST && i < weights->n &&
-                       i < SWPORT_PRIORITIES;
-         i++)
-        out->weights[i] = (uint8_t)weights->child[i]->integer;
+    for (size_t i = 0; weights != NULL && weights->kind == NODE_MAP && i < weights->n;
+         i++) {
+        unsigned long priority = strtoul(weights->key[i], NULL, 10);
+
+        if (priority < SWPORT_PRIORITIES)
+            out->weights[priority] = (uint8_t)node_get_int(weights->child[i], "weight", 0);
+    }
 }
 
 void wanted_settings(const struct node *port, struct swport_settings *out)
