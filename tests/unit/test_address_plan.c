@@ -93,6 +93,13 @@ static void test_pick4(void **state)
     assert_addr(&out, "10.127.255.0/24");
     add_net(&used, "c", "10.64.0.0/10");
     assert_int_equal(plan_pick4(&used, false, &out), -ENOSPC);
+    /* What is given back is found again. */
+    subnets_drop(&used, "c");
+    assert_int_equal(plan_pick4(&used, false, &out), 0);
+    assert_addr(&out, "10.64.1.0/24");
+    subnets_drop(&used, "a");
+    assert_int_equal(plan_pick4(&used, false, &out), 0);
+    assert_addr(&out, "10.64.0.0/24");
     subnets_clear(&used);
 }
 

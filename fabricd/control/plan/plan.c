@@ -10,14 +10,29 @@
 #define POOL_NETS (1u << 14)  /* of /24 */
 #define BLOCK_MAX 256u
 
-int plan_pick4(const struct subnets *used, bool from_top, struct addr *out)
+/* How many of the pool's subnets, from that end of it, need not be looked at. */
+static uint32_t passed_of(const struct subnets *used, bool from_top)
 {
-    for (uint32_t i = 0; i < POOL_NETS; i++) {
+    uint32_t last = POOL + (POOL_NETS << 8) - 1;
+
+    if (from_top)
+        return ~used->above < last ? (last - ~used->above) >> 8 : 0;
+    return used->below > POOL ? (used->below - POOL) >> 8 : 0;
+}
+
+int plan_pick4(struct subnets *used, bool from_top, struct addr *out)
+{
+    for (uint32_t i = passed_of(used, from_top); i < POOL_NETS; i++) {
         uint32_t index = from_top ? POOL_NETS - 1 - i : i;
-        struct addr net = addr_from_v4(POOL + (index << 8), 24);
+        uint32_t first = POOL + (index << 8);
+        struct addr net = addr_from_v4(first, 24);
 
         if (subnets_overlap(used, &net) == NULL) {
             *out = net;
+            if (from_top)
+                used->above = ~(first | 255);
+            else
+                used->below = first;
             return 0;
         }
     }

@@ -20,7 +20,7 @@
 
 /* A /24 out of 10.64.0.0/10 that overlaps none of `used`: the lowest, or with from_top the
  * highest. Returns 0 or -ENOSPC. */
-int plan_pick4(const struct subnets *used, bool from_top, struct addr *out)
+int plan_pick4(struct subnets *used, bool from_top, struct addr *out)
     __attribute__((warn_unused_result));
 
 /* A ULA /64 [RFC 4193]: fd, 40 bits from the fabric's id, 16 bits from network and VLAN, moved on

@@ -67,6 +67,18 @@ void subnets_add(struct subnets *s, const char *owner, const struct addr *net)
     ++*length_of(s, net);
 }
 
+static void set_free(struct subnets *s, const struct addr *net)
+{
+    uint32_t first, last;
+
+    if (net->family != 4)
+        return;
+    first = addr_to_v4(net);
+    last = net->prefix < 32 ? first | (UINT32_MAX >> net->prefix) : first;
+    s->below = s->below < first ? s->below : first;
+    s->above = s->above < ~last ? s->above : ~last;
+}
+
 void subnets_drop(struct subnets *s, const char *owner)
 {
     size_t kept = 0;
@@ -74,6 +86,7 @@ void subnets_drop(struct subnets *s, const char *owner)
     for (size_t i = 0; i < s->n; i++) {
         if (strcmp(s->list[i].owner, owner) == 0) {
             --*length_of(s, &s->list[i].net);
+            set_free(s, &s->list[i].net);
             continue;
         }
         if (kept != i)

@@ -20,6 +20,9 @@ struct subnets {
     struct subnet *list;
     size_t n, room;
     unsigned lengths[2][129]; /* How many there are of each, of IPv4 and of IPv6. */
+    /* plan_pick4()'s: below the one address, and above the complement of the other, nothing of the
+     * pool is known to be free; what is dropped there moves them back. */
+    uint32_t below, above;
 };
 
 void subnets_free(struct subnets *); /* Of the heap; NULL is fine. */
