@@ -61,7 +61,7 @@ IOTH_API struct ioth *ioth_newstack(const char *stack, const char *vnl);
 IOTH_API struct ioth *ioth_newstackl(const char *stack, const char *vnl, ...);
 IOTH_API struct ioth *ioth_newstackv(const char *stack, const char *vnlv[]);
 
-/* Deletes a stack; connections that are still closing are reset. EINVAL: NULL; EBUSY: sockets of it are
+/* Deletes a stack; connections that are still closing have up to a second for it. EINVAL: NULL; EBUSY: sockets of it are
  * open. */
 IOTH_API int ioth_delstack(struct ioth *stack);
 

@@ -32,7 +32,11 @@ static const struct drive_ops above = {
     .reap = table_reap,
 };
 
+#define LINGER      (1 * MTIME_SEC) /* At most, for connections that are closing. */
+#define LINGER_LOOK (2 * MTIME_MS)
+
 static struct err why; /* Why newstack failed. */
+static bool running;
 
 static int failed(int r)
 {
@@ -278,7 +282,38 @@ void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_fu
         return NULL;
     }
     fill_in(f);
+    running = true;
     return &why; /* Nothing is to be found there: a copy knows its stack. */
+}
+
+/* Is the end of a connection under way that its peer has not heard of? */
+static bool is_closing(void)
+{
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        if (pcb->state == FIN_WAIT_1 || pcb->state == CLOSING || pcb->state == LAST_ACK)
+            return true;
+    }
+    return false;
+}
+
+/* What a kernel does for a process that is gone: what was sent arrives, if the peer is quick. */
+static void linger(void)
+{
+    struct list nobody;
+    mtime_t end = mtime_now() + LINGER;
+
+    list_init(&nobody);
+    drive_enter();
+    while (is_closing() && mtime_now() < end)
+        (void)!drive_wait(&nobody, mtime_min(mtime_now() + LINGER_LOOK, end));
+    drive_leave();
+}
+
+/* A program that ends without deleting its stacks. */
+__attribute__((destructor)) static void at_exit(void)
+{
+    if (running)
+        linger();
 }
 
 int ioth_lwip_delstack(void *data)
@@ -288,6 +323,8 @@ int ioth_lwip_delstack(void *data)
         errno = EBUSY;
         return -1;
     }
+    linger();
+    running = false;
     drive_stop();
     end_stack();
     return 0;

@@ -16,7 +16,7 @@
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
 
-#include "libioth/stack/port.h"
+#include "libioth/port/port.h"
 #include "proto/base/list.h"
 
 #define IFACE_MAX 64u /* Of one stack. */

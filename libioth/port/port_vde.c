@@ -13,7 +13,7 @@
 #include <libvdeplug.h>
 #include <sodium.h>
 
-#include "libioth/stack/port.h"
+#include "libioth/port/port.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/segment.h"
 #include "proto/wire/vnet.h"

@@ -20,7 +20,7 @@
 
 #include "libioth/plug/locate.h"
 #include "libioth/plug/plug.h"
-#include "libioth/stack/port.h"
+#include "libioth/port/port.h"
 #include "proto/wire/mac.h"
 
 #define TEXT_SIZE 256
@@ -219,7 +219,15 @@ static int parse_network(struct plug_request *q, char *net, struct err *err)
     return copy_name(q->network, net, err);
 }
 
-static int parse(const char *where, struct plug_request *q, struct err *err)
+/* A locally administered one at random, for a port that is no endpoint. */
+static void make_mac(uint8_t mac[6])
+{
+    if (sodium_init() >= 0)
+        randombytes_buf(mac, 6);
+    mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
+}
+
+int port_ring_parse(const char *where, struct plug_request *q, struct err *err)
 {
     char text[TEXT_SIZE], *net = text, *options, *option, *save = NULL;
     size_t size = strlen(where);
@@ -239,15 +247,9 @@ static int parse(const char *where, struct plug_request *q, struct err *err)
         r = parse_option(q, option, err);
     if (r == 0 && q->n_addrs && !(q->flags & PLUG_ENDPOINT))
         return err_set(err, -EINVAL, "ip needs a name");
+    if (r == 0 && !(q->flags & PLUG_ENDPOINT) && mac_is_zero(q->mac))
+        make_mac(q->mac);
     return r;
-}
-
-/* A locally administered one at random, for a port that is no endpoint. */
-static void make_mac(uint8_t mac[6])
-{
-    if (sodium_init() >= 0)
-        randombytes_buf(mac, 6);
-    mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
 }
 
 static void adopt(struct port *port, const struct plug_reply *reply)
@@ -266,10 +268,8 @@ int port_ring_open(const char *where, struct port **out, struct err *err)
     struct plug_reply reply;
     struct ring_port *p;
     struct locate at;
-    int r = parse(where, &q, err);
+    int r = port_ring_parse(where, &q, err);
 
-    if (r == 0 && !(q.flags & PLUG_ENDPOINT) && mac_is_zero(q.mac))
-        make_mac(q.mac);
     if (r == 0)
         r = locate_daemon(NULL, &at, err);
     if (r < 0)

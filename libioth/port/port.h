@@ -6,8 +6,8 @@
  *
  * All calls are made by whoever holds the stack's lock, and none blocks.
  */
-#ifndef LIBIOTH_STACK_PORT_H
-#define LIBIOTH_STACK_PORT_H
+#ifndef LIBIOTH_PORT_PORT_H
+#define LIBIOTH_PORT_PORT_H
 
 #include <poll.h>
 #include <stdbool.h>
@@ -61,7 +61,12 @@ struct port {
     struct plug_addr gateway4, gateway6;
 };
 
-/* Plugs in at ioth://NET[:VLAN][OPTIONS] (what follows "ioth://"). Returns 0 or -errno. */
+/* Reads what follows "ioth://" in NET[:VLAN][OPTIONS] into a request, and finds a MAC if it names none and
+ * is for no endpoint. Returns 0 or -EINVAL. */
+int port_ring_parse(const char *where, struct plug_request *, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Plugs in there. Returns 0 or -errno. */
 int port_ring_open(const char *where, struct port **out, struct err *err)
     __attribute__((warn_unused_result));
 

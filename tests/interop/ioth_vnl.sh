@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Processes with stacks of their own, and other people's VDE programs over the plugin.
+#
+#      alpha
+#        fabricd
+#         │ lan1 ── web (a node, TAP)   one, two (processes with a stack lwip)
+#         │      ── vde_plug ioth://lan1 tap://vtap
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
+need_tun
+need vde_plug curl
+
+flow=$E2E_BUILD/tests/bench/ioth_flow
+[ -x "$flow" ] || skip "the stack lwip is not built (IOTH_LWIP)"
+debian=$(dirname "$(ldconfig -p | sed -n 's/.*libvdeplug.so.2.* => //p' | head -n 1)")/vdeplug
+export VDEPLUGIN_PATH="$E2E_BUILD/libioth/vdeplug:$debian"
+
+e2e_hosts alpha
+e2e_start alpha
+status 0 ctl alpha net create lan1 --ipv4 10.72.0.0/24 --ipv6 fd72::/64
+mkdir "$T/www"
+canaries "$T/www/big" 20
+run_in web alpha --net lan1 --ip 10.72.0.10 -- "$PYTHON" -m http.server 80 -d "$T/www"
+wait_for 5 listens alpha lan1/web 80
+in_web() { ctl alpha exec lan1/web -- "$@"; }
+
+# One process to another, both without any privilege or device; IPv4 and IPv6.
+bg one alpha "$flow" echo lwip ioth://lan1 10.72.0.101/24 80
+wait_for 5 grep -q listening "$T/one.out"
+status 0 on alpha timeout 20 "$flow" rtt lwip ioth://lan1 10.72.0.102/24 80 10.72.0.101 1000 500
+has "round trips" '^rtt .* 500$' "$OUT"
+e2e_wait one
+is "the server's end" 0 "$STATUS"
+bg one alpha "$flow" sink lwip ioth://lan1 fd72::101/64 80
+wait_for 5 grep -q listening "$T/one.out"
+status 0 on alpha timeout 20 "$flow" source lwip ioth://lan1 fd72::102/64 80 fd72::101 65536 0.3
+sent=$(sed -n 's/^bytes \([0-9]*\) .*/\1/p' <<<"$OUT")
+e2e_wait one
+is "all that was sent over IPv6" "$sent" "$(sed -n 's/^bytes \([0-9]*\) .*/\1/p' "$T/one.out")"
+
+# An endpoint of the fabric: its name gives it its addresses, and others find it by name.
+bg one alpha "$flow" echo lwip 'ioth://lan1[name=one/ip=10.72.0.50]' - 80
+wait_for 5 grep -q listening "$T/one.out"
+is "pings of an endpoint with a stack of its own" 0 \
+    "$(in_web ping -c 3 -i 0.2 -W 2 -n 10.72.0.50 >"$T/ping.txt" 2>&1; echo $?)"
+# A program of the host's kernel, behind a TAP, to a process, and back.
+is "an echo by name" "hello" \
+    "$(in_web "$PYTHON" -c 'import socket
+s = socket.create_connection(("one", 80), 5)
+s.sendall(b"hello")
+print(s.recv(5).decode())')"
+e2e_wait one
+# Its address is free again.
+status 0 ctl alpha endpoint rm lan1/one
+
+# From a kernel with segments of 64 KiB, and to one.
+bg one alpha "$flow" sink lwip ioth://lan1 10.72.0.101/24 80
+wait_for 5 grep -q listening "$T/one.out"
+in_web "$PYTHON" -c 'import socket
+s = socket.create_connection(("10.72.0.101", 80), 5)
+s.sendall(bytes(20000000))'
+e2e_wait one
+has "bytes from a kernel" '^bytes 20000000 ' "$(cat "$T/one.out")"
+bg ear alpha "$IOTHCTL" exec lan1/web -- "$PYTHON" -c 'import socket
+l = socket.create_server(("", 81))
+print("listening", flush=True)
+c, _ = l.accept()
+n = 0
+while data := c.recv(1 << 20):
+    n += len(data)
+print("bytes", n, flush=True)'
+wait_for 5 grep -q listening "$T/ear.out"
+status 0 on alpha timeout 20 "$flow" source lwip ioth://lan1 10.72.0.102/24 81 10.72.0.10 65536 0.3
+sent=$(sed -n 's/^bytes \([0-9]*\) .*/\1/p' <<<"$OUT")
+e2e_wait ear
+has "bytes to a kernel" "^bytes $sent\$" "$(cat "$T/ear.out")"
+
+# A process that goes takes its port with it.
+no_ring() { [ "$(ctl alpha port ls lan1 -o json | jq '[.[] | select(.status.kind == "ring")] | length')" = 0 ]; }
+wait_for 5 no_ring
+
+# A VDE program that knows nothing of us.
+bg plug alpha vde_plug ioth://lan1 tap://vtap
+tap_there() { ip -n alpha link show vtap; }
+wait_for 5 tap_there
+ip -n alpha addr add 10.72.0.30/24 dev vtap
+ip -n alpha link set vtap up
+reaches() { on alpha ping -c 1 -W 1 -n "$1"; }
+wait_for 5 reaches 10.72.0.10
+is "a big file over the plugin" "$(sha256sum <"$T/www/big")" \
+    "$(on alpha curl -sS --max-time 30 http://10.72.0.10/big | sha256sum)"
+e2e_end plug
+
+# The daemon goes and comes: the stack plugs in again by itself, and its connection goes on.
+bg one alpha "$flow" echo lwip ioth://lan1 10.72.0.101/24 80
+wait_for 5 grep -q listening "$T/one.out"
+bg two alpha "$flow" rtt lwip ioth://lan1 10.72.0.102/24 80 10.72.0.101 1000 300000
+two_talks() { [ "$(ctl alpha port ls lan1 -o json | jq '[.[] | select(.status.kind == "ring")] | length')" = 2 ]; }
+wait_for 5 two_talks
+e2e_stop alpha
+allow_log 'lan1/web'
+e2e_start alpha
+wait_for 10 two_talks
+e2e_wait two
+is "round trips across a restart" 0 "$STATUS"
+e2e_wait one
+finish
