@@ -252,7 +252,10 @@ int ip_sock_way(struct ip_sock *u, const struct msghdr *msg, struct ip_sock_way 
          c = CMSG_NXTHDR(&m, (struct cmsghdr *)(uintptr_t)c))
         r = way_control(u, c, way);
     if (r == 0 && !way->netif)
-        way->netif = ip_route(way->has_from ? &way->from : NULL, &way->to);
+        way->netif = ip_route(way->has_from        ? &way->from
+                              : IP_IS_V6(&way->to) ? IP6_ADDR_ANY
+                                                   : IP4_ADDR_ANY,
+                              &way->to);
     if (r == 0 && !way->netif)
         r = -ENETUNREACH;
     if (r == 0 && IP_IS_V4(&way->to) && !u->sock.broadcast &&

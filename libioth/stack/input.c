@@ -14,6 +14,9 @@
 #include "proto/wire/packet.h"
 
 #define ETH_SIZE     14u
+#define ARP_SIZE     28u
+#define IP4_SIZE     20u
+#define IP6_SIZE     40u
 #define IN_PLACE_MIN 2048u /* Payload below that is not worth it. */
 #define HEAD_MAX     128u  /* Headers of a segment that may stay in place. */
 
@@ -126,9 +129,21 @@ static struct pbuf *make_pbuf(const struct frame *f, uint8_t eth[ETH_SIZE], bool
     return p;
 }
 
+/* lwIP reads the fixed part of these headers before it looks at the packet's length. */
+static size_t least(uint16_t type)
+{
+    return type == PACKET_TYPE_ARP   ? ARP_SIZE
+           : type == PACKET_TYPE_IP4 ? IP4_SIZE
+                                     : IP6_SIZE;
+}
+
 static void pass_on(struct netif *netif, struct pbuf *p, uint16_t type)
 {
     p->if_idx = netif_get_index(netif);
+    if (p->len < least(type)) {
+        pbuf_free(p);
+        return;
+    }
     switch (type) {
     case PACKET_TYPE_IP4:
         ip4_input(p, netif);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* libioth through ioth.h: stacks of the kind lwip, alone and two joined by a VDE wire. */
+/* libioth through ioth.h: stacks of the kind lwip, alone, and two joined by rings or by libvdeplug. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "libioth/api/ioth.h"
+#include "tests/unit/wire.h"
 
 #define BULK_SIZE (24u << 20)
 #define WAIT_MS   10000
@@ -300,7 +301,7 @@ static void test_options(void **state)
 
 /* --- two stacks --------------------------------------------------------------------------------- */
 
-static char wire_folder[] = "/tmp/ioth-wire-XXXXXX";
+static struct wire wire;
 static struct ioth *left, *right;
 
 static void configure(struct ioth *s, const char *addr4, const char *addr6)
@@ -318,15 +319,11 @@ static void configure(struct ioth *s, const char *addr4, const char *addr6)
 
 static int join(void **state)
 {
-    char vnl[64];
-
     (void)state;
-    memcpy(wire_folder + sizeof wire_folder - 7, "XXXXXX", 6);
-    if (!mkdtemp(wire_folder))
+    if (wire_start(&wire) < 0)
         return -1;
-    snprintf(vnl, sizeof vnl, "ptp://%s/wire", wire_folder);
-    left = new_stack(vnl);
-    right = new_stack(vnl);
+    left = new_stack("ioth://any");
+    right = new_stack("ioth://any");
     configure(left, "10.1.2.1", "fd00::1");
     configure(right, "10.1.2.2", "fd00::2");
     return 0;
@@ -334,14 +331,10 @@ static int join(void **state)
 
 static int part(void **state)
 {
-    char path[64];
-
     (void)state;
     assert_int_equal(ioth_delstack(left), 0);
     assert_int_equal(ioth_delstack(right), 0);
-    snprintf(path, sizeof path, "%s/wire", wire_folder);
-    unlink(path);
-    return rmdir(wire_folder);
+    return wire_end(&wire);
 }
 
 struct flow {
@@ -367,6 +360,7 @@ static void *feed(void *aux)
         for (size_t i = 0; i < n; i++)
             block[i] = byte_at(done + i);
         if (ioth_send(f->fd, block, n, 0) != (ssize_t)n) {
+            print_error("send: %s\n", strerror(errno));
             f->bad++;
             break;
         }
@@ -389,7 +383,10 @@ static void *drain(void *aux)
             f->bad += block[i] != byte_at(done + (size_t)i);
         done += (size_t)n;
     }
-    f->bad += n < 0 || done != f->size;
+    if (n < 0 || done != f->size) {
+        print_error("%zu bytes of %zu: %s\n", done, f->size, strerror(errno));
+        f->bad++;
+    }
     free(block);
     return NULL;
 }
@@ -421,7 +418,48 @@ static void test_bulk4(void **state)
 
     (void)state;
     bulk(&addr, sizeof addr, BULK_SIZE, 65536);
+    /* Most of it as superframes, though the network's MTU is 1500. */
+    assert_true(atomic_load(&wire.supers) > 100);
+    assert_true(atomic_load(&wire.passed) < 2 * BULK_SIZE / 1460 / 2);
     bulk(&addr, sizeof addr, 1 << 20, 700);
+}
+
+/* Every hundredth frame is lost: all arrives, and soon, since nothing waits for a time-out of seconds. */
+static void test_loss(void **state)
+{
+    struct sockaddr_in addr = in4("10.1.2.1", 5001);
+
+    (void)state;
+    atomic_store(&wire.drop_every, 100);
+    bulk(&addr, sizeof addr, BULK_SIZE / 4, 65536);
+    atomic_store(&wire.drop_every, 13);
+    bulk(&addr, sizeof addr, 1 << 18, 3000);
+    assert_true(atomic_load(&wire.dropped) > 10);
+}
+
+/* The same without superframes and rings. The sanitizers cannot load plugins of libvdeplug. */
+static void test_vde(void **state)
+{
+#ifdef IOTH_SANITIZED
+    (void)state;
+    skip();
+#else
+    struct sockaddr_in addr = in4("10.1.2.1", 5001);
+    char folder[] = "/tmp/ioth-ptp-XXXXXX", vnl[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(vnl, sizeof vnl, "ptp://%s/wire", folder);
+    left = new_stack(vnl);
+    right = new_stack(vnl);
+    configure(left, "10.1.2.1", "fd00::1");
+    configure(right, "10.1.2.2", "fd00::2");
+    bulk(&addr, sizeof addr, BULK_SIZE / 4, 65536);
+    assert_int_equal(ioth_delstack(left), 0);
+    assert_int_equal(ioth_delstack(right), 0);
+    unlink(vnl + sizeof "ptp://" - 1);
+    assert_int_equal(rmdir(folder), 0);
+#endif
 }
 
 static void test_bulk6(void **state)
@@ -530,6 +568,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fragments, join, part),
         cmocka_unit_test_setup_teardown(test_bulk4, join, part),
         cmocka_unit_test_setup_teardown(test_bulk6, join, part),
+        cmocka_unit_test_setup_teardown(test_loss, join, part),
+        cmocka_unit_test(test_vde),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
