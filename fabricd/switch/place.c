@@ -95,5 +95,7 @@ bool place_denies(const struct swport *in, const struct frame *f)
         return false;
     if (home == HOMES_HERE)
         return in->all_vlans;
+    if (in->transit)
+        return false;
     return !in->all_vlans || (in->horizon && in->host != home);
 }

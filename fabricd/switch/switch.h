@@ -110,6 +110,7 @@ struct swport {
     struct swport_counters counters;
     enum swport_state state; /* Set by switch_set_port_state() once the port is added. */
     uint16_t tree_port;      /* Its number in the spanning tree; 0 = in none. The trap's. */
+    bool transit; /* An own port with hosts of the fabric behind it, by the tree's way. */
 
     /* The switch's own. */
     struct switch_ *sw;

@@ -152,6 +152,12 @@ static struct rstp_link link_of(const struct tree_port *p)
                               .answer = p->answer};
 }
 
+/* Where links are ports of the tree, a bridge at an own port may be the way to another host. */
+static void set_transit(const struct tree *t, struct tree_port *p)
+{
+    p->sw->transit = t->rstp && t->config.links && !p->is_link && p->heard;
+}
+
 /* Out of the engine: as a port of a network without a tree. */
 static void set_free(struct tree *t, struct tree_port *p)
 {
@@ -159,6 +165,7 @@ static void set_free(struct tree *t, struct tree_port *p)
         p->sw->horizon = TREE_HORIZON;
     p->state = RSTP_FORWARDING;
     p->blocked = false;
+    p->sw->transit = false;
     tree_apply_state(t, p);
 }
 
@@ -171,6 +178,7 @@ static bool enter(struct tree *t, struct tree_port *p, mtime_t now)
 
     p->state = RSTP_DISCARDING;
     p->direct = false;
+    set_transit(t, p);
     tree_apply_state(t, p);
     if (p->is_link) {
         p->sw->horizon = 0;
@@ -221,6 +229,7 @@ static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t no
     if (rstp_input(t->rstp, in->tree_port, bpdu, size, now) == 0 && !p->heard &&
         !p->config.rstp.bpdu_filter) {
         p->heard = true;
+        set_transit(t, p);
         t->ops->heard(t->aux, in);
     }
     tell(t, now);
@@ -259,6 +268,8 @@ static bool move_links(struct tree *t, bool in, mtime_t now)
     for (unsigned i = 0; i < t->room; i++) {
         struct tree_port *p = t->ports[i];
 
+        if (p)
+            set_transit(t, p);
         if (!p || !p->is_link)
             continue;
         if (in)

@@ -345,6 +345,18 @@ def flood(path, mac, n):
     time.sleep(0.2)
 
 
+def attached(run):
+    """How many ports of networks that this user may see the switch has."""
+    api = socket.socket(socket.AF_UNIX)
+    api.connect(os.path.join(run, "api.sock"))
+    api.sendall(b"GET /v1/ports HTTP/1.1\r\nHost: ioth\r\nConnection: close\r\n\r\n")
+    answer = b""
+    while piece := api.recv(65536):
+        answer += piece
+    api.close()
+    return answer.count(b'"counters"')
+
+
 def many(path, folder, uid):
     """A user takes all the ports that he may have: rings, then one more, then one by VDE."""
     place = os.path.join(os.path.dirname(path), "vde-many")
@@ -354,6 +366,9 @@ def many(path, folder, uid):
     held = [Plug(path, request(name=f"many{i}")) for i in range(257)]
     took = sum(plug.code == 0 for plug in held)
     print(f"{took} ports, then: {held[-1].why}", flush=True)
+    limit = time.monotonic() + 10 # What is under way is not counted yet.
+    while attached(os.path.dirname(path)) < took and time.monotonic() < limit:
+        time.sleep(0.05)
     data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     data.bind(os.path.join(place, "s"))
     # The last ring may still be on its way to the switch, which counts for itself.

@@ -29,10 +29,15 @@ static void warn(const struct control *control, const struct view_network *net,
             net->name, e->port);
         break;
     case TREE_EVENT_PROBE_BLOCKED:
-        log_warn(
-            "port %s/%s is blocked: the LAN behind it is attached at host %s too; iothctl "
-            "net set %s forwarding=tree uses both",
-            net->name, e->port, host != NULL ? host->name : "?", net->name);
+        if (e->host == control->id.self.host)
+            log_warn(
+                "port %s/%s is blocked: the LAN behind it is attached at another port of "
+                "this host too",
+                net->name, e->port);
+        else
+            log_warn("port %s/%s is blocked: the LAN behind it is attached at host %s too; "
+                     "iothctl net set %s forwarding=tree uses both",
+                     net->name, e->port, host != NULL ? host->name : "?", net->name);
         break;
     case TREE_EVENT_ROOT:
     case TREE_EVENT_TOPOLOGY:
