@@ -58,7 +58,7 @@ addr = socket.getaddrinfo("web", 80, socket.AF_INET)[0][4]
 while True:
     try:
         with socket.create_connection(addr, timeout=0.02) as s:
-            s.settimeout(1)
+            s.settimeout(0.3)
             s.sendall(b"GET / HTTP/1.0\r\n\r\n")
             text = b""
             while (part := s.recv(4096)):
@@ -101,7 +101,7 @@ for host in "${to[@]}"; do
 done
 is "MAC and addresses" "$mac" "$(ctl alpha endpoint show lan1/web -o json | jq -r '.mac + " " + (.addresses | tostring)')"
 # The old hosts have nothing of it any more.
-quiet() { ! ctl "$1" port ls lan1 | grep -q "lan1/web .*ring\|lan1/web .*tap"; }
+quiet() { ! pgrep -f "ioth-keeper web $T/$1/run" >/dev/null; }
 for host in alpha gamma; do
     wait_for 20 quiet "$host"
 done
@@ -141,12 +141,13 @@ goes_on
 wait_for 10 is_on gamma
 
 # --- control is killed at every step -------------------------------------------------------------
+# is_somewhere: on beta or gamma.
 is_somewhere() { is_on beta || is_on gamma; }
 settled() { # No move is under way.
     [ "$(ctl alpha service show web -o json | jq -r '.status.moving // "no"')" = no ]
 }
 for victim in alpha beta gamma; do
-    for wait in 0.02 0.15 0.3; do
+    for wait in 0.02 0.2; do
         now=$(host_of)
         now=${now% *}
         next=beta
@@ -235,6 +236,37 @@ rm "$T/srv.gamma/state"
 from=$(lines)
 wait_for 20 answers $((from + 20))
 rises || fail "a number came twice"
+
+# Control is killed, and the host that has it is cut off, while state is copied and the service stands.
+walk() { # VICTIM WAIT
+    local now next
+    now=$(host_of)
+    now=${now% *}
+    next=beta
+    [ "$now" = gamma ] || next=gamma
+    bg move alpha "$IOTHCTL" --no-start service migrate web --to "$next"
+    sleep "$2"
+    if [ "$1" = cut ]; then
+        ip link set "u$([ "$now" = beta ] && echo 2 || echo 3)" down
+        wait_for 60 settled
+        ip link set u2 up
+        ip link set u3 up
+    else
+        kill -KILL "$(e2e_daemon_pids "$1" | tail -n 1)"
+    fi
+    wait_for 60 settled
+    wait_for 40 is_somewhere
+    from=$(lines)
+    wait_for 40 answers $((from + 15))
+    rises || fail "a number came twice"
+    e2e_end move
+    echo "$1 after $2 s on the way from $now to $next: $(host_of); $(tail -n 1 "$T/move.out")"
+}
+for victim in alpha beta gamma; do
+    walk "$victim" 0.1
+    walk "$victim" 0.25
+done
+walk cut 0.15
 
 allow_log 'ended \(signal 9\), starting it again|does not move:|does not go on:'
 e2e_end client
