@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Requests of the API without HTTP: the input's lines are method, target, Content-Type,
- * If-Match, If-None-Match, Accept, and who asks (a uid, or another host's name); the rest is the body. Invariants: each request is
- * answered exactly once, with a status that HTTP knows; a stranger changes nothing; a refused
- * request changes nothing; JSON answers are JSON.
+ * If-Match, If-None-Match, Accept, and who asks (a uid, another host's name, or "Bearer TOKEN"
+ * over TCP); the rest is the body. Invariants: each request is answered exactly once, with a status
+ * that HTTP knows; a stranger changes nothing; a refused request changes nothing; a token that
+ * nobody made opens nothing; JSON answers are JSON.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -112,6 +113,8 @@ static void run(char *lines[LINES], char *body, size_t size)
     call.rq.accept = header(lines[ACCEPT]);
     call.rq.peer.uid = stranger ? STRANGER : geteuid();
     call.rq.peer.gid = stranger ? STRANGER : getegid();
+    call.rq.remote = lines[WHO][0] == 'B';
+    call.rq.authorization = call.rq.remote ? strdup(lines[WHO]) : NULL;
     if (host)
         snprintf(call.rq.from_host, sizeof(call.rq.from_host), "%s", lines[WHO]);
     call.rq.body = body;
@@ -121,6 +124,8 @@ static void run(char *lines[LINES], char *body, size_t size)
         loop_turn(c->loop, mtime_now() + 2 * MTIME_SEC);
     if (call.answers != 1)
         abort();
+    if (call.rq.remote && (call.rq.aux == NULL || store_revision(c->store) != revision))
+        abort(); /* There is no token. */
     if ((stranger || call.rq.aux != NULL) && store_revision(c->store) != revision)
         abort();
     call.rq.body = NULL; /* It is the input. */

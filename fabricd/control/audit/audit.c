@@ -233,7 +233,8 @@ struct node *audit_read(struct audit *a, uint64_t before, unsigned most, bool *m
     struct reading r = {.before = before, .most = most, .list = node_list()};
     bool goes_on = true;
 
-    for (unsigned i = 0; a->folder != NULL && goes_on && i < AUDIT_FILES; i++) {
+    for (unsigned i = 0; a != NULL && a->folder != NULL && goes_on && i < AUDIT_FILES;
+         i++) {
         size_t size = 0;
         char *text = slurp(a, i, &size);
 

@@ -21,7 +21,7 @@
 
 struct audit;
 
-/* `folder` NULL: nothing is kept. Never fails; what is wrong is logged. */
+/* `folder` NULL, or no audit at all: nothing is kept. Never fails; what is wrong is logged. */
 struct audit *audit_new(const char *folder);
 void audit_free(struct audit *);
 
