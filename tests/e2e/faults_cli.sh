@@ -94,7 +94,7 @@ for noun in router store; do
     not_yet "$noun" "$noun" ls
 done
 not_yet 'router' router create r1
-not_yet 'service migrate' service migrate s1 --to beta
+status 3 ctl alpha service migrate s1 --to beta
 not_yet 'import' import docker x.yml
 status 3 ctl alpha --host beta net ls
 says 125 'stack lwip.*not built yet' run --net lan1 --stack lwip -- true
