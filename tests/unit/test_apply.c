@@ -292,7 +292,7 @@ static void test_taken_back(void **state)
     change_result_done(&result);
     revision = store_revision(c->store) - 1; /* The row's own came behind it. */
     assert_int_equal(fixture_status(c, CHANGE_PUT, "endpoint", "more", "late", "{}"), 201);
-    assert_int_equal(restore_commit(c, revision, &note, NULL), 0);
+    assert_int_equal(restore_commit(c, revision, true, &note, NULL), 0);
     assert_null(view_network(c->view, "more"));
     assert_null(view_endpoint(c->view, "more", "late"));
     assert_null(view_block(c->view, "more", 0, "alpha"));

@@ -646,6 +646,24 @@ static void test_follower_applies(void **state)
     assert_int_equal(result.status, 400);
     change_result_done(&result);
     assert_null(view_network(founder->view, "more"));
+    /* The founder's part is: ours is taken back. */
+    change = change_new("beta", "file");
+    change_add(
+        change, CHANGE_APPLY, NULL, NULL, NULL,
+        fixture_yaml("version: 1\nnetworks: {shared: {on: nowhere}, mine: {local: true, "
+                     "mtu: 1400}}\n"));
+    change_submit(c, change, fixture_keep, &result);
+    assert_int_equal(result.status, 400);
+    change_result_done(&result);
+    assert_int_equal(view_network(c->view, "mine")->mtu, 1500);
+    /* It could not wait. */
+    change = change_new("beta", "file");
+    change->terms.confirm_ms = 1000;
+    change_add(change, CHANGE_APPLY, NULL, NULL, NULL,
+               fixture_yaml("version: 1\nnetworks: {mine: {local: true, mtu: 1400}}\n"));
+    change_submit(c, change, fixture_keep, &result);
+    assert_int_equal(result.status, 409);
+    change_result_done(&result);
     fixture_free(c);
     fixture_free(founder);
 }

@@ -199,104 +199,6 @@ static void go_on(struct submission *s)
         change_execute(s->control, change, ended, s);
 }
 
-/* --- a file with local things in it, at a host that follows ---------------------------------- */
-
-struct split {
-    struct control *control;
-    struct change *local; /* Its part of the file. */
-    bool dry_run;
-    change_done_fn *done;
-    void *aux;
-    struct node *steps; /* Of the part that has been carried out or tried. */
-};
-
-static void free_split(struct split *split)
-{
-    change_free(split->local);
-    node_free(split->steps);
-    free(split);
-}
-
-static void local_tried(void *aux, struct change_result *result)
-{
-    struct split *split = aux;
-
-    if (result->status >= 400) {
-        split->done(split->aux, result);
-        split->done = NULL;
-        return;
-    }
-    if (result->value != NULL && node_get(result->value, "steps") != NULL)
-        split->steps = node_copy(node_get(result->value, "steps"));
-}
-
-static void local_done(void *aux, struct change_result *result)
-{
-    struct split *split = aux;
-
-    if (result->status >= 400) {
-        split->done(split->aux, result);
-        split->done = NULL;
-    }
-}
-
-static struct change *copy_local(const struct split *split, bool dry_run)
-{
-    const struct change_item *item = &split->local->items[0];
-    struct change *copy = change_new(split->local->host, split->local->owner);
-
-    copy->local_only = true;
-    copy->dry_run = dry_run;
-    change_add(copy, CHANGE_APPLY, NULL, NULL, NULL, node_copy(item->body));
-    return copy;
-}
-
-/* The founder has done its part; ours was tried before, so it will do. */
-static void fabric_done(void *aux, struct change_result *result)
-{
-    struct split *split = aux;
-    struct node *steps = result->value != NULL ? node_get(result->value, "steps") : NULL;
-
-    if (result->status < 400 && !split->dry_run)
-        change_execute(split->control, copy_local(split, false), local_done, split);
-    if (split->done != NULL) {
-        for (size_t i = 0; steps != NULL && split->steps != NULL && i < split->steps->n;
-             i++)
-            node_append(steps, node_copy(split->steps->child[i]));
-        split->done(split->aux, result);
-    }
-    free_split(split);
-}
-
-/* True if the change was such a file and is on its way. */
-static bool submit_split(struct control *control, struct change *change,
-                         change_done_fn *done, void *aux)
-{
-    struct node *local = NULL;
-    struct split *split;
-
-    if (!change->foreign && change->n == 1 && change->items[0].verb == CHANGE_APPLY &&
-        change->items[0].body != NULL)
-        local = apply_split(control, change->items[0].body);
-    if (local == NULL)
-        return false;
-    split = xcalloc(1, sizeof(*split));
-    split->control = control;
-    split->dry_run = change->dry_run;
-    split->done = done;
-    split->aux = aux;
-    split->local = change_new(change->host, change->owner);
-    change_add(split->local, CHANGE_APPLY, NULL, NULL, NULL, local);
-    change_execute(control, copy_local(split, true), local_tried, split);
-    if (split->done == NULL) {
-        change_free(change);
-        free_split(split);
-    } else {
-        control->member_ops->forward(control, change, fabric_done, split);
-    }
-    return true;
-}
-
 void change_submit(struct control *control, struct change *change, change_done_fn *done,
                    void *aux)
 {
@@ -318,7 +220,7 @@ void change_submit(struct control *control, struct change *change, change_done_f
         return;
     }
     services_note_asked(control, change, &done, &aux);
-    if (submit_split(control, change, done, aux))
+    if (change_submit_split(control, change, done, aux))
         return;
     if (control->in_flight.next == NULL)
         list_init(&control->in_flight);

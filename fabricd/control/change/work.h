@@ -126,6 +126,11 @@ const char *service_network(struct control *, const struct change_item *);
  * check_allow.c. */
 bool change_allow_ok(const struct control *, const struct change *, struct change_result *);
 
+/* Takes a change that is a file with local things in it, at a host that follows: split.c. False: it is
+ * none. */
+bool change_submit_split(struct control *, struct change *, change_done_fn *done,
+                         void *aux);
+
 /* Whether a change on its way has the address already: submit.c. */
 bool change_in_flight(const struct control *, const char *network, const struct addr *);
 

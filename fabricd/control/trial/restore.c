@@ -241,12 +241,12 @@ static void drop_moved_blocks(struct restoring *r)
     }
 }
 
-int restore_commit(struct control *control, uint64_t revision,
+int restore_commit(struct control *control, uint64_t revision, bool row,
                    const struct store_note *note, struct err *err)
 {
     static const enum store_scope scopes[] = {STORE_FABRIC, STORE_LOCAL};
     struct restoring r = {.control = control};
-    struct store_object row = {
+    struct store_object standing = {
         .scope = STORE_FABRIC, .kind = STANDING_KIND, .network = "", .name = STANDING_NAME};
     struct store_note full = *note;
     int code = 0;
@@ -260,7 +260,8 @@ int restore_commit(struct control *control, uint64_t revision,
         code = store_as_was(control->store, scopes[i], revision - 1, revision, second_pass,
                             &r);
     full.n = (uint32_t)r.n;
-    add_op(&r, &row, NULL);
+    if (row)
+        add_op(&r, &standing, NULL);
     if (code < 0)
         err_set(err, code, "the history cannot be read: %s", err_text(code));
     else

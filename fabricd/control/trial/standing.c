@@ -412,7 +412,7 @@ static void take_back(struct standing *s)
     snprintf(why, sizeof(why), "%s", s->failed);
     snprintf(what, sizeof(what), "revision %llu rolled back: %s",
              (unsigned long long)s->revision, why);
-    if (restore_commit(s->control, s->revision, &note, &err) < 0) {
+    if (restore_commit(s->control, s->revision, true, &note, &err) < 0) {
         log_error("an apply cannot be rolled back yet: %s", err.why);
         set_timer(s);
         return;

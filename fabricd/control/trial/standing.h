@@ -63,9 +63,9 @@ void standing_stop(struct standing *);
 
 /* --- restore.c: taking an apply back ------------------------------------------------------- */
 
-/* One transaction that puts what the transaction of `revision` wrote back to what it was, and
- * takes the row away. Returns 0, or -errno with err filled in and nothing changed. */
-int restore_commit(struct control *, uint64_t revision, const struct store_note *,
+/* One transaction that puts what the transaction of `revision` wrote back to what it was, and with
+ * `row` takes the row away. Returns 0, or -errno with err filled in and nothing changed. */
+int restore_commit(struct control *, uint64_t revision, bool row, const struct store_note *,
                    struct err *err) __attribute__((warn_unused_result));
 
 #endif
