@@ -612,6 +612,21 @@ static void test_follower_alone(void **state)
     fixture_free(founder);
 }
 
+static int apply_status(struct control *c, const char *networks, int64_t confirm_ms)
+{
+    struct change *change = change_new("beta", "file");
+    struct change_result result;
+    struct node *file = node_map();
+
+    node_set_int(file, "version", 1);
+    node_set(file, "networks", fixture_yaml(networks));
+    change->terms.confirm_ms = confirm_ms;
+    change_add(change, CHANGE_APPLY, NULL, NULL, NULL, file);
+    change_submit(c, change, fixture_keep, &result);
+    change_result_done(&result);
+    return result.status;
+}
+
 /* A file with local networks in it: these are made here, the rest at the founder; and what is
  * exported here changes nothing. */
 static void test_follower_applies(void **state)
@@ -638,32 +653,13 @@ static void test_follower_applies(void **state)
     assert_non_null(view_port(c->view, "mine", "p"));
     assert_null(view_network(founder->view, "mine"));
     /* Our part is wrong: nothing is done at the founder either. */
-    change = change_new("beta", "file");
-    change_add(
-        change, CHANGE_APPLY, NULL, NULL, NULL,
-        fixture_yaml("version: 1\nnetworks: {more: {}, mine: {local: true, mtu: 1}}\n"));
-    change_submit(c, change, fixture_keep, &result);
-    assert_int_equal(result.status, 400);
-    change_result_done(&result);
+    assert_int_equal(apply_status(c, "{more: {}, mine: {local: true, mtu: 1}}", 0), 400);
     assert_null(view_network(founder->view, "more"));
-    /* The founder's part is: ours is taken back. */
-    change = change_new("beta", "file");
-    change_add(
-        change, CHANGE_APPLY, NULL, NULL, NULL,
-        fixture_yaml("version: 1\nnetworks: {shared: {on: nowhere}, mine: {local: true, "
-                     "mtu: 1400}}\n"));
-    change_submit(c, change, fixture_keep, &result);
-    assert_int_equal(result.status, 400);
-    change_result_done(&result);
+    /* The founder's part is: ours is taken back. And it could not wait. */
+    assert_int_equal(
+        apply_status(c, "{shared: {on: nowhere}, mine: {local: true, mtu: 1400}}", 0), 400);
     assert_int_equal(view_network(c->view, "mine")->mtu, 1500);
-    /* It could not wait. */
-    change = change_new("beta", "file");
-    change->terms.confirm_ms = 1000;
-    change_add(change, CHANGE_APPLY, NULL, NULL, NULL,
-               fixture_yaml("version: 1\nnetworks: {mine: {local: true, mtu: 1400}}\n"));
-    change_submit(c, change, fixture_keep, &result);
-    assert_int_equal(result.status, 409);
-    change_result_done(&result);
+    assert_int_equal(apply_status(c, "{mine: {local: true, mtu: 1400}}", 1000), 409);
     fixture_free(c);
     fixture_free(founder);
 }
