@@ -30,10 +30,16 @@ static void due_after(struct member *m, mtime_t wait)
     }
 }
 
+/* An apply stands, and what this host has of it is done: whoever proves it waits for that. */
+static bool is_awaited(const struct control *control)
+{
+    return reconcile_steady(control->reconcile) && standing_is(control);
+}
+
 void tell_kick(struct control *control)
 {
     if (control->member && control->view->n_hosts > 1)
-        due_after(control->member, standing_is(control) ? TELL_TRIAL : TELL_EVERY);
+        due_after(control->member, is_awaited(control) ? TELL_TRIAL : TELL_EVERY);
 }
 
 /* The revision of the founder's store that has been carried out here. */
