@@ -11,7 +11,8 @@
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/migrate/migrate.h"
 
-static int set_home(struct work *work, const char *name, const char *host)
+/* `runs`: a program is under the name there, or about to be. */
+static int set_home(struct work *work, const char *name, const char *host, bool runs)
 {
     uint64_t service_revision, endpoint_revision;
     struct node *service =
@@ -28,7 +29,8 @@ static int set_home(struct work *work, const char *name, const char *host)
     }
     node_set_text(endpoint, "host", host);
     node_set_int(endpoint, "epoch", node_get_int(endpoint, "epoch", 0) + 1);
-    node_set_bool(endpoint, "_held", true);
+    if (runs)
+        node_set_bool(endpoint, "_held", true);
     work_put(work, STORE_FABRIC, "endpoint", network, name, endpoint, endpoint_revision);
     node_set_text(service, "host", host);
     work_put(work, STORE_FABRIC, "service", "", name, service, service_revision);
@@ -85,7 +87,7 @@ static int begin(struct work *work, const char *name, const struct node *now,
         if (!node_get_bool(service, "run",
                            true)) { /* Nothing runs: it only changes hosts. */
             node_set_text(move, "phase", move_phase_name(MOVE_DONE));
-            r = set_home(work, name, to);
+            r = set_home(work, name, to, false);
         }
     }
     node_free(service);
@@ -129,9 +131,9 @@ static int go_on(struct work *work, const char *name, const struct node *now,
     if (node_get(wanted, "why") != NULL)
         node_set_text(move, "why", node_get_text(wanted, "why", ""));
     if (next == MOVE_VERIFY)
-        return set_home(work, name, node_get_text(now, "to", ""));
+        return set_home(work, name, node_get_text(now, "to", ""), true);
     if (next == MOVE_FAILED && was == MOVE_VERIFY)
-        return set_home(work, name, node_get_text(now, "from", ""));
+        return set_home(work, name, node_get_text(now, "from", ""), true);
     return 0;
 }
 
