@@ -5,7 +5,9 @@
  * A stack is a node of a network: it has interfaces, addresses, routes and sockets of its own. A process has
  * as many as it likes, of several kinds:
  *
- *   lwip     in the process, without privilege, namespace or device
+ *   lwip     in the process, without privilege, namespace or device; options dhcp and slaac: its
+ *            interfaces are up from the start and ask the network for their addresses (DHCPv4, router
+ *            advertisements)
  *   kernel   the host's own (or "", or NULL)
  *   others   plugins (see the end), in ~/.ioth or the folder `ioth` beside the library
  *

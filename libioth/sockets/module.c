@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lwip/dhcp.h>
 #include <lwip/init.h>
 #include <lwip/priv/tcp_priv.h>
 
@@ -16,6 +17,7 @@
 
 #include "libioth/api/ioth.h"
 #include "libioth/sockets/byteq.h"
+#include "libioth/sockets/icmp.h"
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/sock.h"
 #include "libioth/sockets/table.h"
@@ -37,6 +39,7 @@ static const struct drive_ops above = {
 
 static struct err why; /* Why newstack failed. */
 static bool running;
+static bool with_dhcp, with_slaac; /* Options of the stack. */
 
 static int failed(int r)
 {
@@ -50,6 +53,45 @@ static int result(int r)
 }
 
 /* --- the stack ---------------------------------------------------------------------------------- */
+
+static int parse_options(const char *options)
+{
+    static const struct {
+        const char *name;
+        bool *flag;
+    } known[] = {{"dhcp", &with_dhcp}, {"slaac", &with_slaac}};
+
+    while (*options) {
+        size_t n = strcspn(options, ","), i = 0;
+
+        while (i < 2 &&
+               (strlen(known[i].name) != n || memcmp(known[i].name, options, n) != 0))
+            i++;
+        if (i == 2)
+            return err_set(&why, -EINVAL, "the stack lwip has no option %.*s (dhcp, slaac)",
+                           (int)n, options);
+        *known[i].flag = true;
+        options += n + (options[n] == ',');
+    }
+    return 0;
+}
+
+/* An interface that is told its addresses by the network. */
+static int configure(struct netif *netif)
+{
+    if (!with_dhcp && !with_slaac)
+        return 0;
+    netif_set_ip6_autoconfig_enabled(netif, with_slaac);
+    netif_set_up(netif);
+    if (!with_dhcp)
+        return 0;
+    if (dhcp_start(netif) != ERR_OK)
+        return -ENOMEM;
+    timers_dhcp(true);
+    if (!netif_default)
+        netif_set_default(netif); /* Its router is then the way to everywhere. */
+    return 0;
+}
 
 /* "[NAME:]VNL": a name has no "//" behind its colon, and no slash or dot. */
 static int add_interface(const char *text)
@@ -76,13 +118,14 @@ static int add_interface(const char *text)
         port->ops->free(port);
         return err_set(&why, r, "%s: %s", text, err_text(r));
     }
-    return 0;
+    return configure(&i->netif);
 }
 
 /* Nothing may refer to memory of the copy, nor of the heap, when it is unloaded. */
 static void end_stack(void)
 {
     sock_end_all();
+    icmp_stop();
     while (tcp_active_pcbs)
         tcp_abort(tcp_active_pcbs);
     while (tcp_tw_pcbs)
@@ -261,8 +304,9 @@ void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_fu
         failed(-EBUSY); /* One copy is one stack. */
         return NULL;
     }
-    if (options && *options) {
-        failed(err_set(&why, -EINVAL, "the stack lwip has no option %s", options));
+    r = parse_options(options ? options : "");
+    if (r < 0) {
+        failed(r);
         return NULL;
     }
     if (sodium_init() < 0) {
@@ -272,6 +316,7 @@ void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_fu
     timers_init(mtime_now());
     lwip_init();
     iface_init();
+    r = icmp_start();
     for (unsigned n = 0; vnlv && vnlv[n] && r == 0; n++)
         r = add_interface(vnlv[n]);
     if (r == 0)

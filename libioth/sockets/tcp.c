@@ -5,7 +5,10 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include <lwip/priv/tcp_priv.h>
+
 #include "libioth/sockets/addr.h"
+#include "libioth/sockets/icmp.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/kinds.h"
 
@@ -81,6 +84,9 @@ static void on_error(void *arg, err_t err)
     byteq_clear(&t->tx);
     if (t->state == TCP_SOCK_CONNECTING) {
         t->sock.error = err == ERR_RST ? ECONNREFUSED : ETIMEDOUT;
+        if (t->reported)
+            t->sock.error = t->reported;
+        t->reported = 0;
         t->state = TCP_SOCK_NEW;
         t->failed = true;
     } else {
@@ -186,6 +192,21 @@ static int connect_sock(struct sock *s, const struct sockaddr *sa, socklen_t siz
     t->state = TCP_SOCK_CONNECTING;
     sock_changed(s, 0);
     return -EINPROGRESS;
+}
+
+void tcp_sock_failed(const ip_addr_t *peer, uint16_t peer_port, uint16_t local_port,
+                     int error)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        struct tcp_sock *t = pcb->callback_arg;
+
+        if (pcb->state != SYN_SENT || !t || pcb->local_port != local_port ||
+            pcb->remote_port != peer_port || !ip_addr_eq(&pcb->remote_ip, peer))
+            continue;
+        t->reported = error;
+        tcp_abort(pcb);
+        return;
+    }
 }
 
 /* A connection for a listener is there. */

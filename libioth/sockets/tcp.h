@@ -25,7 +25,8 @@ struct tcp_sock {
         tx;        /* What the program has not read; what the peer has not acknowledged. */
     bool rx_ended; /* FIN. */
     bool rx_shut, tx_shut;
-    bool failed; /* To connect; a new attempt is possible. */
+    bool failed;  /* To connect; a new attempt is possible. */
+    int reported; /* Why, if ICMP has told. */
 
     struct list link;    /* In the listener's, until accept(). */
     struct list waiting; /* Of a listener: connections that are not accepted yet. */

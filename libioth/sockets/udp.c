@@ -7,6 +7,7 @@
 #include <lwip/udp.h>
 
 #include "libioth/sockets/addr.h"
+#include "libioth/sockets/icmp.h"
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/kinds.h"
@@ -46,6 +47,21 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     (void)pcb;
     ip_sock_came(&u->ip, p, 0, from, port);
     pbuf_free(p);
+}
+
+void udp_sock_failed(const ip_addr_t *peer, uint16_t peer_port, uint16_t local_port,
+                     int error)
+{
+    for (struct udp_pcb *pcb = udp_pcbs; pcb; pcb = pcb->next) {
+        struct udp_sock *u = pcb->recv_arg;
+
+        if (pcb->recv != on_recv || !(pcb->flags & UDP_FLAGS_CONNECTED) ||
+            pcb->local_port != local_port || pcb->remote_port != peer_port ||
+            !ip_addr_eq(&pcb->remote_ip, peer))
+            continue;
+        u->ip.sock.error = error;
+        sock_changed(&u->ip.sock, SOCK_IN | SOCK_OUT);
+    }
 }
 
 static int bind_sock(struct sock *s, const struct sockaddr *sa, socklen_t size)

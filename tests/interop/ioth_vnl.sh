@@ -11,7 +11,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
-need vde_plug curl
+need vde_plug curl dnsmasq
 
 flow=$E2E_BUILD/tests/bench/ioth_flow
 [ -x "$flow" ] || skip "the stack lwip is not built (IOTH_LWIP)"
@@ -92,6 +92,25 @@ reaches() { on alpha ping -c 1 -W 1 -n "$1"; }
 wait_for 5 reaches 10.72.0.10
 is "a big file over the plugin" "$(sha256sum <"$T/www/big")" \
     "$(on alpha curl -sS --max-time 30 http://10.72.0.10/big | sha256sum)"
+e2e_end plug
+
+# Addresses that a network's server gives, and those that a stack makes of what a router says.
+addrs=$E2E_BUILD/tests/interop/ioth_addrs
+status 0 ctl alpha net create lan2 --ipv4 none --ipv6 none
+bg plug alpha vde_plug ioth://lan2 tap://dtap
+dtap_there() { ip -n alpha link show dtap; }
+wait_for 5 dtap_there
+ip -n alpha addr add 10.75.0.1/24 dev dtap
+ip -n alpha addr add fd75::1/64 dev dtap nodad
+ip -n alpha link set dtap up
+bg dns alpha dnsmasq --no-daemon --port=0 --conf-file=/dev/null --interface=dtap --bind-interfaces \
+    --dhcp-leasefile="$T/leases" --dhcp-range=10.75.0.50,10.75.0.60,2m \
+    --enable-ra --dhcp-range=fd75::,ra-only,64,2m
+wait_for 5 grep -q 'DHCP, IP range' "$T/dns.out"
+status 0 on alpha timeout 20 "$addrs" lwip,dhcp,slaac ioth://lan2 15 2
+has "an address by DHCP" '^vde0 10\.75\.0\.[56]' "$OUT"
+has "an address by SLAAC" '^vde0 fd75::' "$OUT"
+e2e_end dns
 e2e_end plug
 
 # The daemon goes and comes: the stack plugs in again by itself, and its connection goes on.

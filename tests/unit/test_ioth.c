@@ -518,6 +518,29 @@ static void test_ifaddrs(void **state)
     assert_int_equal(errno, ENODEV);
 }
 
+/* What ICMP tells of a closed port reaches the socket that asked. */
+static void test_icmp(void **state)
+{
+    struct sockaddr_in addr4 = in4("10.1.2.1", 9);
+    struct sockaddr_in6 addr6 = in6("fd00::1", 9);
+    int four = ioth_msocket(right, AF_INET, SOCK_DGRAM, 0);
+    int six = ioth_msocket(right, AF_INET6, SOCK_DGRAM, 0);
+    char byte;
+
+    (void)state;
+    assert_int_equal(ioth_connect(four, sa(&addr4), sizeof addr4), 0);
+    assert_int_equal(ioth_connect(six, sa(&addr6), sizeof addr6), 0);
+    assert_int_equal(ioth_send(four, "x", 1, 0), 1);
+    assert_int_equal(ioth_recv(four, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    assert_int_equal(ioth_send(six, "x", 1, 0), 1);
+    assert_true(polled(six, POLLIN, WAIT_MS) & POLLIN);
+    assert_int_equal(ioth_recv(six, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    assert_int_equal(ioth_close(four), 0);
+    assert_int_equal(ioth_close(six), 0);
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -526,6 +549,9 @@ static void test_kinds(void **state)
     assert_non_null(strstr(ioth_error(), "nonesuch"));
     assert_null(ioth_newstack("lwip", "ioth://"));
     assert_int_equal(errno, EINVAL);
+    assert_null(ioth_newstack("lwip,speed", NULL));
+    assert_int_equal(errno, EINVAL);
+    assert_non_null(strstr(ioth_error(), "speed"));
     assert_null(ioth_newstack("../lwip", NULL));
     assert_int_equal(errno, ENOTSUP);
     assert_ptr_equal(ioth_newstack(NULL, NULL), ioth_get_defstack());
@@ -565,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_closed_without_us),
         cmocka_unit_test(test_many_stacks),
         cmocka_unit_test_setup_teardown(test_ifaddrs, join, part),
+        cmocka_unit_test_setup_teardown(test_icmp, join, part),
         cmocka_unit_test_setup_teardown(test_fragments, join, part),
         cmocka_unit_test_setup_teardown(test_bulk4, join, part),
         cmocka_unit_test_setup_teardown(test_bulk6, join, part),
