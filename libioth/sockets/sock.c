@@ -57,9 +57,9 @@ void sock_leave(void)
     drive_leave();
 }
 
-void sock_settle(void)
+void sock_settle(bool all)
 {
-    table_settle();
+    table_settle(all);
 }
 
 unsigned sock_count(void)
@@ -171,6 +171,8 @@ int sock_connect(int fd, const struct sockaddr *addr, socklen_t size)
 
     if (!s)
         return r;
+    if (r == -EINPROGRESS)
+        s->would_block = true; /* poll() is to tell when it is decided, from now on. */
     if (r == -EINPROGRESS && must_wait(s, 0)) {
         mtime_t deadline = deadline_of(s->snd_timeout);
 
@@ -217,6 +219,10 @@ ssize_t sock_send(int fd, const struct msghdr *msg, int flags)
             r = why;
             break;
         }
+    }
+    if (s && done < total && (r == -EAGAIN || r >= 0)) {
+        s->would_block = true;
+        table_unsettle(s);
     }
     drive_leave();
     return done ? (ssize_t)done : r;

@@ -58,10 +58,11 @@ struct sock {
     const struct sock_ops *ops;
     int domain, type, protocol;
 
-    int fd;         /* The program's end; -1 before it has one. */
-    int end;        /* Ours. */
-    uint64_t ino;   /* The program's end's: it is not another file that got its number. */
-    unsigned shown; /* Readiness that the descriptor shows now. */
+    int fd;           /* The program's end; -1 before it has one. */
+    int end;          /* Ours. */
+    uint64_t ino;     /* The program's end's: it is not another file that got its number. */
+    bool would_block; /* Somebody was told to ask poll() for SOCK_OUT. */
+    unsigned shown;   /* Readiness that the descriptor shows now. */
     struct list unsettled;        /* Its readiness may have changed. */
     struct list readers, writers; /* Threads that wait (drive_wait). */
     unsigned n_reading,
@@ -133,8 +134,8 @@ int sock_ioctl(int fd, unsigned long request, void *arg);
 struct sock *sock_enter(int fd);
 void sock_leave(void);
 
-/* Shows what has changed to pollers (drive_start's settle). */
-void sock_settle(void);
+/* Shows what has changed to pollers (drive_ops.settle). */
+void sock_settle(bool all);
 
 /* How many sockets there are that a program has not closed. */
 unsigned sock_count(void);

@@ -162,12 +162,23 @@ static void show_out(const struct sock *s, bool out)
         (void)!send(s->fd, fill, sizeof fill, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Shows what has changed; false if a part is left to a thread in a call. */
-static bool settle(struct sock *s)
+/*
+ * Shows what has changed; false if a part is left for later: to a thread in a call, which is about to
+ * change it; and that the socket is full, unless a send was refused or `all` is wanted. A program that
+ * sends without asking poll() is spared the calls, and who asks after a millisecond is told the truth.
+ */
+static bool settle(struct sock *s, bool all)
 {
-    unsigned busy = (s->n_reading ? SOCK_IN : 0) | (s->n_writing ? SOCK_OUT : 0);
-    unsigned now = (s->ops->ready(s) & ~busy) | (s->shown & busy), changed = now ^ s->shown;
-    unsigned cleared = changed & s->shown & (SOCK_IN | SOCK_OUT);
+    unsigned ready = s->ops->ready(s), now, changed, cleared;
+    bool full = s->shown & SOCK_OUT && !(ready & SOCK_OUT);
+    unsigned busy = (s->n_reading ? SOCK_IN : 0) |
+                    (s->n_writing || (full && !all && !s->would_block) ? SOCK_OUT : 0);
+
+    if (ready & SOCK_OUT)
+        s->would_block = false;
+    now = (ready & ~busy) | (s->shown & busy);
+    changed = now ^ s->shown;
+    cleared = changed & s->shown & (SOCK_IN | SOCK_OUT);
 
     /* What clears is done to the program's end, and must not hit another file. */
     if (!changed || (cleared && !is_ours(s)))
@@ -190,12 +201,12 @@ void table_unsettle(struct sock *s)
         list_append(&unsettled, &s->unsettled);
 }
 
-void table_settle(void)
+void table_settle(bool all)
 {
     list_for_each_safe (it, &unsettled) {
         struct sock *s = list_entry(it, struct sock, unsettled);
 
-        if (settle(s))
+        if (settle(s, all))
             list_remove(&s->unsettled);
     }
 }

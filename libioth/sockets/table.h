@@ -22,7 +22,7 @@ void table_remove(struct sock *);
 /* Marks a socket whose readiness may have changed; table_settle() shows it, but not what a thread in a
  * call waits for, which is about to take it. */
 void table_unsettle(struct sock *);
-void table_settle(void);
+void table_settle(bool all);
 
 /* A descriptor that is readable when a program has closed one of its own without us; table_reap() then
  * closes the sockets. -1 if there is none. */

@@ -16,6 +16,7 @@
 
 #define YIELD_MAX   (50 * MTIME_US) /* Longer than a wake-up costs is wasted. */
 #define YIELD_FLOOR (2 * MTIME_US)
+#define BUSY        (20 * MTIME_MS)
 #define LAZY_LOOK   (1 * MTIME_MS)
 #define SOON        (20 * MTIME_MS)
 #define AGAIN_EVERY (250 * MTIME_MS) /* A port whose other side has gone. */
@@ -51,6 +52,7 @@ static struct {
     struct poller driver, armed; /* The second is the helper's. */
     bool driven;                 /* A thread in drive_wait() drives. */
     mtime_t yield;               /* How long yielding has been worth it lately. */
+    mtime_t busy_until;          /* It is not before then: others want the processor. */
     uint64_t entries;            /* How often somebody has entered. */
 
     pthread_t helper;
@@ -247,7 +249,7 @@ static void leave_to_helper(void)
 void drive_leave(void)
 {
     flush();
-    d.ops->settle();
+    d.ops->settle(false);
     if (!d.driven)
         leave_to_helper();
     else
@@ -276,7 +278,8 @@ static bool yield_a_while(const struct waiter *w)
 {
     mtime_t start = mtime_now(), now = start;
 
-    while (now - start < d.yield) {
+    while (start >= d.busy_until && now - start < d.yield) {
+        mtime_t before = now;
         unsigned n;
 
         pthread_mutex_unlock(&d.lock);
@@ -284,6 +287,9 @@ static bool yield_a_while(const struct waiter *w)
         pthread_mutex_lock(&d.lock);
         n = step(false);
         now = mtime_now();
+        if (now - before > YIELD_MAX)
+            d.busy_until =
+                now + BUSY; /* Somebody else took the processor, and not for us. */
         if (n || w->woken) {
             mtime_t took = (now - start) * 2;
 
@@ -308,7 +314,7 @@ static int drive(const struct waiter *w, mtime_t deadline)
     while (!w->woken && r == 0) {
         if (step(false) || yield_a_while(w))
             continue;
-        d.ops->settle();
+        d.ops->settle(false);
         if (w->woken)
             break;
         if (arm()) {
@@ -332,7 +338,7 @@ static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
 
     w->sleeper = s;
     list_append(&d.sleepers, &s->link);
-    d.ops->settle();
+    d.ops->settle(false);
     while (!w->woken && !s->called && r == 0)
         r = deadline == MTIME_NEVER ? pthread_cond_wait(&s->cond, &d.lock)
                                     : pthread_cond_timedwait(&s->cond, &d.lock, &ts);
@@ -397,8 +403,8 @@ static void serve(void)
     mtime_t until = d.broken ? mtime_now() + AGAIN_EVERY : MTIME_NEVER;
 
     while (step(false))
-        d.ops->settle();
-    d.ops->settle();
+        d.ops->settle(true);
+    d.ops->settle(true);
     if (arm()) {
         (void)!sleep_until(&d.armed, mtime_min(until, timers_next(timers_now())));
         disarm();

@@ -21,8 +21,9 @@
 
 /* What is above: called inside, and calls nothing of here but drive_wake(). */
 struct drive_ops {
-    /* Somebody is about to leave the stack, or to wait: readiness is shown to pollers. */
-    void (*settle)(void);
+    /* Somebody is about to leave the stack, or to wait: readiness is shown to pollers. `all`: the
+     * program is away, so that nothing is left for later. */
+    void (*settle)(bool all);
     /* A port that had no room has some. */
     void (*room)(void);
     /* A descriptor to be watched beside the ports', -1 for none; reap() when it is readable. */

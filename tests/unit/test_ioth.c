@@ -541,6 +541,22 @@ static void test_icmp(void **state)
     assert_int_equal(ioth_close(six), 0);
 }
 
+/* A connection that takes its time: the descriptor is not writable before it is decided. */
+static void test_slow_connect(void **state)
+{
+    struct sockaddr_in addr = in4("10.1.2.99", 9);
+    int fd = ioth_msocket(right, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    (void)state;
+    assert_int_equal(polled(fd, POLLOUT, 0), POLLOUT);
+    assert_int_equal(ioth_connect(fd, sa(&addr), sizeof addr), -1);
+    assert_int_equal(errno, EINPROGRESS);
+    assert_int_equal(polled(fd, POLLOUT, 0), 0);
+    assert_int_equal(ioth_connect(fd, sa(&addr), sizeof addr), -1);
+    assert_int_equal(errno, EALREADY);
+    assert_int_equal(ioth_close(fd), 0);
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -592,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_many_stacks),
         cmocka_unit_test_setup_teardown(test_ifaddrs, join, part),
         cmocka_unit_test_setup_teardown(test_icmp, join, part),
+        cmocka_unit_test_setup_teardown(test_slow_connect, join, part),
         cmocka_unit_test_setup_teardown(test_fragments, join, part),
         cmocka_unit_test_setup_teardown(test_bulk4, join, part),
         cmocka_unit_test_setup_teardown(test_bulk6, join, part),
