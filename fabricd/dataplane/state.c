@@ -29,8 +29,11 @@ struct dp_net *dp_net_find(struct dataplane *dp, uint64_t id)
 
 static struct switch_config config_of(struct dataplane *dp, const struct ipc_net *net)
 {
-    struct switch_config config = {
-        .mtu = net->mtu, .vlan_aware = net->vlan_aware, .sooner = &dp->age_sooner};
+    struct switch_config config = {.mtu = net->mtu,
+                                   .vlan_aware = net->vlan_aware,
+                                   .snooping = net->snooping,
+                                   .querier = net->querier,
+                                   .sooner = &dp->age_sooner};
 
     memcpy(config.vlans, net->vlans, sizeof config.vlans);
     if (getrandom(&config.seed, sizeof config.seed, 0) < 0)

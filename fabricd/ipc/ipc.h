@@ -218,6 +218,7 @@ struct ipc_net {
     uint32_t mtu;
     uint8_t local; /* Never leaves the host: no channel is announced for it. */
     uint8_t vlan_aware;
+    uint8_t snooping, querier; /* Of IGMP and MLD. */
     uint8_t everywhere; /* `on: all`; otherwise on[] lists the hosts that may enter. */
     uint8_t n_allow;
     uint16_t n_on;

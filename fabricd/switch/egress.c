@@ -135,6 +135,11 @@ void egress_flush(struct switch_ *sw, struct swport *port)
     give(sw, port, port->pending, port->n_pending);
 }
 
+void egress_one(struct switch_ *sw, struct swport *port, struct frame *f)
+{
+    give(sw, port, &f, 1);
+}
+
 void egress_mirror(struct switch_ *sw, struct swport *mirror, struct frame *const *frames,
                    unsigned n)
 {

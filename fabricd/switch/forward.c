@@ -217,9 +217,13 @@ static enum swport_flood flood_sort(const struct frame *f)
 
 static void flood(struct burst *b, struct frame *f)
 {
+    enum swport_flood sort = flood_sort(f);
+    enum multicast_way way = MULTICAST_ALL;
     bool sent = false;
 
-    if (!storm_allows(b, flood_sort(f), f)) {
+    if (sort == SWPORT_MULTICAST && b->sw->multicast)
+        way = multicast_hear(b, f);
+    if (!storm_allows(b, sort, f)) {
         b->in->counters.rx_drops[SWPORT_DROP_STORM]++;
         return;
     }
@@ -227,13 +231,14 @@ static void flood(struct burst *b, struct frame *f)
         for (uint64_t bits = b->set[w]; bits; bits &= bits - 1) {
             struct swport *port = b->sw->port_at[w * 64 + (unsigned)__builtin_ctzll(bits)];
 
-            if (may_leave_by(b, port, f)) {
+            if (may_leave_by(b, port, f) &&
+                (way == MULTICAST_ALL || multicast_reaches(b, f, way, port))) {
                 enqueue(b, port, f);
                 sent = true;
             }
         }
     }
-    if (!sent)
+    if (!sent && way == MULTICAST_ALL)
         b->in->counters.rx_drops[SWPORT_DROP_NOWHERE]++;
 }
 

@@ -65,6 +65,7 @@ void switch_free(struct switch_ *sw)
     if (!sw)
         return;
     assert(list_empty(&sw->ports));
+    multicast_free(sw);
     fdb_free(sw->fdb);
     vlan_free(sw);
     homes_free(sw->homes);
@@ -89,6 +90,7 @@ void switch_configure(struct switch_ *sw, const struct switch_config *config)
     if (!sw->config.ageing)
         sw->config.ageing = AGEING_DEFAULT;
     fdb_set_ageing(sw->fdb, sw->config.ageing);
+    multicast_configure(sw);
     if (sw->config.sooner)
         *sw->config.sooner = true;
     if (!changed)
@@ -123,6 +125,7 @@ void switch_add_port(struct switch_ *sw, struct swport *port)
     fdb_add_port(sw->fdb, &port->fdb);
     port->mirror = NULL;
     port->is_mirror = false;
+    port->router_until = 0;
     vlan_add_port(sw, port);
     mirror_resolve(sw);
     if (port->pinned)
@@ -133,6 +136,7 @@ void switch_remove_port(struct swport *port)
 {
     if (!port->sw)
         return;
+    multicast_remove_port(port->sw, port);
     vlan_remove_port(port->sw, port);
     fdb_remove_port(port->sw->fdb, &port->fdb);
     list_remove(&port->ports_link);
@@ -207,12 +211,13 @@ void switch_set_notices(struct switch_ *sw, const struct switch_notices *notices
 
 mtime_t switch_deadline(const struct switch_ *sw)
 {
-    return fdb_deadline(sw->fdb);
+    return mtime_min(fdb_deadline(sw->fdb), multicast_deadline(sw));
 }
 
 void switch_run(struct switch_ *sw, mtime_t now)
 {
     fdb_run(sw->fdb, now);
+    multicast_run(sw, now);
 }
 
 void switch_pardon(struct switch_ *sw, mtime_t now)
@@ -249,6 +254,11 @@ unsigned switch_list_macs(const struct switch_ *sw, struct switch_mac *out, unsi
             break;
     }
     return n;
+}
+
+unsigned switch_count_groups(const struct switch_ *sw)
+{
+    return sw->multicast ? groups_count(sw->multicast->groups) : 0;
 }
 
 unsigned switch_count_macs(const struct switch_ *sw)

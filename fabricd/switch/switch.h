@@ -115,6 +115,7 @@ struct swport {
     /* The switch's own. */
     struct switch_ *sw;
     struct list ports_link, dirty_link;
+    mtime_t router_until;  /* A router's query came by it; multicast goes there. */
     unsigned index;        /* In the sets of ports. */
     struct swport *mirror; /* Gets copies; NULL = none. */
     bool is_mirror;        /* Of another port. */
@@ -136,6 +137,8 @@ struct swport {
 struct switch_config {
     uint32_t mtu;    /* IP MTU of the network, 1280..9216; frames up to mtu + 18. */
     bool vlan_aware; /* The network declares VLANs. */
+    bool snooping; /* Of IGMP and MLD: groups go to their listeners and to routers only. */
+    bool querier;  /* Asks for listeners where no router does. With snooping only. */
     uint8_t vlans[SWPORT_VLANS / 8]; /* Bit set = declared. */
     mtime_t ageing;                  /* 300 s unless set. */
     uint32_t fdb_room; /* Most MACs, 65,536 unless set; at the limit the port that holds the
@@ -247,6 +250,9 @@ struct switch_mac {
 struct switch_vlan {
     uint64_t rx_frames, rx_bytes; /* Came in and were let in. */
 };
+
+/* Memberships of groups that are known by snooping. */
+unsigned switch_count_groups(const struct switch_ *);
 
 /* What came into the switch in a VLAN (0 = in a network without them). */
 struct switch_vlan switch_vlan_counters(const struct switch_ *, uint16_t vlan);

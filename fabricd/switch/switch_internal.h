@@ -4,6 +4,7 @@
 #define FABRICD_SWITCH_SWITCH_INTERNAL_H
 
 #include "fabricd/switch/homes.h"
+#include "fabricd/switch/multicast.h"
 #include "fabricd/switch/switch.h"
 #include "proto/wire/bytes.h"
 #include "proto/wire/frame.h"
@@ -12,6 +13,7 @@
 struct switch_ {
     struct switch_config config;
     struct fdb *fdb;
+    struct multicast *multicast; /* NULL = no snooping. */
     struct homes *homes;
     struct list ports;
     const struct switch_capture *capture; /* NULL = nobody looks. */
@@ -85,6 +87,9 @@ void vlan_untag(struct frame *);
 
 /* Gives the port its pending frames, in a form that it takes. */
 void egress_flush(struct switch_ *, struct swport *);
+
+/* Gives the port one frame of the switch's own, in its form: tagged, if it leaves so. */
+void egress_one(struct switch_ *, struct swport *, struct frame *);
 
 /* Gives a mirror copies of frames; their VLANs are shown by tags. */
 void egress_mirror(struct switch_ *, struct swport *mirror, struct frame *const *frames,

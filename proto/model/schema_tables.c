@@ -51,6 +51,14 @@ static const struct field stp_fields[] = {
     NONE
 };
 
+static const struct field multicast_fields[] = {
+    {.name = "snooping", .type = FIELD_BOOL, .otherwise = "false",
+     .help = "Frames to a group go to those who have joined it, by IGMP or MLD, and to routers"},
+    {.name = "querier", .type = FIELD_BOOL, .otherwise = "false",
+     .help = "With snooping: ask who listens where no router asks"},
+    NONE
+};
+
 static const struct field network_fields[] = {
     {.name = "vlans", .type = FIELD_MAP_OF, .key = FIELD_INT, .min = 1, .max = 4094,
      .most = 4094, .fields = vlan_fields, .shorthand = "name", .impact = IMPACT_FLAP,
@@ -68,6 +76,8 @@ static const struct field network_fields[] = {
              "or by the shortest path"},
     {.name = "stp", .type = FIELD_MAP, .fields = stp_fields, .shorthand = "mode",
      .help = "Spanning tree of the network's switches; on unless told otherwise"},
+    {.name = "multicast", .type = FIELD_MAP, .fields = multicast_fields,
+     .help = "Where multicast goes"},
     {.name = "local", .type = FIELD_BOOL, .flags = FIELD_IMMUTABLE, .otherwise = "false",
      .impact = IMPACT_DESTROY, .help = "The network never leaves its host"},
     {.name = "allow", .type = FIELD_PRINCIPAL, .flags = FIELD_LIST, .most = 64,

@@ -225,6 +225,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     aware = options & 1;
     config.mtu = options & 2 ? 9216 : 1500;
     config.vlan_aware = aware;
+    config.snooping = options & 4;
+    config.querier = options & 8;
     for (uint16_t vid = 10; vid <= 30; vid = (uint16_t)(vid + 10))
         swport_vlan_add(config.vlans, vid);
     sw = switch_new(&config);

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# IGMP and MLD snooping: a stream goes to those who have joined its group, on two hosts.
+#
+#      alpha  lan1 ── sender, near (joins), deaf          beta  lan1 ── far (joins), deaf2
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+e2e_hosts alpha beta
+e2e_start alpha
+e2e_start beta
+status 0 ctl alpha net create lan1
+status 0 ctl alpha net set lan1 multicast.snooping=true multicast.querier=true
+token=$(ctl alpha host invite)
+status 0 ctl beta host join "$token"
+there() { ctl beta net show lan1; }
+wait_for 10 there
+
+listener='import socket, struct, sys
+group, port = sys.argv[1], 5000
+six = ":" in group
+s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("::" if six else "", port))
+index = socket.if_nametoindex("eth0")
+if six:
+    s.setsockopt(41, 20, socket.inet_pton(10, group) + struct.pack("@I", index))
+else:
+    s.setsockopt(0, 35, socket.inet_aton(group) + bytes(4) + struct.pack("@i", index))
+print("joined", flush=True)
+while True:
+    print(s.recv(100)[:4].decode(), flush=True)'
+sender='import socket, struct, sys
+for group in sys.argv[1:]:
+    six = ":" in group
+    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    if six:
+        s.setsockopt(41, 17, socket.if_nametoindex("eth0"))
+        s.setsockopt(41, 18, 4)
+    else:
+        s.setsockopt(0, 32, bytes(8) + struct.pack("@i", socket.if_nametoindex("eth0")))
+    for i in range(300):
+        s.sendto(b"data" + bytes(60), (group, 5000))'
+run_in near alpha --net lan1 -- "$PYTHON" -c "$listener" 239.1.2.3
+run_in far beta --net lan1 -- "$PYTHON" -c "$listener" ff05::1234:5678
+run_in deaf alpha --net lan1 -- sleep 600
+run_in deaf2 beta --net lan1 -- sleep 600
+joined() { grep -q joined "$T/$1.out"; }
+wait_for 10 joined near
+wait_for 10 joined far
+got() { [ "$(grep -c data "$T/$1.out")" -ge "$2" ]; }
+out_of() { ctl "$1" port show "lan1/$2" -o json | jq .status.counters.tx_frames; }
+
+# Until the listeners are known the first frames go to all.
+send() { ctl alpha run --net lan1 --name sender -- "$PYTHON" -c "$sender" 239.1.2.3 ff05::1234:5678; }
+wait_for 10 send
+wait_for 10 got near 250
+wait_for 10 got far 250
+before=$(out_of alpha deaf) before2=$(out_of beta deaf2)
+send
+wait_for 10 got near 500
+wait_for 10 got far 500
+is "who has not joined gets nothing of it" yes \
+    "$([ $(($(out_of alpha deaf) - before)) -lt 100 ] && echo yes || echo "$(out_of alpha deaf) after $before")"
+is "on the other host either" yes \
+    "$([ $(($(out_of beta deaf2) - before2)) -lt 100 ] && echo yes || echo "$(out_of beta deaf2) after $before2")"
+
+# Turned off, it goes to all.
+status 0 ctl alpha net set lan1 multicast.snooping=false
+before=$(out_of alpha deaf)
+send
+flooded() { [ $(($(out_of alpha deaf) - before)) -ge 500 ]; }
+wait_for 10 flooded
+finish
