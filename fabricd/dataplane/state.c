@@ -33,6 +33,7 @@ static struct switch_config config_of(struct dataplane *dp, const struct ipc_net
                                    .vlan_aware = net->vlan_aware,
                                    .snooping = net->snooping,
                                    .querier = net->querier,
+                                   .suppression = net->suppression,
                                    .sooner = &dp->age_sooner};
 
     memcpy(config.vlans, net->vlans, sizeof config.vlans);
@@ -65,6 +66,20 @@ void dp_arm_ageing(struct dataplane *dp)
 
 /* --- homes -------------------------------------------------------------------------------- */
 
+static void set_neighbor(struct dp_net *net, const struct ipc_home *home)
+{
+    struct neighbor_addr addrs[8];
+
+    for (unsigned i = 0; i < home->n_addrs; i++) {
+        addrs[i].family = home->addrs[i].family;
+        memcpy(addrs[i].addr, home->addrs[i].addr, sizeof addrs[i].addr);
+    }
+    if (home->gone)
+        switch_remove_neighbor(net->sw, home->mac);
+    else
+        switch_put_neighbor(net->sw, home->mac, home->vlan, addrs, home->n_addrs);
+}
+
 static void set_homes(struct dp_net *net, const struct ipc_homes *homes)
 {
     mtime_t now = loop_now(net->dp->loop);
@@ -74,6 +89,7 @@ static void set_homes(struct dp_net *net, const struct ipc_homes *homes)
     for (unsigned i = 0; i < homes->n; i++) {
         const struct ipc_home *home = &homes->homes[i];
 
+        set_neighbor(net, home);
         if (home->gone)
             switch_remove_home(net->sw, home->mac);
         else if (switch_put_home(net->sw, home->mac, home->vlan, home->host, now))

@@ -103,17 +103,24 @@ static bool peer_ok(const union ipc_body *b)
            addrs_ok(b->peer.addrs, b->peer.n_addrs, N_OF(b->peer.addrs));
 }
 
+static bool pins_ok(const struct ipc_pin pins[8], unsigned n)
+{
+    if (n > 8)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        if (pins[i].family != 4 && pins[i].family != 6)
+            return false;
+    }
+    return true;
+}
+
 static bool port_fields_ok(const struct ipc_port *p)
 {
     if (p->kind < IPC_PORT_TAP || p->kind > IPC_PORT_KIND_LAST || !settings_ok(&p->set))
         return false;
     if (!TEXT_OK(p->name) || !TEXT_OK(p->watch) || !TEXT_OK(p->path) ||
-        !stp_port_ok(&p->stp) || p->n_pins > N_OF(p->pins))
+        !stp_port_ok(&p->stp) || !pins_ok(p->pins, p->n_pins))
         return false;
-    for (unsigned i = 0; i < p->n_pins; i++) {
-        if (p->pins[i].family != 4 && p->pins[i].family != 6)
-            return false;
-    }
     return true;
 }
 
@@ -239,7 +246,9 @@ static bool homes_ok(const union ipc_body *b)
     if (b->homes.begin > 1 || b->homes.end > 1 || b->homes.n > N_OF(b->homes.homes))
         return false;
     for (unsigned i = 0; i < b->homes.n; i++) {
-        if (b->homes.homes[i].vlan >= 4095 || b->homes.homes[i].gone > 1)
+        const struct ipc_home *home = &b->homes.homes[i];
+
+        if (home->vlan >= 4095 || home->gone > 1 || !pins_ok(home->addrs, home->n_addrs))
             return false;
     }
     return true;

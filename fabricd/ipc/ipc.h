@@ -219,6 +219,7 @@ struct ipc_net {
     uint8_t local; /* Never leaves the host: no channel is announced for it. */
     uint8_t vlan_aware;
     uint8_t snooping, querier; /* Of IGMP and MLD. */
+    uint8_t suppression;       /* Of ARP and ND. */
     uint8_t everywhere; /* `on: all`; otherwise on[] lists the hosts that may enter. */
     uint8_t n_allow;
     uint16_t n_on;
@@ -566,6 +567,8 @@ struct ipc_home {
     uint16_t vlan;
     uint16_t host; /* 0 = here. */
     uint16_t gone; /* 1: nowhere in particular any more. */
+    uint8_t n_addrs;
+    struct ipc_pin addrs[8];
 };
 
 struct ipc_homes {

@@ -215,8 +215,19 @@ static enum swport_flood flood_sort(const struct frame *f)
     return mac_equal(f->data, broadcast) ? SWPORT_BROADCAST : SWPORT_MULTICAST;
 }
 
+/* The port of who is asked for by a request that goes to a group; NULL = to all. */
+static struct swport *asked_port(const struct burst *b, const struct frame *f)
+{
+    const uint8_t *mac = suppress_target(b->sw, f, b->vid);
+    struct swport *port =
+        mac ? port_of(fdb_lookup(b->sw->fdb, fdb_key(mac, b->vid))) : NULL;
+
+    return port && set_has(b->set, port->index) && may_leave_by(b, port, f) ? port : NULL;
+}
+
 static void flood(struct burst *b, struct frame *f)
 {
+    struct swport *asked = NULL;
     enum swport_flood sort = flood_sort(f);
     enum multicast_way way = MULTICAST_ALL;
     bool sent = false;
@@ -225,6 +236,12 @@ static void flood(struct burst *b, struct frame *f)
         way = multicast_hear(b, f);
     if (!storm_allows(b, sort, f)) {
         b->in->counters.rx_drops[SWPORT_DROP_STORM]++;
+        return;
+    }
+    if (b->sw->config.suppression && sort != SWPORT_UNKNOWN)
+        asked = asked_port(b, f);
+    if (asked) {
+        enqueue(b, asked, f);
         return;
     }
     for (unsigned w = 0; w < b->sw->n_words; w++) {

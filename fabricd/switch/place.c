@@ -79,11 +79,13 @@ void switch_remove_home(struct switch_ *sw, const uint8_t mac[MAC_SIZE])
 void switch_begin_homes(struct switch_ *sw)
 {
     homes_begin(sw->homes);
+    neighbors_begin(sw->neighbors);
 }
 
 void switch_end_homes(struct switch_ *sw)
 {
     homes_end(sw->homes);
+    neighbors_end(sw->neighbors);
     place_ports(sw, NULL);
 }
 

@@ -48,11 +48,13 @@ struct switch_ *switch_new(const struct switch_config *config)
         return NULL;
     sw->fdb = fdb_new(config->fdb_room ? config->fdb_room : FDB_DEFAULT, config->seed);
     sw->homes = homes_new(config->seed);
+    sw->neighbors = neighbors_new(config->seed);
     sw->cut = calloc(FRAME_BURST, sizeof *sw->cut);
     sw->scratch = malloc(EGRESS_SCRATCH);
     sw->vlans = calloc(SWPORT_VLANS, sizeof *sw->vlans);
     list_init(&sw->ports);
-    if (!sw->fdb || !sw->homes || !sw->cut || !sw->scratch || !sw->vlans) {
+    if (!sw->fdb || !sw->homes || !sw->neighbors || !sw->cut || !sw->scratch ||
+        !sw->vlans) {
         switch_free(sw);
         return NULL;
     }
@@ -69,6 +71,7 @@ void switch_free(struct switch_ *sw)
     fdb_free(sw->fdb);
     vlan_free(sw);
     homes_free(sw->homes);
+    neighbors_free(sw->neighbors);
     free(sw->cut);
     free(sw->scratch);
     free(sw->vlans);

@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "fabricd/switch/fdb.h"
+#include "fabricd/switch/neighbors.h"
 #include "fabricd/switch/settings.h"
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
@@ -137,6 +138,8 @@ struct swport {
 struct switch_config {
     uint32_t mtu;    /* IP MTU of the network, 1280..9216; frames up to mtu + 18. */
     bool vlan_aware; /* The network declares VLANs. */
+    bool
+        suppression; /* ARP and ND requests go to the owner of the address, if it is known. */
     bool snooping; /* Of IGMP and MLD: groups go to their listeners and to routers only. */
     bool querier;  /* Asks for listeners where no router does. With snooping only. */
     uint8_t vlans[SWPORT_VLANS / 8]; /* Bit set = declared. */
@@ -226,6 +229,11 @@ unsigned switch_input_held(struct swport *in, struct frame *frames, unsigned n, 
 bool switch_put_home(struct switch_ *, const uint8_t mac[6], uint16_t vlan, uint16_t host,
                      mtime_t now);
 void switch_remove_home(struct switch_ *, const uint8_t mac[6]);
+
+/* The addresses of an endpoint, for suppression; swept with its home. */
+void switch_put_neighbor(struct switch_ *, const uint8_t mac[6], uint16_t vlan,
+                         const struct neighbor_addr *, unsigned n);
+void switch_remove_neighbor(struct switch_ *, const uint8_t mac[6]);
 
 /* Homes that are not put between the two are removed. */
 void switch_begin_homes(struct switch_ *);

@@ -15,6 +15,7 @@ struct switch_ {
     struct fdb *fdb;
     struct multicast *multicast; /* NULL = no snooping. */
     struct homes *homes;
+    struct neighbors *neighbors;
     struct list ports;
     const struct switch_capture *capture; /* NULL = nobody looks. */
     const struct switch_trap *trap;
@@ -126,6 +127,12 @@ bool storm_allows(struct burst *, enum swport_flood, const struct frame *);
 
 /* True if the port may send one more frame, of any sort. */
 bool police_allows(struct burst *, const struct frame *);
+
+/* --- suppress.c --------------------------------------------------------------------------- */
+
+/* The MAC whose owner a request of ARP or neighbour discovery asks for; NULL = it is none, or of an
+ * address that nobody has told of. */
+const uint8_t *suppress_target(const struct switch_ *, const struct frame *, uint16_t vid);
 
 /* Tells of it, if that was not done lately. */
 void notice(struct burst *, enum swport_notice, const uint8_t mac[6], uint16_t vlan);

@@ -54,6 +54,8 @@ static const struct field stp_fields[] = {
 static const struct field multicast_fields[] = {
     {.name = "snooping", .type = FIELD_BOOL, .otherwise = "false",
      .help = "Frames to a group go to those who have joined it, by IGMP or MLD, and to routers"},
+    {.name = "suppression", .type = FIELD_BOOL, .otherwise = "false",
+     .help = "Requests of ARP and neighbour discovery for the address of an endpoint go to it alone"},
     {.name = "querier", .type = FIELD_BOOL, .otherwise = "false",
      .help = "With snooping: ask who listens where no router asks"},
     NONE

@@ -73,4 +73,25 @@ before=$(out_of alpha deaf)
 send
 flooded() { [ $(($(out_of alpha deaf) - before)) -ge 500 ]; }
 wait_for 10 flooded
+
+# Requests for addresses of endpoints go to these alone, here and on another host.
+status 0 ctl alpha net set lan1 multicast.suppression=true
+request='import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+mac = s.getsockname()[4]
+for i in range(100):
+    s.send(b"\xff" * 6 + mac + struct.pack("!HHHBBH6s4s6s4s", 0x806, 1, 0x800, 6, 4, 1, mac,
+           socket.inet_aton(sys.argv[1]), bytes(6), socket.inet_aton(sys.argv[2])))'
+four() { ctl alpha endpoint show "lan1/$1" -o json | jq -r '.addresses[] | select(test("[.]")) | sub("/.*"; "")'; }
+own=$(four sender)
+for who in near:alpha far:beta; do
+    name=${who%:*} host=${who#*:}
+    here=$(out_of alpha deaf) there2=$(out_of beta deaf2) asked=$(out_of "$host" "$name")
+    status 0 ctl alpha run --net lan1 --name sender --root -- "$PYTHON" -c "$request" "$own" "$(four "$name")"
+    arrived() { [ $(($(out_of "$host" "$name") - asked)) -ge 100 ]; }
+    wait_for 5 arrived
+    is "requests for $name reach nobody else" yes \
+        "$([ $(($(out_of alpha deaf) - here)) -lt 50 ] && [ $(($(out_of beta deaf2) - there2)) -lt 50 ] && echo yes)"
+done
 finish

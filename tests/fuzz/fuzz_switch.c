@@ -227,12 +227,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.vlan_aware = aware;
     config.snooping = options & 4;
     config.querier = options & 8;
+    config.suppression = options & 16;
     for (uint16_t vid = 10; vid <= 30; vid = (uint16_t)(vid + 10))
         swport_vlan_add(config.vlans, vid);
     sw = switch_new(&config);
     if (!sw)
         return 0;
     add_ports(sw);
+    switch_put_neighbor(sw, (uint8_t[]){2, 0, 0, 0, 0, 2}, aware ? 10 : 0,
+                        &(struct neighbor_addr){4, {10, 64, 0, 2}}, 1);
     feed(&c);
     for (unsigned i = 0; i < N_PORTS; i++)
         switch_remove_port(&ports[i].sw);

@@ -105,7 +105,8 @@ static void network_mistakes(void **state)
         "network", "{mtu: big, mut: 1500, zzzzzz: 1}",
         "x.mut: unknown key, did you mean mtu? (vlans, ipv4, ipv6, mtu, forwarding, stp, "
         "local, allow, on)\n"
-        "x.zzzzzz: unknown key (vlans, ipv4, ipv6, mtu, forwarding, stp, local, allow, "
+        "x.zzzzzz: unknown key (vlans, ipv4, ipv6, mtu, forwarding, stp, multicast, local, "
+        "allow, "
         "on)\n"
         "x.mtu: not a whole number (1280 to 9216)\n");
     expect("network", "{vlans: {4095: a, 0: b, 010: c, x: d, 7: Staff}}",

@@ -48,6 +48,12 @@ static bool wanted_home(const struct control *control, const struct view_endpoin
     *out = (struct told){.net = net->id};
     memcpy(out->home.mac, ep->mac, sizeof(out->home.mac));
     out->home.vlan = ep->vlan;
+    for (; out->home.n_addrs < ep->n_addrs; out->home.n_addrs++) {
+        struct ipc_pin *addr = &out->home.addrs[out->home.n_addrs];
+
+        addr->family = ep->addrs[out->home.n_addrs].family;
+        memcpy(addr->addr, ep->addrs[out->home.n_addrs].bytes, sizeof(addr->addr));
+    }
     if (host->number != control->id.self.host)
         out->home.host = host->number;
     return true;

@@ -82,6 +82,8 @@ bool wanted_net(const struct control *control, const struct view_network *net,
         .local = net->scope == STORE_LOCAL,
         .vlan_aware = net->vlan_aware,
         .snooping = node_get_bool(node_get(net->body, "multicast"), "snooping", false),
+        .suppression =
+            node_get_bool(node_get(net->body, "multicast"), "suppression", false),
         .querier = node_get_bool(node_get(net->body, "multicast"), "querier", false),
     };
     if (net->id == 0 || !view_network_on(net, control_host(control)))
