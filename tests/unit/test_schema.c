@@ -104,7 +104,7 @@ static void network_mistakes(void **state)
     expect(
         "network", "{mtu: big, mut: 1500, zzzzzz: 1}",
         "x.mut: unknown key, did you mean mtu? (vlans, ipv4, ipv6, mtu, forwarding, stp, "
-        "local, allow, on)\n"
+        "multicast, local, allow, on)\n"
         "x.zzzzzz: unknown key (vlans, ipv4, ipv6, mtu, forwarding, stp, multicast, local, "
         "allow, "
         "on)\n"
