@@ -51,6 +51,7 @@ struct keeper {
     struct loop_watch signals;
     struct spec *spec, *running; /* As wanted; as the place has it, if that is another. */
     char **environment;
+    int64_t revision;       /* Of the object as it was told last. */
     int64_t restarts_asked; /* How often somebody has asked for a restart. */
     const char *word;       /* The state as it was told last, … */
     int64_t since;          /* … and since when: milliseconds since 1970. */
@@ -302,6 +303,7 @@ static void wanted(struct keeper *k, const struct node *message)
     }
     take_spec(k, spec);
     want_copies(k, node_get_int(message, "copy", 0));
+    k->revision = node_get_int(message, "revision", 0);
     supervise_want(&k->sup, !hold, loop_now(k->loop));
     k->changed = true;
     if (!first && asked != k->restarts_asked) {
@@ -351,6 +353,7 @@ static struct node *status_of(struct keeper *k)
         node_set_text(status, "health", health);
     node_set_int(status, "since", k->since);
     node_set_int(status, "restarts", k->sup.restarts);
+    node_set_int(status, "revision", k->revision);
     node_set_int(status, "copied", k->copied);
     node_set_int(status, "copy_failures", k->copy.failures);
     node_set_int(status, "progress", k->copy.progress);

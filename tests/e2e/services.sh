@@ -88,6 +88,24 @@ before=$(node_of web)
 ctl alpha apply -f "$T/fabric.yaml" >/dev/null
 is "an apply of the same" "$before" "$(node_of web)"
 
+# An apply is done when its services are well, and taken back when one is not.
+cat >"$T/good.yaml" <<'EOF'
+version: 1
+services:
+  slow:
+    network: lan1
+    command: [python3, -c, 'import socket, time; time.sleep(0.7); s = socket.create_server(("", 9)); time.sleep(1000)']
+    check: {tcp: 9, every: 200ms}
+EOF
+ctl alpha apply -f "$T/good.yaml" >/dev/null
+is "it is well when the apply is done" running "$(field slow .status.state)"
+sed 's/python3, -c, .*/sh, -c, "exit 7"]/' "$T/good.yaml" >"$T/bad.yaml"
+status 1 ctl alpha apply -f "$T/bad.yaml"
+has "why it is taken back" 'service slow.*exit status 7' "$ERR"
+wait_for 10 state slow running
+has "what it was" 'create_server' "$(field slow '.command[2]')"
+ctl alpha service rm slow
+
 # --- restart, stop, start -----------------------------------------------------------------------
 ctl alpha service restart web
 anew() {

@@ -82,6 +82,7 @@ static void take_status(struct service *service, const struct node *message)
     seen->pid = take_number(message, "pid");
     seen->restarts = take_number(message, "restarts");
     seen->since = node_get_int(message, "since", 0);
+    service->heard = (uint64_t)node_get_int(message, "revision", 0);
     service->copied = node_get_int(message, "copied", 0);
     service->copy_failures = node_get_int(message, "copy_failures", 0);
     service->progress = node_get_int(message, "progress", 0);

@@ -13,6 +13,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services_internal.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/node.h"
@@ -63,6 +64,7 @@ static void noticed(struct control *control)
 {
     if (control->member_ops != NULL && control->member_ops->noticed != NULL)
         control->member_ops->noticed(control);
+    standing_noticed(control->standing);
 }
 
 /* --- what it waits for ---------------------------------------------------------------------- */
@@ -199,6 +201,7 @@ static void tell(struct service *service, const struct view_service *wanted)
     if (holds(service, wanted))
         node_set_bool(message, "hold", true);
     node_set_int(message, "copy", copies(service, wanted));
+    node_set_int(message, "revision", (int64_t)wanted->revision);
     node_set(message, "service", node_copy(wanted->body));
     text = node_to_json(message, 0);
     node_free(message);
@@ -461,10 +464,23 @@ struct node *services_here(const struct control *control, const struct view_serv
     return node;
 }
 
+/* For others: what it was before it was changed does not count. */
+static void own_now(const struct control *control, const struct view_service *wanted,
+                    struct sync_seen_service *out)
+{
+    const struct service *service =
+        control->services != NULL ? service_find(control->services, wanted->name) : NULL;
+
+    own(control, wanted, out);
+    if (strcmp(out->state, "running") == 0 && service != NULL &&
+        service->heard != wanted->revision)
+        snprintf(out->state, sizeof(out->state), "starting");
+}
+
 void services_tell(const struct control *control, const struct view_service *wanted,
                    struct sync_seen_service *out)
 {
-    own(control, wanted, out);
+    own_now(control, wanted, out);
 }
 
 /* What is known of the service, wherever it is. */
@@ -474,7 +490,7 @@ static void look(const struct control *control, const struct view_service *wante
     const struct sync_seen_service *told;
 
     if (strcmp(wanted->host, control_host(control)) == 0) {
-        own(control, wanted, out);
+        own_now(control, wanted, out);
         return;
     }
     told = seen_service(control, wanted);
@@ -494,6 +510,31 @@ const char *services_state(const struct control *control, const struct view_serv
             return words[i];
     }
     return "unknown";
+}
+
+enum services_verdict services_judge(const struct control *control,
+                                     const struct view_service *wanted, char *why,
+                                     size_t size)
+{
+    static const char *const bad[] = {"failed", "unhealthy", "refused", "backoff"};
+    struct sync_seen_service seen;
+
+    look(control, wanted, &seen);
+    if (strcmp(seen.state, "running") == 0 ||
+        (strcmp(seen.state, "stopped") == 0 &&
+         (seen.exit[0] != '\0' || !node_get_bool(wanted->body, "run", true))))
+        return SERVICES_WELL;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        /* One end may be an accident of the start. */
+        if (strcmp(seen.state, bad[i]) != 0 ||
+            (strcmp(bad[i], "backoff") == 0 && seen.restarts < 3))
+            continue;
+        snprintf(why, size, "it is %s%s%s", seen.state,
+                 seen.problem[0] != '\0' || seen.exit[0] != '\0' ? ": " : "",
+                 seen.problem[0] != '\0' ? seen.problem : seen.exit);
+        return SERVICES_BAD;
+    }
+    return SERVICES_YET;
 }
 
 struct node *services_status(const struct control *control,

@@ -55,6 +55,12 @@ const char *services_state(const struct control *, const struct view_service *);
 /* The same with everything, as the API shows it: the caller's. */
 struct node *services_status(const struct control *, const struct view_service *);
 
+/* Whether it has become what is wanted, as far as this host knows: not yet, it has, or it does not,
+ * and why. */
+enum services_verdict { SERVICES_YET, SERVICES_WELL, SERVICES_BAD };
+enum services_verdict services_judge(const struct control *, const struct view_service *,
+                                     char *why, size_t size);
+
 /* What this host itself has of it, for the lead of a move (migrate.h): state, health, problem,
  * restarts; ready: an instance is well behind its fence; home: the endpoint lives here. The caller's. */
 struct node *services_here(const struct control *, const struct view_service *);

@@ -33,6 +33,7 @@ struct service {
     bool placed; /* It is here, in this run. */
     bool ending; /* Its keeper has been told to end. */
     mtime_t end_by;
+    uint64_t heard;    /* The revision of the object that its keeper has taken up. */
     char why[240];     /* Why it does not run, or "". */
     bool waits;        /* For another one. */
     char failure[240]; /* Why its keeper could not be started last, or "". */

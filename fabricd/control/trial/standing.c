@@ -12,6 +12,7 @@
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
+#include "fabricd/control/services/services.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/log.h"
 #include "proto/base/map.h"
@@ -248,6 +249,29 @@ static void match_wrong(void *aux, const char *what, const char *why)
         snprintf(search->found, sizeof(search->found), "%.120s: %.180s", what, why);
 }
 
+/* False while a service of the host that was touched is neither well nor ill. */
+static bool services_decided(struct search *search, const char *host)
+{
+    const struct control *control = search->standing->control;
+    bool decided = true;
+
+    list_for_each (it, &control->view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+        char what[VIEW_NAME_SIZE + 16], why[TRIAL_WHY] = "";
+        enum services_verdict verdict;
+
+        snprintf(what, sizeof(what), "service %s", service->name);
+        if (strcmp(service->host, host) != 0 ||
+            map_get(&search->standing->touched, what) == NULL)
+            continue;
+        verdict = services_judge(control, service, why, sizeof(why));
+        if (verdict == SERVICES_BAD)
+            match_wrong(search, what, why);
+        decided = decided && verdict != SERVICES_YET;
+    }
+    return decided || search->found[0] != '\0';
+}
+
 static void report_self(struct standing *s, const char *name)
 {
     struct control *control = s->control;
@@ -256,6 +280,7 @@ static void report_self(struct standing *s, const char *name)
 
     if (done)
         reconcile_each_problem(control->reconcile, match_wrong, &search);
+    done = done && services_decided(&search, name);
     trial_report(&s->trial, name, true, done, search.found[0] != '\0' ? search.found : NULL,
                  loop_now(control->loop));
 }
@@ -269,6 +294,7 @@ static void report_other(struct standing *s, const struct view_host *host)
 
     for (unsigned i = 0; done && i < seen->n_wrong; i++)
         match_wrong(&search, seen->wrong[i].what, seen->wrong[i].why);
+    done = done && services_decided(&search, host->name);
     trial_report(&s->trial, host->name, is_there(control, host), done,
                  search.found[0] != '\0' ? search.found : NULL, loop_now(control->loop));
 }
