@@ -38,6 +38,15 @@ void port_init(struct port *p, struct port_env *env, const struct ipc_port *conf
     }
 }
 
+void port_note_down(struct port *p, bool down)
+{
+    if (p->is_down == down)
+        return;
+    p->is_down = down;
+    if (p->env->changed)
+        p->env->changed(p->env->aux, p);
+}
+
 void port_gone(struct port *p)
 {
     if (p->is_gone)

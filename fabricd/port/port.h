@@ -77,6 +77,9 @@ void port_init(struct port *, struct port_env *, const struct ipc_port *,
 /* Tells the environment, once. */
 void port_gone(struct port *);
 
+/* The interface at the other side went down, or came up: tells the environment if that is news. */
+void port_note_down(struct port *, bool down);
+
 static inline struct port *port_of_swport(struct swport *sw)
 {
     return list_entry(sw, struct port, sw);

@@ -125,6 +125,12 @@ static bool to_frame(struct received *r, struct frame *f)
     return !r->cut && f->size >= FRAME_SIZE_MIN && vnet_decode(r->header, f) == 0;
 }
 
+/* While an interface is down it takes nothing; when it is up it finds fault with a frame of no size. */
+static bool is_down(const struct raw *raw)
+{
+    return send(raw->watch.fd, "", 0, MSG_DONTWAIT) < 0 && errno == ENETDOWN;
+}
+
 /* The interface is down and may come up again, or be no more: of that the kernel does not tell
  * once it was down. */
 static void look_again(struct loop_timer *timer, mtime_t now)
@@ -134,10 +140,13 @@ static void look_again(struct loop_timer *timer, mtime_t now)
     socklen_t size = sizeof at;
 
     if (getsockname(raw->watch.fd, (struct sockaddr *)&at, &size) < 0 ||
-        at.sll_ifindex <= 0)
+        at.sll_ifindex <= 0) {
         port_gone(&raw->port);
-    else
-        loop_timer_set(raw->port.env->loop, timer, now + LOOK_AGAIN);
+        return;
+    }
+    port_note_down(&raw->port, is_down(raw));
+    loop_timer_set(raw->port.env->loop, timer,
+                   raw->port.is_down ? now + LOOK_AGAIN : MTIME_NEVER);
 }
 
 /* Reads a burst; false when there is no more for now. */
@@ -153,8 +162,6 @@ static bool read_burst(struct raw *raw, unsigned *n_frames)
 
         if (code < 0)
             look_again(&raw->down, loop_now(env->loop));
-        else if (code > 0 && raw->down.index)
-            loop_timer_set(env->loop, &raw->down, MTIME_NEVER);
         if (code <= 0) {
             *n_frames = n;
             return false;

@@ -133,14 +133,10 @@ static bool read_burst(struct tap *tap, unsigned max, unsigned *n_frames)
 
 static void note_link(struct tap *tap, bool down)
 {
-    struct port_env *env = tap->port.env;
-
-    if (tap->port.is_down == down)
-        return;
-    tap->port.is_down = down;
-    loop_set_events(env->loop, &tap->watch, down ? EPOLLIN | EPOLLOUT : EPOLLIN);
-    if (env->changed)
-        env->changed(env->aux, &tap->port);
+    if (tap->port.is_down != down)
+        loop_set_events(tap->port.env->loop, &tap->watch,
+                        down ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    port_note_down(&tap->port, down);
 }
 
 static void tap_ready(struct loop_watch *w, uint32_t events)

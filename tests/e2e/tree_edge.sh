@@ -87,6 +87,23 @@ is "the root is the bridge" null "$(ctl alpha net show lan1 -o json | jq -r .sta
 on alpha ip link del kb
 status 0 ctl alpha port rm lan1/g0
 
+# --- a physical interface that goes down and comes up, and the same of a TAP ----------------------------
+on alpha ip link add phy type veth peer name far0
+on alpha ip link set far0 up
+on alpha ip link set phy up
+status 0 ctl alpha port add lan1 phy --raw phy
+add_tap alpha t0
+on alpha ip link set t0 up
+for port in phy t0; do
+    wait_for 10 is_stp alpha "$port" role designated
+    on alpha ip link set "$port" down
+    wait_for 10 is_stp alpha "$port" role disabled
+    on alpha ip link set "$port" up
+    wait_for 10 is_stp alpha "$port" role designated
+done
+status 0 ctl alpha port rm lan1/phy lan1/t0
+on alpha ip link del phy
+
 # --- a LAN at two hosts ------------------------------------------------------------------------------
 allow_log 'the LAN behind it is attached at host'
 bg watch beta "$IOTHCTL" events
