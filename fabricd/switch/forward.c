@@ -62,7 +62,7 @@ static enum swport_drop guard(struct burst *b, struct frame *f)
 
     if (in->pinned && !guard_allows(in, f))
         return SWPORT_DROP_SOURCE;
-    if (in->set.guards && !guard_lets_in(in->set.guards, f)) {
+    if (in->set.guards && !guard_lets_in(in, f)) {
         notice(b, SWPORT_NOTICE_GUARD, f->data + MAC_SIZE, f->tci & FRAME_TCI_VID);
         return SWPORT_DROP_GUARD;
     }

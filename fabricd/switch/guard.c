@@ -181,9 +181,33 @@ static unsigned plays(const struct frame *f)
                : 0;
 }
 
-bool guard_lets_in(unsigned guards, const struct frame *f)
+/* True if the frame says that it comes from an endpoint that control has told of. No endpoint is
+ * behind a port with this guard: those of programs are pinned instead. */
+static bool spoofs(const struct switch_ *sw, const struct frame *f)
 {
-    return (guards & plays(f)) == 0;
+    struct packet_claim claims[PACKET_CLAIMS_MAX];
+    uint16_t vid = f->tci & FRAME_TCI_VID;
+    int n;
+
+    if (homes_of(sw->homes, f->data + MAC_SIZE) != HOMES_NONE)
+        return true;
+    n = packet_claims(f->data, f->size, claims);
+    for (int i = 0; i < n; i++) {
+        if (neighbors_find(sw->neighbors, vid, claims[i].family, claims[i].addr) ||
+            (claims[i].has_mac && homes_of(sw->homes, claims[i].mac) != HOMES_NONE))
+            return true;
+    }
+    return n < 0;
+}
+
+bool guard_lets_in(const struct swport *in, const struct frame *f)
+{
+    unsigned guards = in->set.guards, runs_into = plays(f);
+
+    if (guards & SWPORT_GUARD_SPOOF &&
+        (runs_into == (SWPORT_GUARD_DHCP | SWPORT_GUARD_RA) || spoofs(in->sw, f)))
+        return false;
+    return (guards & runs_into) == 0;
 }
 
 bool guard_allows(const struct swport *port, const struct frame *f)

@@ -36,8 +36,9 @@ enum swport_drop {
 
 /* What a port may not send. */
 enum {
-    SWPORT_GUARD_DHCP = 1, /* Messages of a DHCP server. */
-    SWPORT_GUARD_RA = 2,   /* Router advertisements and redirects. */
+    SWPORT_GUARD_DHCP = 1,  /* Messages of a DHCP server. */
+    SWPORT_GUARD_RA = 2,    /* Router advertisements and redirects. */
+    SWPORT_GUARD_SPOOF = 4, /* In the name of endpoints: their MACs and addresses. */
 };
 
 /* What goes to all ports, by the sort of its destination. */

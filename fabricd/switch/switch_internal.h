@@ -120,7 +120,7 @@ bool place_denies(const struct swport *in, const struct frame *);
 bool guard_allows(const struct swport *, const struct frame *);
 
 /* True if the frame is none of those that SWPORT_GUARD_* keep out. */
-bool guard_lets_in(unsigned guards, const struct frame *);
+bool guard_lets_in(const struct swport *, const struct frame *);
 
 /* True if storm control lets one more frame of this sort in. */
 bool storm_allows(struct burst *, enum swport_flood, const struct frame *);

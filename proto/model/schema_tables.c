@@ -159,10 +159,9 @@ static const struct field port_fields[] = {
      .help = "Bits per second towards the port"},
     {.name = "stp", .type = FIELD_MAP, .fields = stp_port_fields,
      .help = "The port in the spanning tree of its network"},
-    {.name = "guard", .type = FIELD_ENUM, .flags = FIELD_LIST, .words = "bpdu|root|dhcp|ra",
-     .words_later = "spoof",
+    {.name = "guard", .type = FIELD_ENUM, .flags = FIELD_LIST, .words = "bpdu|root|dhcp|ra|spoof",
      .help = "What the port may not send: BPDUs, better news of the root, messages of DHCP servers, "
-             "of routers"},
+             "of routers, and anything in the name of an endpoint"},
     {.name = "storm", .type = FIELD_MAP, .fields = storm_fields,
      .help = "How much the port may send to all others"},
     {.name = "qos", .type = FIELD_MAP, .fields = qos_fields,

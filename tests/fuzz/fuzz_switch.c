@@ -107,7 +107,7 @@ static void set_trunk(struct swport_settings *set, unsigned sort)
     set->vlan = sort & 1 ? 10 : 0;
     swport_vlan_add(set->trunk, 20);
     swport_vlan_add(set->trunk, sort & 1 ? 10 : 30);
-    set->guards = sort & 2 ? SWPORT_GUARD_DHCP | SWPORT_GUARD_RA : 0;
+    set->guards = sort & 2 ? 7 : 0;
     set->macs_max = sort & 4 ? 2 : 0;
     memcpy(set->mirror, sort & 16 ? "first" : "", sort & 16 ? 6 : 1);
     set->storm[SWPORT_BROADCAST].rate = sort & 8 ? 10 : 0;

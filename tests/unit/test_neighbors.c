@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "fabricd/switch/homes.h"
 #include "fabricd/switch/neighbors.h"
 #include "proto/wire/bytes.h"
 #include "tests/unit/switch_ports.h"
@@ -129,11 +130,54 @@ static void requests_go_to_the_owner(void **state)
     switch_free(sw);
 }
 
+/* A port with the guard uses no endpoint's MAC, nor an address, whatever says so. */
+static void nobody_speaks_for_endpoints(void **state)
+{
+    static struct fake_port ports[2];
+    const struct switch_config config = {.mtu = 1500};
+    const struct neighbor_addr both[2] = {v4, v6};
+    static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    struct switch_ *sw = switch_new(&config);
+    struct frame f;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        fake_port_init(&ports[i], i + 1, 0, false);
+    ports[1].sw.set.guards = SWPORT_GUARD_SPOOF;
+    for (unsigned i = 0; i < 2; i++)
+        switch_add_port(sw, &ports[i].sw);
+    switch_put_home(sw, mac_a, 0, HOMES_HERE, 1);
+    switch_put_neighbor(sw, mac_a, 0, both, 2);
+#define SAY(FRAME, PASSES)                                                                 \
+    do {                                                                                   \
+        fake_port_clear(&ports[0]);                                                        \
+        f = (FRAME);                                                                       \
+        switch_input(&ports[1].sw, &f, 1, 1);                                              \
+        assert_int_equal(ports[0].n, PASSES);                                              \
+    } while (0)
+    SAY(fake_frame(all, mac_b, 60, 0), 1);
+    SAY(fake_frame(all, mac_a, 60, 0), 0); /* The MAC, */
+    SAY(arp(1, other4.addr, v4.addr), 1);  /* asking for it is free, */
+    SAY(arp(1, v4.addr, other4.addr), 0);  /* the address in ARP, */
+    f = solicit(v6.addr);
+    memcpy(f.data + 22, v6.addr, 16);
+    SAY(f, 0); /* and as a source. */
+#undef SAY
+    assert_int_equal(ports[1].sw.counters.rx_drops[SWPORT_DROP_GUARD], 3);
+    for (unsigned i = 0; i < 2; i++) {
+        switch_remove_port(&ports[i].sw);
+        fake_port_clear(&ports[i]);
+    }
+    fake_frames_drop();
+    switch_free(sw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
         cmocka_unit_test(requests_go_to_the_owner),
+        cmocka_unit_test(nobody_speaks_for_endpoints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,8 +203,6 @@ static void what_is_not_built_yet(void **state)
            "x.forwarding: mesh forwarding is not built yet (direct, tree)\n");
     expect("network", "{forwarding: dirct}",
            "x.forwarding: \"dirct\" is not valid, did you mean direct? (direct, tree)\n");
-    expect("port", "{stream: a.sock, guard: [spoof]}",
-           "x.guard: spoof guard is not built yet (bpdu, root, dhcp, ra)\n");
     expect("link", "{between: [a, b], cost: 10, delay: 1ms}",
            "x.delay: link impairments are not built yet\n");
     expect("router", "{host: alpha}", "x: routers are not built yet\n");

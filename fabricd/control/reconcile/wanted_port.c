@@ -35,6 +35,8 @@ static uint8_t guards_of(const struct node *port)
             guards |= SWPORT_GUARD_DHCP;
         else if (strcmp(word, "ra") == 0)
             guards |= SWPORT_GUARD_RA;
+        else if (strcmp(word, "spoof") == 0)
+            guards |= SWPORT_GUARD_SPOOF;
     }
     return guards;
 }
