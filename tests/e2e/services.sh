@@ -87,6 +87,13 @@ hasnt "the endpoint is not declared twice" 'endpoints' "$(cat "$T/fabric.yaml")"
 before=$(node_of web)
 ctl alpha apply -f "$T/fabric.yaml" >/dev/null
 is "an apply of the same" "$before" "$(node_of web)"
+cat >"$T/bad.yaml" <<END
+version: 1
+services: {bad: {network: lan1, host: alpha, command: [sleep, "600"], check: {tcp: 99, every: 1s}}}
+END
+status 1 ctl alpha apply -f "$T/bad.yaml" --within 1s
+has "one that does not answer" 'the apply was rolled back' "$ERR"
+status 3 ctl alpha service show bad
 
 # An apply is done when its services are well, and taken back when one is not.
 cat >"$T/good.yaml" <<'EOF'
