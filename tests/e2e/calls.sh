@@ -109,9 +109,14 @@ e2e_join_up
 
 control=$(e2e_daemon_pids gamma | tail -n 1)
 kill -STOP "$control"
-bg stuck alpha curl -sS --unix-socket "$T/alpha/run/api.sock" -H 'Ioth-Host: gamma' http://x/v1/networks
-bg stuck2 beta curl -sS --unix-socket "$T/beta/run/api.sock" -H 'Ioth-Host: gamma' http://x/v1/networks
-no_answer() { [ ! -s "$T/stuck.out" ] && [ ! -s "$T/stuck2.out" ]; }
+bg stuck alpha curl -sSv --unix-socket "$T/alpha/run/api.sock" -H 'Ioth-Host: gamma' http://x/v1/networks
+bg stuck2 beta curl -sSv --unix-socket "$T/beta/run/api.sock" -H 'Ioth-Host: gamma' http://x/v1/networks
+wait_for 10 sees stuck '^> Ioth-Host: gamma'
+wait_for 10 sees stuck2 '^> Ioth-Host: gamma'
+for host in alpha beta; do # What is asked later is answered later.
+    status 0 ctl "$host" status
+done
+no_answer() { ! sees stuck '^< HTTP' && ! sees stuck2 '^< HTTP'; }
 no_answer || fail "one that stands still answered"
 kill -KILL "$control"
 kill -CONT "$control" 2>/dev/null || true

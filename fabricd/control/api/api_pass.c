@@ -13,6 +13,9 @@
 #include "proto/base/xalloc.h"
 #include "proto/sync/message.h"
 
+/* Moves of services take their time; a host that is lost is noticed anyway. */
+#define PASS_WITHIN (150 * MTIME_SEC)
+
 struct passing {
     struct api_stream stream;
     struct call *call;
@@ -156,6 +159,7 @@ static void begin_call(struct api_request *rq)
         .last_event_id = rq->last_event_id,
         .body = rq->body,
         .size = rq->size,
+        .within = PASS_WITHIN,
         .read_only = rq->scope < SCOPE_WRITE,
         .from = rq->from_host[0] != '\0' ? rq->from_host : NULL,
     };

@@ -129,7 +129,7 @@ static void fetch(struct service *service, const struct node *message)
 {
     struct control *control = service->services->control;
     const struct move *move = migrate_find(control, service->name);
-    struct call_request rq = {.method = "GET", .read_only = true, .within = ANSWER_WITHIN};
+    struct call_request rq = {.method = "GET", .within = ANSWER_WITHIN};
     struct fetch *f;
     char path[VIEW_NAME_SIZE + 24], folder[24], from[24], offset[24];
 
