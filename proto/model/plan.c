@@ -119,7 +119,8 @@ static void print_value(struct text *out, const struct node *x)
 static void differ_maps(struct differing *d, const struct field *fields, const char *path,
                         const struct node *a, const struct node *b);
 
-/* Entries of a map with free keys. */
+/* Entries of a map with free keys. To remove one whose change is noticed destroys it, since others
+ * may use it (a VLAN); where changes are live so is the removal (a bridge priority). */
 static void differ_entries(struct differing *d, const struct field *f, const char *path,
                            const struct node *a, const struct node *b)
 {
@@ -140,7 +141,9 @@ static void differ_entries(struct differing *d, const struct field *f, const cha
         if (!node_get(b, a->key[i])) {
             note(d, path, a->key[i], f);
             text_add(&d->text, "removed");
-            d->impact = IMPACT_DESTROY;
+            if (f->impact != IMPACT_LIVE) {
+                d->impact = IMPACT_DESTROY;
+            }
         }
     }
 }

@@ -368,6 +368,10 @@ static void plans(void **state)
         "{version: 1, networks: {a: {vlans: {10: w, 20: y, 40: }, on: [b]}}}", false,
         "update network a: vlans.10.name: x -> w; vlans.40: added; vlans.30: removed; "
         "mtu: 1400 -> 1500; on: [all] -> [b] (destroy)\n");
+    /* Nobody uses a bridge priority: without it the bridge has the default. */
+    expect_plan("{version: 1, networks: {a: {stp: {priority: {b: 4096, c: 8192}}}}}",
+                "{version: 1, networks: {a: {stp: {priority: {c: 8192}}}}}", false,
+                "update network a: stp.priority.b: removed (live)\n");
     expect_plan("{version: 1, networks: {a: {local: true}}}",
                 "{version: 1, networks: {a: }}", false,
                 "update network a: local: true -> false (destroy)\n");
