@@ -37,6 +37,12 @@ is "its health" healthy "$(field web .status.health)"
 is "an HTTP request by name" 200 \
     "$(ctl alpha run --net lan1 -- python3 -c 'import urllib.request
 print(urllib.request.urlopen("http://web/").status)')"
+# Its check hears the answer out: a server complains of clients that hang up in the middle.
+checked() {
+    [ "$(ctl alpha service logs web | grep -c 'GET / HTTP/1.0')" -ge 4 ]
+}
+wait_for 10 checked
+hasnt "its check hangs up" 'ConnectionResetError' "$(ctl alpha service logs web)"
 has "exec sees its program" 'http.server 80' "$(ctl alpha exec lan1/web -- ps ax)"
 has "it is an endpoint" '^lan1/web .* up$' "$(ctl alpha endpoint ls)"
 status 1 ctl alpha endpoint rm lan1/web
@@ -176,6 +182,9 @@ none() {
     [ "$(sleepers)" = 0 ]
 }
 wait_for 8 none
+
+# A program that comes up again changes nothing that the history is about.
+hasnt "every start in the history" 'endpoint lan1/crash changed' "$(ctl alpha history)"
 
 told() {
     grep -q 'service *crash *backoff' "$T/events.out" && grep -q 'service *web *running' "$T/events.out"

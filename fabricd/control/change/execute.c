@@ -197,6 +197,23 @@ static int finish(struct work *work, const struct change_item *item, enum store_
     return finish_link(work, item, now, body);
 }
 
+/* Whether it is worth telling of: that a program took its endpoint again is not. */
+static bool is_news(const struct change_item *item, const struct node *now,
+                    const struct node *body)
+{
+    struct node *was, *is;
+    bool same;
+
+    if (now == NULL || strcmp(item->kind, "endpoint") != 0)
+        return true;
+    was = without_own(node_copy(now));
+    is = without_own(node_copy(body));
+    same = node_equal(was, is);
+    node_free(was);
+    node_free(is);
+    return !same;
+}
+
 static int execute_put(struct work *work, const struct change_item *item,
                        const struct kind *kind, enum store_scope scope)
 {
@@ -220,7 +237,8 @@ static int execute_put(struct work *work, const struct change_item *item,
             object_shown(node_copy(body), item->network, item->name, revision, NULL);
         work->result->status = now == NULL ? 201 : 200;
         if (now == NULL || !node_equal(now, body)) {
-            note_item(work, item, now == NULL ? "created" : "changed");
+            if (is_news(item, now, body))
+                note_item(work, item, now == NULL ? "created" : "changed");
             work_put(work, scope, item->kind, item->network, item->name, body, revision);
             body = NULL;
         }
