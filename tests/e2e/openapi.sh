@@ -17,6 +17,8 @@ for name in api iothctl apply; do
     E2E_PROXY=$log "$here/$name.sh" >"$log.out" 2>&1 || status=$?
     if [ $status = 77 ]; then
         tail -n 1 "$log.out"
+        rm -f "$log.out"
+        exit 77
     elif [ $status != 0 ]; then
         tail -n 30 "$log.out"
         rm -f "$log.out"
