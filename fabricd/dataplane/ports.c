@@ -180,8 +180,12 @@ static void lifeline_ready(struct loop_watch *w, uint32_t events)
 static int lifeline_of(const struct dp_port *port, const struct vault_entry *e)
 {
     static const unsigned place[] = {
-        [IPC_PORT_TAP] = 1,     [IPC_PORT_RING] = 2,   [IPC_PORT_VDE] = 1,
-        [IPC_PORT_CAPTURE] = 0, [IPC_PORT_STREAM] = 1, /* None: its driver sees the end of the connection. */
+        [IPC_PORT_TAP] = 1,
+        [IPC_PORT_RING] = 2,
+        [IPC_PORT_VDE] = 1,
+        [IPC_PORT_CAPTURE] = 0,
+        /* None: its driver sees the end of the connection. */
+        [IPC_PORT_STREAM] = 1,
         [IPC_PORT_RAW] = 1,
     };
     unsigned i = place[port->config.kind];

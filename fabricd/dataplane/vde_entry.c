@@ -342,7 +342,7 @@ static void came(struct door *door, int fd)
 
     fd_refuse_rights(fd);
     if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
-        if (entry->config.stream)
+        if (entry->config.door[0])
             dp_stream_client(entry->dp, &entry->config, fd, &peer);
         else
             client_new(entry, fd, &peer);

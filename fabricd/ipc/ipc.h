@@ -182,13 +182,14 @@ enum ipc_listen_kind {
 struct ipc_listen {
     uint32_t id;
     uint8_t kind;
-    uint8_t stream;             /* VDE: the door speaks QEMU's stream, not VDE. */
+    uint8_t reserved;
     struct ipc_stp_port stp;    /* VDE: of the declared port. */
     uint64_t net;               /* VDE */
     uint64_t rate;              /* VDE: of the declared port, towards its client. */
     struct swport_settings set; /* VDE: of the declared port, or the port group's VLAN. */
     char name[IPC_NAME_SIZE];   /* VDE: the declared port; "" = any client, any number. */
-    char door[IPC_NAME_SIZE];   /* VDE, stream: what the socket is called in the folder. */
+    char door[IPC_NAME_SIZE];   /* VDE: not "": it speaks QEMU's stream, and is called so in
+                                 the folder. */
     char path[108];       /* VDE: the folder, so that data sockets can be made in it. */
     struct ipc_addr addr; /* UDP and API over TCP: as bound. */
 };

@@ -224,7 +224,6 @@ static int open_door(struct parent *p, const struct ipc_open_door *wanted, uint3
 
     if (stream ? !vde_stream_name_ok(door) : !vde_door_name_ok(door))
         return err_set(err, -EINVAL, "%s is no name for a socket here", door);
-    l.stream = stream;
     memcpy(l.door, wanted->door, sizeof l.door);
     memcpy(l.name, wanted->name, sizeof l.name);
     r = vde_folder(p->config->start.run_dir, wanted->network, wanted->mode, l.path, err);

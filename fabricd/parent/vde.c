@@ -72,7 +72,7 @@ int vde_folder(const char *run_dir, const char *name, mode_t mode, char folder[1
 
 void vde_door(const struct ipc_listen *l, char door[IPC_NAME_SIZE])
 {
-    if (l->stream)
+    if (l->door[0])
         memcpy(door, l->door, sizeof l->door);
     else if (l->name[0])
         memcpy(door, l->name, sizeof l->name);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Port drivers: what stands between a switch and a TAP device, a VDE client, a shared-memory
- * ring, a stream of QEMU's, a physical interface or a capture. A driver borrows its descriptors; whoever made the port closes them after
- * port_free(). All drivers of the process read into one arena, so that the bytes of a burst are
- * still in the cache when they are written out.
+ * ring, a stream of QEMU's, a physical interface or a capture. A driver borrows its descriptors;
+ * whoever made the port closes them after port_free(). All drivers of the process read into one
+ * arena, so that the bytes of a burst are still in the cache when they are written out.
  *
  * Each turn of a driver is bounded (PORT_TURN_BURSTS), so that no port keeps the others waiting.
  */

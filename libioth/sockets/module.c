@@ -241,7 +241,7 @@ static int getsockopt_(int fd, int level, int name, void *value, socklen_t *size
 static int do_shutdown(struct sock *s, const void *arg, socklen_t how)
 {
     (void)arg;
-    return s->ops->shutdown(s, (int)how);
+    return s->ops->shutdown ? s->ops->shutdown(s, (int)how) : -EOPNOTSUPP;
 }
 
 static int shutdown_(int fd, int how)

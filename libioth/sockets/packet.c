@@ -222,13 +222,6 @@ static ssize_t recv_sock(struct sock *s, struct msghdr *msg, int flags)
     return n;
 }
 
-static int shutdown_sock(struct sock *s, int how)
-{
-    (void)s;
-    (void)how;
-    return -EOPNOTSUPP;
-}
-
 static int get_option(struct sock *s, int level, int name, void *value, socklen_t *size)
 {
     return level == SOL_SOCKET ? sock_getopt(s, name, value, size) : -ENOPROTOOPT;
@@ -276,7 +269,6 @@ static const struct sock_ops ops = {
     .name = name_sock,
     .send = send_sock,
     .recv = recv_sock,
-    .shutdown = shutdown_sock,
     .getopt = get_option,
     .setopt = set_option,
     .ready = ready,

@@ -33,6 +33,7 @@ enum {
     SOCK_HUP = 8,   /* Nor can anything be sent. */
 };
 
+/* A kind without listen, accept or shutdown has NULL there: -EOPNOTSUPP. */
 struct sock_ops {
     int (*bind)(struct sock *, const struct sockaddr *, socklen_t);
     /* 0, or -EINPROGRESS: then the socket is writable when it is decided, `error` tells how. */

@@ -112,6 +112,10 @@ bool schema_name_ok(const char *name);
  * does. */
 const char *schema_port_kind(const struct node *port);
 
+/* Whether a socket of that name in a network's folder is the network's own: `ctl`, or `vN` for a
+ * VLAN. No port's may be called so. */
+bool schema_network_door(const char *name);
+
 /* The forms of FIELD_BITS (10M -> 10000000) and FIELD_TIME (1h30m -> milliseconds). */
 bool schema_parse_bits(const char *text, int64_t *bits);
 bool schema_parse_time(const char *text, int64_t *ms);

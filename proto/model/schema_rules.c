@@ -154,15 +154,18 @@ static void interface_rules(struct check *c, const struct node *in, const struct
     }
 }
 
+bool schema_network_door(const char *name)
+{
+    return !strcmp(name, "ctl") ||
+           (name[0] == 'v' && strspn(name + 1, "0123456789") == strlen(name + 1));
+}
+
 /* A socket in the network's folder, beside those of VDE. */
 static void stream_rules(struct check *c, const struct node *in, const struct node *out)
 {
     const char *name = node_get_text(out, "stream", NULL);
-    bool own =
-        name && (!strcmp(name, "ctl") ||
-                 (name[0] == 'v' && strspn(name + 1, "0123456789") == strlen(name) - 1));
 
-    if (name && (own || !isalpha((unsigned char)name[0]) ||
+    if (name && (schema_network_door(name) || !isalpha((unsigned char)name[0]) ||
                  name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                    "0123456789-._")] != '\0')) {
         port_bad(

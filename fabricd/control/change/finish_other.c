@@ -30,8 +30,7 @@ static int check_vde_name(struct work *work, const struct change_item *item)
 {
     const char *name = item->name;
 
-    if (strcmp(name, "ctl") != 0 &&
-        (name[0] != 'v' || strspn(name + 1, "0123456789") != strlen(name + 1)))
+    if (!schema_network_door(name))
         return 0;
     change_fail(work->result, 400,
                 "a VDE port cannot be called %s: that is the network's own entry%s", name,

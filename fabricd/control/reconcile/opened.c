@@ -188,7 +188,6 @@ static void remember_door(struct reconcile *rc, const struct opened *o,
 
     memcpy(door.name, asked->name, sizeof(door.name));
     memcpy(door.door, asked->door, sizeof(door.door));
-    door.stream = asked->door[0] != '\0';
     if (vault_put_body(rc->mirror, IPC_LISTEN, &door, NULL, 0, false) < 0)
         log_warn("too many ports: %s is not remembered", o->what);
 }
