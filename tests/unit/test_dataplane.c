@@ -140,6 +140,13 @@ static void settle(struct world *w, unsigned want)
     } while (n != want);
 }
 
+/* Everything that was said to the switch has been heard. */
+static void fence(struct world *w)
+{
+    testparent_send(&w->parent, IPC_FENCE, NULL, NULL, 0);
+    assert_true(testparent_expect(w->parent.channel, IPC_FENCE, &w->msg));
+}
+
 static void put_both(struct world *w)
 {
     testparent_net(&w->parent, NET, "lan1", 1500);
@@ -469,6 +476,7 @@ static void vde_client_waits_at_the_door(void **state)
     put_both(w);
     open_door(w, 0);
     settle(w, 2);
+    fence(w);
     assert_int_equal(prlimit(w->parent.pid, RLIMIT_NOFILE, NULL, &limit), 0);
     none = limit;
     none.rlim_cur = 3;
