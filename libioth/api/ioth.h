@@ -91,6 +91,12 @@ IOTH_API int ioth_socket(int domain, int type, int protocol);
  * little later. */
 IOTH_API int ioth_close(int fd);
 
+/* One more descriptor of a socket, as dup(2) has it; the socket is closed with the last. Also by
+ * ioth_fcntl(): F_DUPFD, F_DUPFD_CLOEXEC. ENOSYS: a kind of stack that cannot. Beyond VirtualSquare's. */
+IOTH_API int ioth_dup(int fd);
+IOTH_API int ioth_dup2(int fd, int as);
+IOTH_API int ioth_dup3(int fd, int as, int flags);
+
 IOTH_API int ioth_bind(int fd, const struct sockaddr *addr, socklen_t len);
 IOTH_API int ioth_connect(int fd, const struct sockaddr *addr, socklen_t len);
 IOTH_API int ioth_listen(int fd, int backlog);
@@ -206,7 +212,8 @@ static inline int ioth_macton(const char *text, void *mac)
  * optionally `const char *ioth_NAME_license`, the SPDX identifier of its licence (none, or LGPL: any
  * program may use it).
  *
- * A function finds the data that newstack returned by calling getstackdata().
+ * A function finds the data that newstack returned by calling getstackdata(). Beyond VirtualSquare's:
+ * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd.
  */
 struct ioth_functions {
     void *(*getstackdata)(void);

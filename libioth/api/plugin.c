@@ -179,6 +179,7 @@ static void take_all(struct plugin *p, const char *kind, struct ioth_functions *
     TAKE(sendmsg);
 #undef TAKE
     take(p, kind, "error", &p->error);
+    take(p, kind, "dup", &p->dup);
 }
 
 static bool good_name(const char *kind)

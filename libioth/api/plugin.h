@@ -10,6 +10,7 @@ struct plugin {
     void *handle;
     int copy; /* The memfd that a copy was loaded from, which stays open; -1. */
     const char *(*error)(void); /* ioth_NAME_error, if it is there. */
+    int (*dup)(int fd, int as); /* ioth_NAME_dup, likewise. */
 };
 
 /*

@@ -61,6 +61,30 @@ int ioth_close(int fd)
         return s->f.name ? s->f.name(fd, __VA_ARGS__) : missing();                         \
     } while (0)
 
+/* The descriptor that dup() has made (or not: -1) becomes one of the socket. */
+static int dup_as(int fd, int as)
+{
+    struct ioth *s = stack_of(fd);
+    int r;
+
+    if (!s || as < 0)
+        return -1;
+    r = s->plugin.dup ? s->plugin.dup(fd, as) : missing();
+    if (r == 0 && fdtab_add(as, s) < 0) {
+        s->f.close(as);
+        errno = ENOMEM;
+        return -1;
+    }
+    if (r < 0) {
+        int why = errno;
+
+        close(as);
+        errno = why;
+        return -1;
+    }
+    return as;
+}
+
 int ioth_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
     CALL(fd, bind, addr, len);
@@ -108,7 +132,26 @@ int ioth_ioctl(int fd, unsigned long cmd, void *argp)
 
 int ioth_fcntl(int fd, int cmd, long val)
 {
+    if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+        return dup_as(fd, fcntl(fd, cmd, val));
     CALL(fd, fcntl, cmd, val);
+}
+
+int ioth_dup(int fd)
+{
+    return ioth_fcntl(fd, F_DUPFD, 0);
+}
+
+int ioth_dup2(int fd, int as)
+{
+    if (!stack_of(fd))
+        return -1;
+    return fd == as ? fd : ioth_dup3(fd, as, 0);
+}
+
+int ioth_dup3(int fd, int as, int flags)
+{
+    return dup_as(fd, stack_of(fd) ? dup3(fd, as, flags) : -1);
 }
 
 int ioth_accept(int fd, struct sockaddr *addr, socklen_t *len)

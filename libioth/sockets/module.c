@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lwip/dhcp.h>
 #include <lwip/init.h>
@@ -37,8 +38,8 @@ static const struct drive_ops above = {
 #define LINGER      (1 * MTIME_SEC) /* At most, for connections that are closing. */
 #define LINGER_LOOK (2 * MTIME_MS)
 
-static struct err why; /* Why newstack failed. */
-static bool running;
+static struct err why;             /* Why newstack failed. */
+static pid_t owner;                /* The process that the stack runs in; 0 = none. */
 static bool with_dhcp, with_slaac; /* Options of the stack. */
 
 static int failed(int r)
@@ -139,6 +140,7 @@ EXPORT void *ioth_lwip_newstack(const char *vnlv[], const char *options,
                                 struct ioth_functions *f);
 EXPORT int ioth_lwip_delstack(void *data);
 EXPORT const char *ioth_lwip_error(void);
+EXPORT int ioth_lwip_dup(int fd, int as);
 
 /* In words; for ioth_error(). */
 const char *ioth_lwip_error(void)
@@ -260,6 +262,11 @@ static int fcntl_(int fd, int cmd, long val)
     return fcntl(fd, cmd, val);
 }
 
+int ioth_lwip_dup(int fd, int as)
+{
+    return result(sock_dup(fd, as));
+}
+
 static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
 {
     ssize_t r = sock_recv(fd, msg, flags);
@@ -327,7 +334,7 @@ void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_fu
         return NULL;
     }
     fill_in(f);
-    running = true;
+    owner = getpid();
     return &why; /* Nothing is to be found there: a copy knows its stack. */
 }
 
@@ -354,10 +361,10 @@ static void linger(void)
     drive_leave();
 }
 
-/* A program that ends without deleting its stacks. */
+/* A program that ends without deleting its stacks. A child that was forked has none of its threads. */
 __attribute__((destructor)) static void at_exit(void)
 {
-    if (running)
+    if (owner == getpid())
         linger();
 }
 
@@ -369,7 +376,7 @@ int ioth_lwip_delstack(void *data)
         return -1;
     }
     linger();
-    running = false;
+    owner = 0;
     drive_stop();
     end_stack();
     return 0;

@@ -86,12 +86,11 @@ static bool must_wait(const struct sock *s, int flags)
 static struct sock *wait_for(struct sock *s, bool writing, mtime_t deadline, int *r)
 {
     int fd = s->fd;
-    struct sock *still;
+    uint64_t ino = s->ino;
 
     *(writing ? &s->n_writing : &s->n_reading) += 1;
     *r = drive_wait(writing ? &s->writers : &s->readers, deadline);
-    still = table_find(fd);
-    if (still != s) {
+    if (table_find(fd) != s && !table_has(s, ino)) {
         *r = -EBADF;
         return NULL;
     }
@@ -130,10 +129,20 @@ int sock_close(int fd)
 
     if (!s)
         return -EBADF;
-    table_close(s);
-    s->ops->close(s);
+    if (table_close(s, fd))
+        s->ops->close(s);
     drive_leave();
     return 0;
+}
+
+int sock_dup(int fd, int as)
+{
+    struct sock *s = sock_enter(fd);
+    int r = s ? table_dup(s, as) : -EBADF;
+
+    if (s)
+        drive_leave();
+    return r;
 }
 
 int sock_accept(int fd, struct sockaddr *addr, socklen_t *size, int flags)

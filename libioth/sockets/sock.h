@@ -59,7 +59,8 @@ struct sock {
     const struct sock_ops *ops;
     int domain, type, protocol;
 
-    int fd;           /* The program's end; -1 before it has one. */
+    int fd; /* The program's end, by one of its descriptors; -1 before it has one. */
+    unsigned n_fds;   /* How many descriptors of it there are. */
     int end;          /* Ours. */
     uint64_t ino;     /* The program's end's: it is not another file that got its number. */
     bool would_block; /* Somebody was told to ask poll() for SOCK_OUT. */
@@ -125,6 +126,7 @@ size_t sock_iov_out(const struct msghdr *, size_t ofs, const void *from, size_t 
 /* Everything below is called outside and may wait; 0 or more, or -errno. */
 int sock_open(int domain, int type, int protocol);
 int sock_close(int fd);
+int sock_dup(int fd, int as);
 int sock_accept(int fd, struct sockaddr *, socklen_t *, int flags);
 int sock_connect(int fd, const struct sockaddr *, socklen_t);
 ssize_t sock_send(int fd, const struct msghdr *, int flags);

@@ -21,7 +21,7 @@ static unsigned n_socks;
 static struct list unsettled = {&unsettled, &unsettled};
 static int watch = -1; /* An epoll of our ends. */
 
-static void watch_end(const struct sock *s);
+static void watch_end(const struct sock *s, int op);
 
 struct sock *table_find(int fd)
 {
@@ -51,12 +51,41 @@ static int make_room(int fd)
     return 0;
 }
 
-/* Is the number still that of the descriptor that we made? */
-static bool is_ours(const struct sock *s)
+/* Is the number still that of a descriptor of the socket? */
+static bool is_at(const struct sock *s, int fd)
 {
     struct stat st;
 
-    return fstat(s->fd, &st) == 0 && st.st_ino == s->ino;
+    return fstat(fd, &st) == 0 && st.st_ino == s->ino;
+}
+
+static bool is_ours(const struct sock *s)
+{
+    return is_at(s, s->fd);
+}
+
+/* A descriptor is of no socket any more; another one of the same socket takes its place. */
+static void forget(struct sock *s, int fd)
+{
+    slots[fd] = NULL;
+    s->n_fds--;
+    if (s->fd != fd)
+        return;
+    s->fd = -1;
+    for (int other = 0; s->n_fds && other < n_slots && s->fd < 0; other++)
+        if (slots[other] == s)
+            s->fd = other;
+    if (s->fd >= 0)
+        watch_end(s, EPOLL_CTL_MOD);
+}
+
+void table_remove(struct sock *s)
+{
+    if (s->fd >= 0)
+        n_socks--;
+    while (s->fd >= 0)
+        forget(s, s->fd);
+    fd_close(&s->end);
 }
 
 /* Somebody closed a descriptor behind our back, and its number has come again. */
@@ -66,10 +95,11 @@ static void drop_stale(int fd)
 
     if (!stale)
         return;
-    slots[fd] = NULL;
-    n_socks--;
-    fd_close(&stale->end);
-    stale->fd = -1;
+    if (stale->n_fds > 1) {
+        forget(stale, fd);
+        return;
+    }
+    table_remove(stale);
     stale->ops->close(stale);
 }
 
@@ -94,34 +124,48 @@ int table_add(struct sock *s, int flags)
         (void)!fd_set_nonblock(fds[0]);
     drop_stale(fds[0]);
     s->fd = fds[0];
+    s->n_fds = 1;
     s->end = fds[1];
     s->ino = st.st_ino;
     s->shown = SOCK_OUT;
     slots[s->fd] = s;
     n_socks++;
-    watch_end(s);
+    watch_end(s, EPOLL_CTL_ADD);
     table_unsettle(s);
     return s->fd;
 }
 
-void table_remove(struct sock *s)
+int table_dup(struct sock *s, int fd)
 {
-    if (s->fd >= 0 && table_find(s->fd) == s) {
-        slots[s->fd] = NULL;
-        n_socks--;
-    }
-    s->fd = -1;
-    fd_close(&s->end);
+    int r = make_room(fd);
+
+    if (r < 0)
+        return r;
+    drop_stale(fd);
+    slots[fd] = s;
+    s->n_fds++;
+    return 0;
 }
 
-void table_close(struct sock *s)
+bool table_close(struct sock *s, int fd)
 {
-    int fd = s->fd;
-    bool ours = is_ours(s);
+    bool ours = is_at(s, fd), last = s->n_fds == 1;
 
-    table_remove(s);
+    if (last)
+        table_remove(s);
+    else
+        forget(s, fd);
     if (ours)
         close(fd);
+    return last;
+}
+
+bool table_has(const struct sock *s, uint64_t ino)
+{
+    for (int fd = 0; fd < n_slots; fd++)
+        if (slots[fd] == s)
+            return s->ino == ino;
+    return false;
 }
 
 void table_end_all(void)
@@ -213,13 +257,13 @@ void table_settle(bool all)
 
 /* --- closed without us --------------------------------------------------------------------------- */
 
-static void watch_end(const struct sock *s)
+static void watch_end(const struct sock *s, int op)
 {
     struct epoll_event e = {.events = EPOLLET, .data.fd = s->fd};
 
     if (watch < 0)
         watch = epoll_create1(EPOLL_CLOEXEC);
-    (void)!epoll_ctl(watch, EPOLL_CTL_ADD, s->end, &e);
+    (void)!epoll_ctl(watch, op, s->end, &e);
 }
 
 int table_watch(void)
@@ -235,8 +279,10 @@ void table_reap(void)
     for (int i = 0; i < n; i++) {
         struct sock *s = table_find(events[i].data.fd);
 
-        /* What we have shut down ourselves hangs up, too. */
-        if (s && events[i].events & EPOLLHUP && !(s->shown & SOCK_HUP) && !is_ours(s))
-            drop_stale(s->fd);
+        /* What we have shut down ourselves hangs up, too. All of its descriptors are gone. */
+        if (s && events[i].events & EPOLLHUP && !(s->shown & SOCK_HUP) && !is_ours(s)) {
+            table_remove(s);
+            s->ops->close(s);
+        }
     }
 }

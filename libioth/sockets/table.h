@@ -13,10 +13,16 @@ int table_add(struct sock *, int flags) __attribute__((warn_unused_result));
 /* The socket of a descriptor, or NULL. */
 struct sock *table_find(int fd);
 
-/* Closes both ends; the socket has no descriptor any more. */
-void table_close(struct sock *);
+/* `fd` is one more descriptor of the socket, made by dup(). 0 or -ENOMEM. */
+int table_dup(struct sock *, int fd) __attribute__((warn_unused_result));
 
-/* The same for a socket that goes by itself; its descriptor, if the program has it still, hangs up. */
+/* Closes one of its descriptors; true if it was the last, and both ends are closed. */
+bool table_close(struct sock *, int fd);
+
+/* Is there still a socket at that place which had that inode? */
+bool table_has(const struct sock *, uint64_t ino);
+
+/* For a socket that goes by itself: its descriptors, if the program has them still, hang up. */
 void table_remove(struct sock *);
 
 /* Marks a socket whose readiness may have changed; table_settle() shows it, but not what a thread in a

@@ -265,6 +265,47 @@ static void test_closed_without_us(void **state)
     assert_int_equal(ioth_close(p.listener), 0);
 }
 
+/* One socket by several descriptors: it ends with the last, whichever that is. */
+static void test_dup(void **state)
+{
+    struct ioth *s = new_stack(NULL);
+    struct sockaddr_in addr = in4("127.0.0.1", 80);
+    struct pair p;
+    char c;
+    int more, high;
+
+    (void)state;
+    pair_connect(&p, s, s, &addr, sizeof addr);
+    more = ioth_dup(p.client);
+    high = ioth_fcntl(p.client, F_DUPFD_CLOEXEC, 200);
+    assert_true(more > 2 && high >= 200);
+    assert_int_equal(ioth_fcntl(high, F_GETFD, 0), FD_CLOEXEC);
+    assert_int_equal(ioth_close(p.client), 0);
+    assert_int_equal(ioth_send(more, "x", 1, 0), 1);
+    assert_int_equal(ioth_recv(p.server, &c, 1, 0), 1);
+    assert_int_equal(polled(more, POLLIN, 0), 0);
+    assert_int_equal(ioth_send(p.server, "y", 1, 0), 1);
+    assert_int_equal(polled(high, POLLIN, 1000), POLLIN);
+    assert_int_equal(ioth_close(more), 0);
+    assert_int_equal(ioth_recv(high, &c, 1, 0), 1);
+    assert_int_equal(c, 'y');
+    assert_int_equal(polled(high, POLLIN, 0), 0);
+
+    /* Onto another socket, which is closed by that; and the last one closed by close(). */
+    assert_int_equal(ioth_dup2(high, p.listener), p.listener);
+    assert_int_equal(ioth_dup2(high, high), high);
+    assert_int_equal(ioth_close(high), 0);
+    assert_int_equal(polled(p.server, POLLIN, 20), 0);
+    close(p.listener);
+    assert_int_equal(polled(p.server, POLLIN, 3000) & POLLIN, POLLIN);
+    assert_int_equal(ioth_recv(p.server, &c, 1, 0), 0);
+    assert_int_equal(ioth_dup(high), -1);
+    assert_int_equal(errno, EBADF);
+    ioth_close(p.server);
+    ioth_close(p.listener); /* Of whom libioth was not told. */
+    assert_int_equal(ioth_delstack(s), 0);
+}
+
 static void test_options(void **state)
 {
     static const struct {
@@ -604,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_dup),
         cmocka_unit_test(test_closed_without_us),
         cmocka_unit_test(test_many_stacks),
         cmocka_unit_test_setup_teardown(test_ifaddrs, join, part),
