@@ -31,6 +31,7 @@ struct plugd;
 struct member;
 struct blocks;
 struct standing;
+struct settling;
 struct services;
 struct control;
 
@@ -94,6 +95,7 @@ struct control {
     struct blocks *blocks;
     struct services *services;
     struct standing *standing; /* NULL: what is applied is not put on trial. */
+    struct settling *settling; /* NULL: trees are not asked about. */
     struct list in_flight;     /* Changes on their way: fabricd/control/change/submit.c. */
     const struct member_ops *member_ops; /* NULL: none */
     struct member *member;

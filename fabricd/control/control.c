@@ -28,6 +28,7 @@
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services.h"
 #include "fabricd/control/tokens/failures.h"
+#include "fabricd/control/trial/settling.h"
 #include "fabricd/control/trial/standing.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
@@ -355,6 +356,7 @@ static void start(struct control *control, struct ipc_message *msg)
     control->migrate = migrate_new(control);
     control->blocks = blocks_new(control);
     control->standing = standing_new(control);
+    control->settling = settling_new(control);
     control->failures = failures_new();
     folder = xasprintf("%s/" IPC_API_FOLDER, control->start.state_dir);
     control->audit = audit_new(folder);
@@ -468,6 +470,7 @@ static void clean_up(struct process *p)
     standing_free(control->standing);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
+    settling_free(control->settling);
     seen_free(control->seen);
     events_free(control->events);
     failures_free(control->failures);

@@ -249,6 +249,8 @@ void dp_link_bpdu(void *aux, uint64_t id, struct swport *sw, const void *bpdu, s
 
 bool dp_tree_stats(const struct dp_net *net, mtime_t now, struct ipc_stats_tree *out)
 {
+    const struct swport *unsettled;
+    enum rstp_state state;
     struct rstp_status s;
 
     if (!tree_get(net->tree, &s))
@@ -268,6 +270,11 @@ bool dp_tree_stats(const struct dp_net *net, mtime_t now, struct ipc_stats_tree 
     };
     name_of(net, s.root_port, out->root_port);
     name_of(net, s.tc_port, out->tc_port);
+    unsettled = tree_unsettled(net->tree, &state);
+    if (unsettled) {
+        name_of(net, unsettled->tree_port, out->unsettled);
+        out->unsettled_state = (uint8_t)state;
+    }
     return true;
 }
 

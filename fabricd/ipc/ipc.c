@@ -281,7 +281,8 @@ static bool tree_event_ok(const union ipc_body *b)
 
 static bool stats_tree_ok(const union ipc_body *b)
 {
-    return TEXT_OK(b->stats_tree.root_port) && TEXT_OK(b->stats_tree.tc_port);
+    return TEXT_OK(b->stats_tree.root_port) && TEXT_OK(b->stats_tree.tc_port) &&
+           TEXT_OK(b->stats_tree.unsettled);
 }
 
 static const struct kind {

@@ -523,6 +523,8 @@ struct ipc_stats_tree {
     uint8_t tc_cause;   /* enum rstp_tc_cause */
     char tc_port[IPC_NAME_SIZE];
     uint8_t hello, max_age, forward_delay; /* Seconds, as the root has them. */
+    char unsettled[IPC_NAME_SIZE]; /* A port that is to forward and does not yet, or "", */
+    uint8_t unsettled_state;       /* and its enum rstp_state. */
 };
 
 struct ipc_stats_port {

@@ -545,3 +545,20 @@ void tree_get_port(const struct tree *t, const struct swport *sw,
     if (p && in_engine(t, p))
         (void)rstp_port_get(t->rstp, sw->tree_port, &out->rstp);
 }
+
+const struct swport *tree_unsettled(const struct tree *t, enum rstp_state *state)
+{
+    for (unsigned i = 0; t->rstp && i < t->room; i++) {
+        const struct tree_port *p = t->ports[i];
+        struct rstp_port_status s;
+
+        if (!p || !in_engine(t, p) || p->state == RSTP_FORWARDING)
+            continue;
+        if (rstp_port_get(t->rstp, i + 1, &s) < 0 || !s.enabled || s.guarded || s.looped ||
+            s.root_refused || (s.role != RSTP_ROLE_ROOT && s.role != RSTP_ROLE_DESIGNATED))
+            continue;
+        *state = p->state;
+        return p->sw;
+    }
+    return NULL;
+}

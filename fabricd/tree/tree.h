@@ -136,6 +136,10 @@ void tree_run(struct tree *, mtime_t now);
 bool tree_get(const struct tree *, struct rstp_status *);
 void tree_get_port(const struct tree *, const struct swport *, struct tree_port_status *);
 
+/* A port of the spanning tree that is to forward and does not yet, and how far it is; NULL if there is
+ * none: the tree has settled here. One that a guard, a probe or its own echo keeps shut waits for nobody. */
+const struct swport *tree_unsettled(const struct tree *, enum rstp_state *);
+
 /* The port of a number, NULL if there is none. */
 struct swport *tree_port_of(const struct tree *, unsigned number);
 

@@ -42,6 +42,7 @@
 #define SYNC_CALL_TEXT     2048u /* Of a path or value. */
 #define SYNC_SEEN_SERVICES 512u
 #define SYNC_SEEN_WRONG    256u
+#define SYNC_SEEN_TREES    4096u
 
 enum sync_type {
     SYNC_JOIN = 1,
@@ -170,17 +171,26 @@ struct sync_seen_service {
     int64_t since; /* Of the state: milliseconds since 1970. */
 };
 
+/* The spanning tree of a network, told while an apply is being verified. */
+struct sync_seen_tree {
+    uint64_t net;
+    uint64_t root; /* The root bridge, where links are ports of the tree; else 0. */
+    bool learning; /* The port does, else it discards. */
+    char port[SYNC_NAME_SIZE]; /* A port that is to forward and does not yet; "" = none. */
+};
+
 /* A whole report: it takes the place of the one before. */
 struct sync_seen {
     uint16_t host; /* Whose; what a follower says of this is not believed. */
     bool gone;     /* The founder does not hear it any more. */
     uint64_t
         revision; /* Of the founder's store: carried out here, or among what is wrong. */
-    uint16_t n_peers, n_ports, n_wrong, n_services;
+    uint16_t n_peers, n_ports, n_wrong, n_services, n_trees;
     struct sync_seen_peer *peer; /* Rising by host. */
     struct sync_seen_port *port;
     struct sync_seen_wrong *wrong;
     struct sync_seen_service *service;
+    struct sync_seen_tree *tree; /* Rising by network. */
 };
 
 struct sync_pairs {

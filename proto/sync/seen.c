@@ -24,6 +24,20 @@ static void wr_services(struct wr *w, const struct sync_seen *seen)
     }
 }
 
+static void wr_trees(struct wr *w, const struct sync_seen *seen)
+{
+    w->bad = w->bad || seen->n_trees > SYNC_SEEN_TREES;
+    wr_u16(w, seen->n_trees);
+    for (unsigned i = 0; i < seen->n_trees && !w->bad; i++) {
+        const struct sync_seen_tree *tree = &seen->tree[i];
+
+        wr_u64(w, tree->net);
+        wr_u64(w, tree->root);
+        wr_u8(w, tree->learning);
+        wr_str8(w, tree->port);
+    }
+}
+
 void wr_seen(struct wr *w, const struct sync_seen *seen)
 {
     w->bad = w->bad || seen->n_peers > SYNC_SEEN_PEERS || seen->n_ports > SYNC_SEEN_PORTS ||
@@ -55,6 +69,7 @@ void wr_seen(struct wr *w, const struct sync_seen *seen)
         wr_str8(w, seen->wrong[i].why);
     }
     wr_services(w, seen);
+    wr_trees(w, seen);
 }
 
 /* A byte that says yes or no. */
@@ -92,6 +107,23 @@ static void cur_services(struct cur *c, struct sync_seen *seen)
         service->pid = cur_u32(c);
         service->restarts = cur_u32(c);
         service->since = (int64_t)cur_u64(c);
+    }
+}
+
+static void cur_trees(struct cur *c, struct sync_seen *seen)
+{
+    uint16_t n = cur_u16(c);
+
+    c->bad = c->bad || n > SYNC_SEEN_TREES;
+    seen->tree = xcalloc(c->bad ? 0 : n, sizeof(*seen->tree));
+    while (!c->bad && seen->n_trees < n) {
+        struct sync_seen_tree *tree = &seen->tree[seen->n_trees++];
+
+        tree->net = cur_u64(c);
+        tree->root = cur_u64(c);
+        tree->learning = cur_bool(c);
+        cur_plain(c, tree->port, sizeof(tree->port));
+        c->bad = c->bad || (seen->n_trees > 1 && tree[-1].net >= tree->net);
     }
 }
 
@@ -138,6 +170,7 @@ void cur_seen(struct cur *c, struct sync_seen *seen)
         cur_plain(c, wrong->why, sizeof(wrong->why));
     }
     cur_services(c, seen);
+    cur_trees(c, seen);
 }
 
 struct sync_seen sync_seen_copy(const struct sync_seen *seen)
@@ -160,6 +193,10 @@ struct sync_seen sync_seen_copy(const struct sync_seen *seen)
     for (unsigned i = 0; i < seen->n_services; i++) {
         copy.service[i] = seen->service[i];
     }
+    copy.tree = xcalloc(seen->n_trees, sizeof(*copy.tree));
+    for (unsigned i = 0; i < seen->n_trees; i++) {
+        copy.tree[i] = seen->tree[i];
+    }
     return copy;
 }
 
@@ -169,6 +206,7 @@ void sync_seen_done(struct sync_seen *seen)
     free(seen->port);
     free(seen->wrong);
     free(seen->service);
+    free(seen->tree);
     *seen = (struct sync_seen){0};
 }
 
@@ -192,11 +230,18 @@ static bool same_service(const struct sync_seen_service *a,
            a->restarts == b->restarts && a->since == b->since;
 }
 
+static bool same_tree(const struct sync_seen_tree *a, const struct sync_seen_tree *b)
+{
+    return a->net == b->net && a->root == b->root && a->learning == b->learning &&
+           strcmp(a->port, b->port) == 0;
+}
+
 bool sync_seen_equal(const struct sync_seen *a, const struct sync_seen *b)
 {
     bool same = a->host == b->host && a->gone == b->gone && a->n_peers == b->n_peers &&
                 a->n_ports == b->n_ports && a->n_wrong == b->n_wrong &&
-                a->revision == b->revision && a->n_services == b->n_services;
+                a->revision == b->revision && a->n_services == b->n_services &&
+                a->n_trees == b->n_trees;
 
     for (unsigned i = 0; same && i < a->n_peers; i++) {
         same = same_peer(&a->peer[i], &b->peer[i]);
@@ -210,6 +255,9 @@ bool sync_seen_equal(const struct sync_seen *a, const struct sync_seen *b)
     }
     for (unsigned i = 0; same && i < a->n_services; i++) {
         same = same_service(&a->service[i], &b->service[i]);
+    }
+    for (unsigned i = 0; same && i < a->n_trees; i++) {
+        same = same_tree(&a->tree[i], &b->tree[i]);
     }
     return same;
 }

@@ -161,7 +161,7 @@ static void test_destroy(void **state)
 
     (void)state;
     assert_int_equal(status_of(c, &(struct asked){.yaml = LAB}), 200);
-    assert_false(standing_is(c));
+    assert_null(standing_show(c));
     expect_refused(c, &(struct asked){.yaml = less}, 409,
                    "network lab (vlans.20: removed)");
     expect_refused(c, &(struct asked){.yaml = less, .prune = true}, 409, "would destroy");
@@ -191,11 +191,11 @@ static void test_hosts(void **state)
     report(c, 2, 0, "port lab/a"); /* Of an earlier revision: it does not count. */
     ask(c, &(struct asked){.yaml = LAB}, &result);
     assert_int_equal(result.status, 0);
-    assert_true(standing_is(c));
+    assert_true(standing_is_verified(c));
     revision = store_revision(c->store);
     report(c, 2, revision, "port lab/other");
     assert_int_equal(result.status, 200);
-    assert_false(standing_is(c));
+    assert_null(standing_show(c));
     assert_int_equal(node_get_int(result.value, "revision", 0), revision);
     change_result_done(&result);
 
@@ -263,7 +263,7 @@ static void test_confirm(void **state)
     result = accept(c);
     assert_int_equal(result.status, 200);
     change_result_done(&result);
-    assert_false(standing_is(c));
+    assert_null(standing_show(c));
     assert_int_equal(
         fixture_status(c, CHANGE_PATCH, "network", NULL, "lab", "{\"mtu\":1400}"), 200);
     end(c);

@@ -190,15 +190,17 @@ static void reports(void **state)
                                      {7, false, 0, 0, ""}};
     struct sync_seen_port ports[] = {{9, SYNC_PORT_PENDING, "core"},
                                      {9, SYNC_PORT_UP, "lan"}};
+    struct sync_seen_tree trees[] = {{3, 77, false, ""}, {9, 0, true, "core"}};
     struct sync_message m = {.type = SYNC_SEEN}, out;
     struct sync_seen copy;
     size_t size;
     uint8_t *data;
 
     (void)state;
-    m.u.seen = (struct sync_seen){.host = 1, .n_peers = 2, .n_ports = 2};
+    m.u.seen = (struct sync_seen){.host = 1, .n_peers = 2, .n_ports = 2, .n_trees = 2};
     m.u.seen.peer = peers;
     m.u.seen.port = ports;
+    m.u.seen.tree = trees;
     out = round_trip(&m);
     assert_true(sync_seen_equal(&out.u.seen, &m.u.seen));
     assert_int_equal(out.u.seen.peer[0].rtt_us, 400);
@@ -210,6 +212,9 @@ static void reports(void **state)
     assert_true(sync_seen_equal(&copy, &m.u.seen));
     copy.port[0].state = SYNC_PORT_UP;
     assert_false(sync_seen_equal(&copy, &m.u.seen));
+    copy.port[0].state = SYNC_PORT_PENDING;
+    copy.tree[1].learning = false;
+    assert_false(sync_seen_equal(&copy, &m.u.seen));
     sync_seen_done(&copy);
 
     peers[1].host = 2; /* Hosts rise, and none is there twice. */
@@ -217,6 +222,11 @@ static void reports(void **state)
     assert_int_equal(sync_decode(data, size, &out), -EPROTO);
     free(data);
     peers[1].host = 7;
+    trees[1].net = 3; /* So do networks. */
+    data = sync_encode(&m, &size);
+    assert_int_equal(sync_decode(data, size, &out), -EPROTO);
+    free(data);
+    trees[1].net = 9;
     memcpy(peers[0].cipher, "\033[2J", 5); /* Ends up on terminals. */
     data = sync_encode(&m, &size);
     assert_int_equal(sync_decode(data, size, &out), -EPROTO);

@@ -49,9 +49,17 @@ static void begin(struct trial *t, struct outcome *o, enum trial_require require
         trial_add(t, hosts[i], away == NULL || strcmp(away, hosts[i]) != 0);
 }
 
+static void tell(struct trial *t, const char *host, bool there, bool has_done,
+                 const char *problem, mtime_t now)
+{
+    struct trial_report report = {.there = there, .done = has_done, .problem = problem};
+
+    trial_report(t, host, &report, now);
+}
+
 static void done(struct trial *t, const char *host, mtime_t now)
 {
-    trial_report(t, host, true, true, NULL, now);
+    tell(t, host, true, true, NULL, now);
 }
 
 static void test_all(void **state)
@@ -66,7 +74,7 @@ static void test_all(void **state)
     done(&t, "gamma", 2);
     done(&t, "gamma", 3);
     done(&t, "nobody", 3);
-    trial_report(&t, "beta", true, false, NULL, 4);
+    tell(&t, "beta", true, false, NULL, 4);
     assert_int_equal(o.verified + o.failed, 0);
     done(&t, "beta", 5);
     assert_int_equal(o.verified, 1);
@@ -87,13 +95,40 @@ static void test_problem(void **state)
     (void)state;
     begin(&t, &o, TRIAL_REACHABLE, 60 * SEC, NULL);
     done(&t, "alpha", 1);
-    trial_report(&t, "beta", true, true, "port lab/b: no such device", 2);
+    tell(&t, "beta", true, true, "port lab/b: no such device", 2);
     assert_int_equal(o.failed, 1);
     assert_string_equal(o.why, "port lab/b: no such device on host beta");
     done(&t, "beta", 3);
     done(&t, "gamma", 3);
     assert_int_equal(o.verified, 0);
     assert_int_equal(o.failed, 1);
+    trial_done(&t);
+}
+
+/* What a host waits for after it has carried all out may come and go, and counts at the end. */
+static void test_waits(void **state)
+{
+    struct trial_report waits = {.there = true, .done = true, .waits = "the tree of lab"};
+    struct outcome o;
+    struct trial t;
+
+    (void)state;
+    begin(&t, &o, TRIAL_ALL, 0, NULL);
+    done(&t, "alpha", 1);
+    done(&t, "beta", 1);
+    trial_report(&t, "alpha", &waits, 2);
+    done(&t, "gamma", 3);
+    assert_int_equal(o.verified, 0);
+    done(&t, "alpha", 4);
+    assert_int_equal(o.verified, 1);
+
+    begin(&t, &o, TRIAL_QUORUM, 0, NULL);
+    done(&t, "alpha", 1);
+    trial_report(&t, "beta", &waits, 2);
+    trial_report(&t, "gamma", &waits, 2);
+    trial_run(&t, 10 * SEC);
+    assert_int_equal(o.failed, 1);
+    assert_string_equal(o.why, "the tree of lab after 10000 ms");
     trial_done(&t);
 }
 
@@ -116,14 +151,14 @@ static void test_deadline(void **state)
     begin(&t, &o, TRIAL_ALL, 0, NULL);
     done(&t, "alpha", 1);
     done(&t, "beta", 1);
-    trial_report(&t, "gamma", false, false, NULL, 2);
+    tell(&t, "gamma", false, false, NULL, 2);
     assert_int_equal(o.failed, 0);
-    trial_report(&t, "gamma", true, true, NULL, 9 * SEC);
+    tell(&t, "gamma", true, true, NULL, 9 * SEC);
     assert_int_equal(o.verified, 1);
     begin(&t, &o, TRIAL_ALL, 0, NULL);
     done(&t, "alpha", 1);
     done(&t, "beta", 1);
-    trial_report(&t, "gamma", false, false, NULL, 2);
+    tell(&t, "gamma", false, false, NULL, 2);
     trial_run(&t, 10 * SEC);
     assert_string_equal(
         o.why, "host gamma was cut off and has not carried it out within 10000 ms");
@@ -145,7 +180,7 @@ static void test_reachable(void **state)
     begin(&t, &o, TRIAL_REACHABLE, 0, NULL);
     done(&t, "alpha", 1);
     done(&t, "beta", 1);
-    trial_report(&t, "gamma", false, false, NULL, 2);
+    tell(&t, "gamma", false, false, NULL, 2);
     assert_int_equal(o.verified, 1);
 
     /* There, but it does not do it. */
@@ -177,7 +212,7 @@ static void test_quorum(void **state)
     /* And when it cannot be any more, nobody waits. */
     begin(&t, &o, TRIAL_QUORUM, 0, "gamma");
     done(&t, "alpha", 1);
-    trial_report(&t, "beta", false, false, NULL, 2);
+    tell(&t, "beta", false, false, NULL, 2);
     assert_int_equal(o.failed, 1);
     assert_string_equal(o.why, "more than half of the hosts cannot be reached any more");
     trial_done(&t);
@@ -198,7 +233,7 @@ static void test_confirm(void **state)
     assert_int_equal(t.phase, TRIAL_CONFIRM);
     assert_int_equal(trial_deadline(&t), 62 * SEC);
     /* What hosts report now changes nothing. */
-    trial_report(&t, "beta", true, true, "port lab/b: gone", 3 * SEC);
+    tell(&t, "beta", true, true, "port lab/b: gone", 3 * SEC);
     trial_run(&t, 62 * SEC - 1);
     assert_int_equal(o.failed, 0);
     assert_true(trial_accept(&t));
@@ -252,10 +287,10 @@ static void test_may_begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all),       cmocka_unit_test(test_problem),
-        cmocka_unit_test(test_deadline),  cmocka_unit_test(test_reachable),
-        cmocka_unit_test(test_quorum),    cmocka_unit_test(test_confirm),
-        cmocka_unit_test(test_may_begin),
+        cmocka_unit_test(test_all),       cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_problem),   cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_reachable), cmocka_unit_test(test_quorum),
+        cmocka_unit_test(test_confirm),   cmocka_unit_test(test_may_begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

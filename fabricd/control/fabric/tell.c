@@ -11,6 +11,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services.h"
+#include "fabricd/control/trial/settling.h"
 #include "fabricd/control/trial/standing.h"
 #include "proto/base/log.h"
 
@@ -30,14 +31,16 @@ static void due_after(struct member *m, mtime_t wait)
     }
 }
 
-/* An apply stands, and what this host has of it is done: whoever proves it waits for that. */
+/* An apply is being verified, and what this host has of it is done: whoever verifies it waits for that. */
 static bool is_awaited(const struct control *control)
 {
-    return reconcile_steady(control->reconcile) && standing_is(control);
+    return reconcile_steady(control->reconcile) && settling_is_known(control->settling) &&
+           standing_is_verified(control);
 }
 
 void tell_kick(struct control *control)
 {
+    settling_kick(control->settling);
     if (control->member && control->view->n_hosts > 1)
         due_after(control->member, is_awaited(control) ? TELL_TRIAL : TELL_EVERY);
 }
@@ -45,10 +48,12 @@ void tell_kick(struct control *control)
 /* The revision of the founder's store that has been carried out here. */
 static uint64_t carried_out(const struct member *m)
 {
-    if (!reconcile_steady(m->control->reconcile))
+    const struct control *control = m->control;
+
+    if (!reconcile_steady(control->reconcile) ||
+        (standing_is_verified(control) && !settling_is_known(control->settling)))
         return m->own_seen.revision;
-    return m->control->id.founder ? store_revision(m->control->store)
-                                  : m->follower.at.revision;
+    return control->id.founder ? store_revision(control->store) : m->follower.at.revision;
 }
 
 /* --- sending -------------------------------------------------------------------------------- */

@@ -264,17 +264,11 @@ static bool shared(struct observe *observe, struct recent *recent, observe_stats
     return false;
 }
 
-void observe_stats(struct observe *observe, uint64_t net, uint32_t what,
-                   observe_stats_fn *done, void *aux)
+static void ask(struct observe *observe, const struct ipc_stats_request *request,
+                struct recent *recent, observe_stats_fn *done, void *aux)
 {
-    struct ipc_stats_request request = {.net = net, .what = what};
-    struct recent *recent = net == 0 ? recent_of(observe, what) : NULL;
-    struct asked *asked;
+    struct asked *asked = xcalloc(1, sizeof(*asked));
 
-    if (recent != NULL && is_busy(recent, loop_now(observe->control->loop)) &&
-        shared(observe, recent, done, aux))
-        return;
-    asked = xcalloc(1, sizeof(*asked));
     asked->observe = observe;
     asked->recent = recent;
     asked->late.expired = too_late;
@@ -286,8 +280,28 @@ void observe_stats(struct observe *observe, uint64_t net, uint32_t what,
     }
     loop_timer_set(observe->control->loop, &asked->late,
                    loop_now(observe->control->loop) + STATS_WAIT);
-    asked->request = chan_ask(&observe->control->switch_, IPC_STATS, &request,
-                              IPC_STATS_END, got, asked);
+    asked->request =
+        chan_ask(&observe->control->switch_, IPC_STATS, request, IPC_STATS_END, got, asked);
+}
+
+void observe_stats(struct observe *observe, uint64_t net, uint32_t what,
+                   observe_stats_fn *done, void *aux)
+{
+    struct ipc_stats_request request = {.net = net, .what = what};
+    struct recent *recent = net == 0 ? recent_of(observe, what) : NULL;
+
+    if (recent != NULL && is_busy(recent, loop_now(observe->control->loop)) &&
+        shared(observe, recent, done, aux))
+        return;
+    ask(observe, &request, recent, done, aux);
+}
+
+void observe_stats_anew(struct observe *observe, uint32_t what, observe_stats_fn *done,
+                        void *aux)
+{
+    struct ipc_stats_request request = {.what = what};
+
+    ask(observe, &request, NULL, done, aux);
 }
 
 const struct ipc_stats_tree *stats_tree(const struct stats *stats, uint64_t net)

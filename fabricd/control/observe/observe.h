@@ -47,6 +47,9 @@ typedef void observe_stats_fn(void *aux, const struct stats *);
 void observe_stats(struct observe *, uint64_t net, uint32_t what, observe_stats_fn *done,
                    void *aux);
 
+/* The same about all networks, as it is now: never what was asked for before. */
+void observe_stats_anew(struct observe *, uint32_t what, observe_stats_fn *done, void *aux);
+
 /* NULL if the network has no spanning tree. */
 const struct ipc_stats_tree *stats_tree(const struct stats *, uint64_t net);
 const struct ipc_stats_port *stats_port(const struct stats *, uint32_t id);

@@ -342,6 +342,11 @@ static void run(struct loop_timer *timer, mtime_t now)
     opened_settle(rc);
 }
 
+uint64_t reconcile_runs(const struct reconcile *rc)
+{
+    return rc->runs;
+}
+
 void reconcile_kick(struct reconcile *rc)
 {
     if (rc == NULL)

@@ -38,6 +38,10 @@ bool reconcile_settled(const struct reconcile *);
 /* The same, and nothing of it was in the way of something that may be on its way out only. */
 bool reconcile_steady(const struct reconcile *);
 
+/* How often what the store says has been worked out: what was learnt of the data path before the last
+ * time is old. */
+uint64_t reconcile_runs(const struct reconcile *);
+
 /* State that the parent replays to a control process that starts (without descriptors), or that
  * the switch tells of (VDE ports); and the end of the replay, after which it may run. */
 void reconcile_learn(struct reconcile *, const struct ipc_message *);

@@ -7,6 +7,8 @@
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/services/services.h"
+#include "fabricd/control/trial/settling.h"
+#include "fabricd/control/trial/standing.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
 
@@ -210,6 +212,8 @@ struct sync_seen seen_own(const struct control *control, uint64_t revision)
     own.wrong = xcalloc(SYNC_SEEN_WRONG, sizeof(*own.wrong));
     reconcile_each_problem(control->reconcile, add_wrong, &own);
     own_services(control, &own);
+    if (standing_is_verified(control))
+        own.tree = settling_own(control->settling, &own.n_trees);
     return own;
 }
 

@@ -13,6 +13,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services.h"
+#include "fabricd/control/trial/settling.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/log.h"
 #include "proto/base/map.h"
@@ -120,15 +121,14 @@ static struct node *read_row(const struct control *control, uint64_t *revision)
     return row;
 }
 
-bool standing_is(const struct control *control)
+bool standing_is_verified(const struct control *control)
 {
-    struct store_object object;
+    uint64_t revision;
+    struct node *row = read_row(control, &revision);
+    bool is = row != NULL && strcmp(node_get_text(row, "phase", ""), "verify") == 0;
 
-    if (store_get(control->store, STORE_FABRIC, STANDING_KIND, "", STANDING_NAME, &object) <
-        0)
-        return false;
-    store_object_done(&object);
-    return true;
+    node_free(row);
+    return is;
 }
 
 /* "the apply of revision 41 by root on alpha, which …" */
@@ -272,7 +272,22 @@ static bool services_decided(struct search *search, const char *host)
     return decided || search->found[0] != '\0';
 }
 
-static void report_self(struct standing *s, const char *name)
+static void report(struct standing *s, const struct view_host *host, bool there, bool done,
+                   struct search *search)
+{
+    struct control *control = s->control;
+    char waits[TRIAL_WHY] = "";
+    struct trial_report report = {.there = there};
+
+    report.done = done && services_decided(search, host->name);
+    if (report.done)
+        settling_waits(control, &s->touched, host, waits, sizeof(waits));
+    report.problem = search->found[0] != '\0' ? search->found : NULL;
+    report.waits = waits;
+    trial_report(&s->trial, host->name, &report, loop_now(control->loop));
+}
+
+static void report_self(struct standing *s, const struct view_host *host)
 {
     struct control *control = s->control;
     struct search search = {.standing = s};
@@ -280,9 +295,8 @@ static void report_self(struct standing *s, const char *name)
 
     if (done)
         reconcile_each_problem(control->reconcile, match_wrong, &search);
-    done = done && services_decided(&search, name);
-    trial_report(&s->trial, name, true, done, search.found[0] != '\0' ? search.found : NULL,
-                 loop_now(control->loop));
+    settling_kick(control->settling);
+    report(s, host, true, done && settling_is_known(control->settling), &search);
 }
 
 static void report_other(struct standing *s, const struct view_host *host)
@@ -294,9 +308,7 @@ static void report_other(struct standing *s, const struct view_host *host)
 
     for (unsigned i = 0; done && i < seen->n_wrong; i++)
         match_wrong(&search, seen->wrong[i].what, seen->wrong[i].why);
-    done = done && services_decided(&search, host->name);
-    trial_report(&s->trial, host->name, is_there(control, host), done,
-                 search.found[0] != '\0' ? search.found : NULL, loop_now(control->loop));
+    report(s, host, is_there(control, host), done, &search);
 }
 
 static void set_timer(struct standing *s)
@@ -318,7 +330,7 @@ static void check(struct standing *s)
     /* The end of the trial writes to the store, and with that the view's hosts may change. */
     for (size_t i = 0; i < at && s->open && s->trial.phase == TRIAL_VERIFY; i++) {
         if (hosts[i]->number == control->id.self.host)
-            report_self(s, hosts[i]->name);
+            report_self(s, hosts[i]);
         else if (hosts[i]->number != 0)
             report_other(s, hosts[i]);
     }

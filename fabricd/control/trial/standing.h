@@ -55,8 +55,8 @@ void standing_accept(struct standing *, struct change_result *);
 /* The apply that stands, as the API shows it, on any host; NULL if there is none. */
 struct node *standing_show(const struct control *);
 
-/* Whether an apply stands, by the row: known on every host. */
-bool standing_is(const struct control *);
+/* Whether an apply is being verified, by the row: known on every host. */
+bool standing_is_verified(const struct control *);
 
 /* Control ends: whoever waits is told. */
 void standing_stop(struct standing *);

@@ -110,19 +110,25 @@ static bool counted_on(const struct trial *t, const struct trial_host *host)
     return host->there || t->require == TRIAL_ALL;
 }
 
-static size_t count_done(const struct trial *t)
+/* It has carried it out, and waits for nothing. */
+static bool is_settled(const struct trial_host *host)
 {
-    size_t done = 0;
+    return host->done && host->waits[0] == '\0';
+}
+
+static size_t count_settled(const struct trial *t)
+{
+    size_t settled = 0;
 
     for (size_t i = 0; i < t->n; i++)
-        done += t->host[i].done;
-    return done;
+        settled += is_settled(&t->host[i]);
+    return settled;
 }
 
 static const struct trial_host *first_missing(const struct trial *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        if (!t->host[i].done && counted_on(t, &t->host[i]))
+        if (!is_settled(&t->host[i]) && counted_on(t, &t->host[i]))
             return &t->host[i];
     }
     return NULL;
@@ -138,8 +144,8 @@ static bool can_succeed(const struct trial *t)
     return t->require != TRIAL_QUORUM || possible * 2 > t->n;
 }
 
-void trial_report(struct trial *t, const char *host, bool there, bool done,
-                  const char *problem, mtime_t now)
+void trial_report(struct trial *t, const char *host, const struct trial_report *report,
+                  mtime_t now)
 {
     struct trial_host *h = NULL;
 
@@ -149,10 +155,12 @@ void trial_report(struct trial *t, const char *host, bool there, bool done,
     }
     if (h == NULL)
         return;
-    h->there = there;
-    h->done = h->done || (there && done);
-    if (there && problem != NULL)
-        fail(t, "%s on host %s", problem, host);
+    h->there = report->there;
+    h->done = h->done || (report->there && report->done);
+    snprintf(h->waits, sizeof(h->waits), "%s",
+             report->there && report->waits != NULL ? report->waits : "");
+    if (report->there && report->problem != NULL)
+        fail(t, "%s on host %s", report->problem, host);
     else if (!can_succeed(t))
         fail(t, "more than half of the hosts cannot be reached any more");
     else if (first_missing(t) == NULL)
@@ -172,11 +180,23 @@ mtime_t trial_deadline(const struct trial *t)
     return t->due;
 }
 
+static void fail_late(struct trial *t, const struct trial_host *missing)
+{
+    struct trial_host host = *missing; /* fail() forgets it. */
+    long long within = (long long)(t->within / MTIME_MS);
+
+    if (host.done)
+        fail(t, "%.200s after %lld ms", host.waits, within);
+    else if (host.there)
+        fail(t, "host %s has not carried it out within %lld ms", host.name, within);
+    else
+        fail(t, "host %s was cut off and has not carried it out within %lld ms", host.name,
+             within);
+}
+
 void trial_run(struct trial *t, mtime_t now)
 {
     const struct trial_host *missing;
-    char name[64];
-    bool there;
 
     if (now < t->due)
         return;
@@ -184,7 +204,7 @@ void trial_run(struct trial *t, mtime_t now)
         fail(t, "it was not accepted in time");
         return;
     }
-    if (t->require == TRIAL_QUORUM && count_done(t) * 2 > t->n) {
+    if (t->require == TRIAL_QUORUM && count_settled(t) * 2 > t->n) {
         succeed(t, now);
         return;
     }
@@ -193,10 +213,5 @@ void trial_run(struct trial *t, mtime_t now)
         succeed(t, now);
         return;
     }
-    snprintf(name, sizeof(name), "%s", missing->name);
-    there = missing->there;
-    fail(t,
-         there ? "host %s has not carried it out within %lld ms"
-               : "host %s was cut off and has not carried it out within %lld ms",
-         name, (long long)(t->within / MTIME_MS));
+    fail_late(t, missing);
 }

@@ -7,7 +7,7 @@
  * one begins the same trial anew.
  *
  * VERIFY ends well when every host that is counted on has carried the revision out without a
- * problem; under TRIAL_QUORUM also at the deadline, if more than half of all have; under
+ * problem, and waits for nothing that follows from it; under TRIAL_QUORUM also at the deadline, if more than half of all have; under
  * TRIAL_REACHABLE hosts that went away are not counted on. It ends badly with the first problem,
  * at the deadline otherwise, and as soon as a quorum cannot be reached any more.
  * CONFIRM ends well with trial_accept() and badly at its deadline.
@@ -38,6 +38,8 @@ struct trial_host {
     char name[64];
     bool there; /* Reachable. */
     bool done;  /* It has carried the revision out. */
+    char waits
+        [TRIAL_WHY]; /* What has to settle there after that, as of the last report; or "". */
 };
 
 struct trial {
@@ -63,10 +65,17 @@ void trial_add(struct trial *, const char *host, bool there);
 /* Begins in CONFIRM, what is left of it: after a restart. */
 void trial_resume_confirm(struct trial *, mtime_t left, mtime_t now);
 
-/* What is known of a host now: whether it is there, has carried the revision out, and the first
- * problem of what was applied, or NULL. Harmless for one that is not counted on. */
-void trial_report(struct trial *, const char *host, bool there, bool done,
-                  const char *problem, mtime_t now);
+/* What is known of a host now. Texts are copied, NULL = there is none. */
+struct trial_report {
+    bool there;          /* It can be reached. */
+    bool done;           /* It has carried the revision out. Once done remains done. */
+    const char *problem; /* The first of what was applied. */
+    const char *waits;   /* What has to settle there after that: may come and go. */
+};
+
+/* Harmless for a host that is not counted on. */
+void trial_report(struct trial *, const char *host, const struct trial_report *,
+                  mtime_t now);
 
 /* The second word. False if none is wanted now. */
 bool trial_accept(struct trial *);
