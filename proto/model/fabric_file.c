@@ -184,7 +184,8 @@ static const struct kind *kind_of(struct reading *r, const struct node *x)
     const char *nearest;
 
     if (!named || named->kind != NODE_TEXT) {
-        check_bad(&r->check, x, "kind is missing (network, port, endpoint, host, link)");
+        check_bad(&r->check, x,
+                  "kind is missing (network, port, endpoint, host, link, service)");
         return NULL;
     }
     kind = schema_kind(named->text);
@@ -192,7 +193,7 @@ static const struct kind *kind_of(struct reading *r, const struct node *x)
         nearest = schema_nearest(named->text, words);
         check_bad(&r->check, named,
                   "kind \"%.60s\" is not known%s%s (network, port, "
-                  "endpoint, host, link)",
+                  "endpoint, host, link, service)",
                   named->text, nearest ? ", did you mean " : "", nearest ? nearest : "");
     }
     return kind;

@@ -210,7 +210,7 @@ static struct node *list_operation(const struct kind *kind)
     node_set(node_get(list, "properties"), "next", doc_typed("string"));
     node_set(list, "required", doc_words("items"));
     x = operation(id, kind->plural, "All objects of the kind", "200", object_content(list));
-    add_parameters(x, kind->in_network ? "network|limit|after" : "limit|after");
+    add_parameters(x, api_list_parameters(kind));
     refusal(x, "400");
     refusal(x, "404");
     free(id);

@@ -205,3 +205,8 @@ const struct api_operation api_operations[] = {
     {"GET", "/openapi.json", "openapi", "This document", NULL, NULL, any_answer, NULL, NULL},
     NONE
 };
+
+const char *api_list_parameters(const struct kind *kind)
+{
+    return kind->in_network ? "network|limit|after" : "limit|after";
+}

@@ -33,6 +33,9 @@ struct api_parameter {
 
 extern const struct api_parameter api_parameters[]; /* Ends with name == NULL. */
 
+/* Those of the list of a kind's objects, separated by '|'. */
+const char *api_list_parameters(const struct kind *);
+
 /* `body` and `answer` of a fabric file: its schema is another. */
 extern const struct field api_fabric_file[];
 

@@ -87,6 +87,9 @@ const struct kind *schema_kind(const char *name_or_plural); /* NULL if unknown. 
 /* The nearest of the words (NULL-ended), or NULL if none is near: for "did you mean". */
 const char *schema_nearest(const char *word, const char *const *words);
 
+/* True if `word` is one of the words separated by '|'. */
+bool schema_has_word(const char *words, const char *word);
+
 /*
  * Checks an object as it came in and returns it in canonical form (lists where lists are
  * allowed, shorthands written out, numbers parsed, addresses in RFC 5952 form, defaults that

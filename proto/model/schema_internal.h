@@ -49,9 +49,6 @@ void schema_allowed(const struct field *, char *buffer, size_t size);
 /* The default of a field as a canonical node, or NULL. */
 struct node *schema_default(const struct field *);
 
-/* True if `word` is one of the words separated by '|'. */
-bool schema_has_word(const char *words, const char *word);
-
 /* Where a check stands; the path grows and shrinks with the walk. */
 struct check {
     const char *file;

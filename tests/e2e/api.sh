@@ -56,6 +56,18 @@ code 406 GET /v1/networks -H 'Accept: text/html'
 code 415 PATCH /v1/networks/lan2 -H 'Content-Type: application/json-patch+json' -d '[]'
 code 412 DELETE /v1/networks/lan2 -H 'If-Match: W/"1"'
 code 400 GET /v1/networks?limit=many
+# A parameter that is not known is not passed over: it may have been meant to hold something back.
+before=$(api GET /v1/history && field '.items[0].revision')
+code 400 POST '/v1/apply?dryrun=1' -d '{"networks": {"lan3": {}}}'
+has "which was meant" 'dryrun.*did you mean dry_run\?' "$(field .detail)"
+code 400 POST '/v1/apply?dry_run=yes' -d '{"networks": {"lan3": {}}}'
+code 400 POST '/v1/apply?dry_run=1&dry_run=0' -d '{"networks": {"lan3": {}}}'
+has "given twice" 'dry_run.*twice' "$(field .detail)"
+is "nothing was applied" "$before" "$(api GET /v1/history && field '.items[0].revision')"
+code 400 GET '/v1/networks?network=lan1'
+code 400 GET '/v1/networks/lan1?zork=1'
+has "it takes none" 'zork.*takes none' "$(field .detail)"
+code 200 GET '/v1/ports?network=lan1'
 api GET '/v1/networks?limit=1'
 is "a page" '["lan1","lan1"]' "$(jq -c '[.items[0].name, .next]' <<<"$BODY")"
 api GET '/v1/networks?limit=1&after=lan1'

@@ -270,7 +270,7 @@ static void objects_as_printed(void **state)
     objects_done(&o);
     expect("{kind: netwrok, name: a}",
            "f:1:8: kind \"netwrok\" is not known, did you mean network (network, port, "
-           "endpoint, host, link)\n");
+           "endpoint, host, link, service)\n");
     expect("{kind: port, name: a}", "f:1:1: network is missing\n");
     expect("{kind: router, name: edge}", "f: routers.edge: routers are not built yet\n");
     expect("- {kind: host, name: a}\n- {kind: host, name: a}\n",

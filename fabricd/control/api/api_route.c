@@ -137,7 +137,7 @@ static void handle(struct api_request *rq, const struct route *route)
         api_problem(rq, 501, "%s", route->later);
     } else if (strstr(route->path, "KIND") != NULL && kind->later != NULL) {
         api_problem(rq, 501, "%s", kind->later);
-    } else if (api_permit(rq, route)) {
+    } else if (api_permit(rq, route) && api_query_check(rq, route)) {
         rq->audited = strcmp(route->method, "GET") != 0 && !api_query_flag(rq, "dry_run");
         if (is_for_another(rq))
             api_pass(rq);

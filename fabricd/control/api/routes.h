@@ -70,6 +70,9 @@ void api_stop(struct api_request *);
 /* api_route.c: the row for a path, whose parts may be {in braces}; NULL = none. */
 const struct route *api_route_of(const char *method, const char *path);
 
+/* api_query.c: the query has only what the operation takes. False: answered. */
+bool api_query_check(struct api_request *, const struct route *);
+
 /* api_auth.c: who asks, and whether he may. False: answered. */
 bool api_admit(struct api_request *);
 bool api_still_admitted(const struct api_request *); /* Of an answer that goes on. */
