@@ -63,8 +63,10 @@ while True:
             text = b""
             while (part := s.recv(4096)):
                 text += part
-        print("%.4f" % time.monotonic(), text.split()[-1].decode(), flush=True)
-    except (OSError, IndexError):
+        head, body = text.split(b"\r\n\r\n") # An answer that was cut short is none.
+        if b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n":
+            print("%.4f" % time.monotonic(), body.decode().strip(), flush=True)
+    except (OSError, ValueError):
         pass
     time.sleep(0.002)
 PY
@@ -200,7 +202,10 @@ status 0 ctl beta service create web --net lan1 --state "$T/srv/state" --check-h
 wait_for 20 is_on beta
 bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
 wait_for 20 answers 20
-rises() { awk '$2 <= last { exit 1 } { last = $2 }' "$T/client.out"; }
+rises() { # Tells the first place where it does not.
+    ! awk '$2 <= last { print "line " NR ": " $0 " after " before; exit } { last = $2; before = $0 }' \
+        "$T/client.out" | grep .
+}
 same_state() { # FROM TO: but for what the instance at TO has changed since
     diff -r --no-dereference --exclude fifo --exclude 'count*' "$T/srv.$1/state" "$T/srv.$2/state" &&
         [ "$(stat -c %a "$T/srv.$2/state/empty")" = 640 ]
