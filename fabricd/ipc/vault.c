@@ -189,6 +189,18 @@ int vault_put_body(struct vault *v, enum ipc_type type, const void *body, const 
     return r;
 }
 
+unsigned vault_take_fds(struct vault *v, uint16_t type, uint64_t id, int *fds)
+{
+    struct entry *e = find(v, type, id);
+    unsigned n = e ? e->pub.n_fds : 0;
+
+    for (unsigned i = 0; i < n; i++)
+        fds[i] = e->pub.fds[i];
+    if (e)
+        e->pub.n_fds = 0;
+    return n;
+}
+
 bool vault_delete(struct vault *v, uint16_t type, uint64_t id, bool tell)
 {
     struct entry *e = find(v, type, id);

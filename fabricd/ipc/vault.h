@@ -51,6 +51,9 @@ int vault_put_body(struct vault *, enum ipc_type, const void *body, const int *f
 /* Drops an entry and closes its descriptors. True if it was there. */
 bool vault_delete(struct vault *, uint16_t type, uint64_t id, bool tell);
 
+/* Hands the descriptors of an entry out, into `fds` of IPC_MAX_FDS; they are the caller's now. How many. */
+unsigned vault_take_fds(struct vault *, uint16_t type, uint64_t id, int *fds);
+
 const struct vault_entry *vault_find(const struct vault *, uint16_t type, uint64_t id);
 
 /* Calls `each` for every entry, in the order of the types, until it returns false. It may delete

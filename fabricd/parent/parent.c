@@ -65,6 +65,10 @@ bool parent_sync(struct parent *p)
         p->replaying = false;
         child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
     }
+    if (closer_is_to_ask(p->closer)) {
+        closer_asked(p->closer);
+        child_send(c, IPC_FENCE, PARENT_FENCE, NULL, NULL, 0);
+    }
     if (p->fence && !p->fence_set) {
         p->fence_set = true;
         child_send(c, IPC_FENCE, p->fence, NULL, NULL, 0);
@@ -149,7 +153,8 @@ static void begin_switch(struct parent *p)
     fd_close(&fds[1]);
     vault_mark_all(p->vault);
     p->replaying = true;
-    p->fence_set = false;
+    p->fence_set = p->fence_passed = false;
+    closer_release(p->closer, true); /* The switch that had them is dead. */
     parent_sync(p);
 }
 
@@ -565,9 +570,12 @@ static void parent_init(struct parent *p, const struct parent_config *config)
     p->group = group_ioth();
     p->signals.fd = -1;
     list_init(&p->keepers);
+    list_init(&p->waiting);
     p->stop_late.expired = stop_is_late;
     p->loop = loop_new();
     p->vault = vault_new();
+    if (p->loop)
+        p->closer = closer_new(p->loop, request_closed, p);
     for (unsigned i = 0; i < N_CHILDREN; i++) {
         struct process *self = &p->processes[i];
 
@@ -578,10 +586,21 @@ static void parent_init(struct parent *p, const struct parent_config *config)
     }
 }
 
+static bool close_device(void *aux, const struct vault_entry *e)
+{
+    state_close_device(aux, e);
+    return true;
+}
+
 static void parent_done(struct parent *p)
 {
     int signals = p->signals.fd;
 
+    if (p->closer) {
+        vault_each(p->vault, close_device, p);
+        closer_free(p->closer);
+        request_done(p);
+    }
     if (p->loop) {
         for (unsigned i = 0; i < N_CHILDREN; i++)
             child_done(&p->processes[i].child);
@@ -602,7 +621,7 @@ int parent_run(const struct parent_config *config, struct err *err)
     int r;
 
     parent_init(&p, config);
-    r = p.loop ? begin(&p, err) : err_set(err, -errno, "epoll: %s", err_text(errno));
+    r = p.closer ? begin(&p, err) : err_set(err, -errno, "epoll: %s", err_text(errno));
     if (!r) {
         begin_missing(&p);
         loop_run(p.loop);

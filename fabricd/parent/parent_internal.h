@@ -5,6 +5,7 @@
 
 #include "fabricd/ipc/vault.h"
 #include "fabricd/parent/child.h"
+#include "fabricd/parent/closer.h"
 #include "fabricd/parent/keys.h"
 #include "fabricd/parent/parent.h"
 
@@ -19,6 +20,8 @@ enum {
     LISTEN_KEEP = 5,
     LISTEN_FIRST_VDE = 16
 };
+
+#define PARENT_FENCE UINT32_MAX /* The request of the parent's own fences. */
 
 struct process {
     struct child child;
@@ -40,10 +43,13 @@ struct parent {
     bool replaying; /* The switch is being told the vault from the start. */
     uint32_t
         fence; /* Control's request for a fence that the switch has to pass; 0 = none. */
-    bool fence_set; /* The switch has been sent it. */
-    bool cold;      /* Nothing was adopted, and control has not been started yet. */
-    bool fresh;     /* Nothing was adopted, and no control process has been steady yet. */
-    bool hopeless;  /* Ending since the first control process gave up. */
+    bool fence_set;        /* The switch has been sent it, */
+    bool fence_passed;     /* and has passed it. */
+    struct closer *closer; /* Of devices. */
+    struct list waiting;   /* struct open_waits: request.c */
+    bool cold;             /* Nothing was adopted, and control has not been started yet. */
+    bool fresh;    /* Nothing was adopted, and no control process has been steady yet. */
+    bool hopeless; /* Ending since the first control process gave up. */
     bool stopping;
     bool switch_told; /* To end. */
     struct loop_watch signals;
@@ -71,12 +77,19 @@ void parent_end_next(struct parent *);
 void state_from_control(struct parent *, struct ipc_message *);
 void state_from_switch(struct parent *, struct ipc_message *);
 
+/* Takes the descriptors of a port's device out of the vault, to be closed. */
+void state_close_device(struct parent *, const struct vault_entry *);
+
 /* --- request.c ---------------------------------------------------------------------------- */
 
 /* Answers a request of control or of the switch. False if it is none that it may ask. The
  * message's descriptors stay the caller's. */
 bool request_from_control(struct parent *, const struct ipc_message *);
 bool request_from_switch(struct parent *, const struct ipc_message *);
+
+/* Devices that were to be closed are: what waited for that goes on. */
+void request_closed(void *parent);
+void request_done(struct parent *);
 
 /* Opens the API's and the plug server's sockets and puts them into the vault. */
 int request_open_own(struct parent *, struct err *err) __attribute__((warn_unused_result));

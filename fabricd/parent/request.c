@@ -14,30 +14,48 @@
 #include "fabricd/parent/vde.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
+#include "proto/base/xalloc.h"
 
 /* A burst of strangers leaves room for others: a client that does not wait is refused when it
  * finds the queue full. */
 #define API_BACKLOG  4096
 #define ORPHAN_TRIES 100 /* Of 20 ms each. */
 
-static void reply(struct parent *p, unsigned to, const struct ipc_message *msg, int code,
-                  uint32_t port, const struct err *err)
+static void reply(struct parent *p, unsigned to, uint32_t request, int code, uint32_t port,
+                  const struct err *err)
 {
     struct ipc_reply body = {.code = code, .port = port};
 
     memcpy(body.why, err->why, sizeof body.why);
     memcpy(body.hint, err->hint, sizeof body.hint);
-    child_send(&p->processes[to].child, IPC_REPLY, msg->head.request, &body, NULL, 0);
+    child_send(&p->processes[to].child, IPC_REPLY, request, &body, NULL, 0);
 }
 
 /* --- devices and UDP -------------------------------------------------------------------------- */
 
-static void open_device_for(struct parent *p, const struct ipc_message *msg)
+/* A request for a device that is in use while devices are being closed: it may be one of these. */
+struct open_waits {
+    struct list link;
+    uint32_t request;
+    struct ipc_open_device asked;
+};
+
+static void wait_for_closer(struct parent *p, uint32_t request,
+                            const struct ipc_open_device *asked)
 {
-    const struct vault_entry *e =
-        vault_find(p->vault, IPC_PORT, msg->body.open_device.port.id);
-    struct ipc_port port = msg->body.open_device.port;
-    const char *ifname = msg->body.open_device.ifname;
+    struct open_waits *o = xcalloc(1, sizeof *o);
+
+    o->request = request;
+    o->asked = *asked;
+    list_append(&p->waiting, &o->link);
+}
+
+static void open_device_for(struct parent *p, uint32_t request,
+                            const struct ipc_open_device *asked)
+{
+    const struct vault_entry *e = vault_find(p->vault, IPC_PORT, asked->port.id);
+    struct ipc_port port = asked->port;
+    const char *ifname = asked->ifname;
     struct err err = {0};
     char name[16];
     int fd = -1;
@@ -51,8 +69,12 @@ static void open_device_for(struct parent *p, const struct ipc_message *msg)
     } else {
         fd = port.kind == IPC_PORT_RAW ? open_raw(ifname, &err)
                                        : open_tap(ifname, name, &err);
+        if (fd == -EBUSY && !closer_is_idle(p->closer)) {
+            wait_for_closer(p, request, asked);
+            return;
+        }
         if (fd < 0) {
-            reply(p, CONTROL, msg, fd, 0, &err);
+            reply(p, CONTROL, request, fd, 0, &err);
             return;
         }
         memset(port.path, 0, sizeof port.path);
@@ -64,7 +86,46 @@ static void open_device_for(struct parent *p, const struct ipc_message *msg)
     else
         snprintf(err.why, sizeof err.why, "%s", port.path);
     parent_sync(p);
-    reply(p, CONTROL, msg, r, 0, &err);
+    reply(p, CONTROL, request, r, 0, &err);
+}
+
+/* Control's fence: what was deleted before it is closed, too. */
+static void answer_fence(struct parent *p)
+{
+    struct err none = {0};
+
+    if (!p->fence || !p->fence_passed || !closer_is_idle(p->closer))
+        return;
+    reply(p, CONTROL, p->fence, 0, 0, &none);
+    p->fence = 0;
+}
+
+void request_closed(void *aux)
+{
+    struct parent *p = aux;
+    struct list again;
+
+    list_init(&again);
+    while (!list_empty(&p->waiting)) {
+        struct list *first = list_first(&p->waiting);
+
+        list_remove(first);
+        list_append(&again, first);
+    }
+    while (!list_empty(&again)) {
+        struct open_waits *o = list_entry(list_first(&again), struct open_waits, link);
+
+        list_remove(&o->link);
+        open_device_for(p, o->request, &o->asked);
+        free(o);
+    }
+    answer_fence(p);
+}
+
+void request_done(struct parent *p)
+{
+    list_for_each_safe (it, &p->waiting)
+        free(list_entry(it, struct open_waits, link));
 }
 
 static bool same_place(const struct ipc_addr *asked, const struct ipc_addr *bound)
@@ -85,7 +146,7 @@ static void open_udp_for(struct parent *p, const struct ipc_message *msg)
     int r;
 
     if (e && same_place(asked, &e->body->listen.addr)) { /* Asked again: it stays. */
-        reply(p, CONTROL, msg, 0, e->body->listen.addr.port, &err);
+        reply(p, CONTROL, msg->head.request, 0, e->body->listen.addr.port, &err);
         return;
     }
     fd = open_udp(asked, &body.addr, &err);
@@ -93,7 +154,7 @@ static void open_udp_for(struct parent *p, const struct ipc_message *msg)
     if (!r && asked->port && asked->port != body.addr.port)
         log_info("UDP port %u is in use, listening on %u", asked->port, body.addr.port);
     parent_sync(p);
-    reply(p, CONTROL, msg, r, body.addr.port, &err);
+    reply(p, CONTROL, msg->head.request, r, body.addr.port, &err);
 }
 
 /* --- VDE ---------------------------------------------------------------------------------- */
@@ -180,7 +241,7 @@ static void open_vde_for(struct parent *p, const struct ipc_message *msg)
         r = listen_missing(&v, &err);
     }
     parent_sync(p);
-    reply(p, CONTROL, msg, r, 0, &err);
+    reply(p, CONTROL, msg->head.request, r, 0, &err);
 }
 
 void request_close_vde(struct parent *p, uint64_t net)
@@ -255,7 +316,7 @@ static void open_door_for(struct parent *p, const struct ipc_message *msg)
     int r = open_door(p, &msg->body.open_door, &id, &err);
 
     parent_sync(p);
-    reply(p, CONTROL, msg, r, id, &err);
+    reply(p, CONTROL, msg->head.request, r, id, &err);
 }
 
 void request_close_door(struct parent *p, uint64_t id)
@@ -349,7 +410,7 @@ static void keys_for(struct parent *p, const struct ipc_message *msg)
         break;
     }
     if (r < 0)
-        reply(p, CONTROL, msg, r, 0, &err);
+        reply(p, CONTROL, msg->head.request, r, 0, &err);
     else
         child_send(&p->processes[CONTROL].child, IPC_SELF, msg->head.request, &self, NULL,
                    0);
@@ -372,7 +433,7 @@ bool request_from_control(struct parent *p, const struct ipc_message *msg)
 {
     switch (msg->head.type) {
     case IPC_OPEN_DEVICE:
-        open_device_for(p, msg);
+        open_device_for(p, msg->head.request, &msg->body.open_device);
         return true;
     case IPC_OPEN_UDP:
         open_udp_for(p, msg);
@@ -385,7 +446,7 @@ bool request_from_control(struct parent *p, const struct ipc_message *msg)
         return true;
     case IPC_FENCE:
         p->fence = msg->head.request;
-        p->fence_set = false;
+        p->fence_set = p->fence_passed = false;
         parent_sync(p);
         return true;
     case IPC_START_SERVICE:
@@ -412,13 +473,17 @@ bool request_from_switch(struct parent *p, const struct ipc_message *msg)
         open_vde_data(p, msg);
         return true;
     case IPC_FENCE:
-        if (p->fence == msg->head.request)
-            reply(p, CONTROL, msg, 0, 0, &none);
-        p->fence = p->fence == msg->head.request ? 0 : p->fence;
+        if (msg->head.request == PARENT_FENCE) {
+            closer_release(p->closer, false);
+            parent_sync(p);
+        }
+        p->fence_passed = p->fence_passed || p->fence == msg->head.request;
+        answer_fence(p);
         return true;
     case IPC_PATH_MTU:
         mtu = open_path_mtu(&msg->body.addr);
-        reply(p, SWITCH, msg, mtu < 0 ? mtu : 0, mtu < 0 ? 0 : (uint32_t)mtu, &none);
+        reply(p, SWITCH, msg->head.request, mtu < 0 ? mtu : 0, mtu < 0 ? 0 : (uint32_t)mtu,
+              &none);
         return true;
     default:
         return false;

@@ -62,6 +62,19 @@ static void put_port_from_control(struct parent *p, struct ipc_message *msg)
 
 /* --- deleting ---------------------------------------------------------------------------- */
 
+void state_close_device(struct parent *p, const struct vault_entry *e)
+{
+    int fds[IPC_MAX_FDS];
+    unsigned n;
+
+    if (e->type != IPC_PORT ||
+        (e->body->port.kind != IPC_PORT_TAP && e->body->port.kind != IPC_PORT_RAW))
+        return;
+    n = vault_take_fds(p->vault, IPC_PORT, e->id, fds);
+    for (unsigned i = 0; i < n; i++)
+        closer_hold(p->closer, fds[i]);
+}
+
 static void delete_port(struct parent *p, uint64_t id, bool tell)
 {
     const struct vault_entry *e = vault_find(p->vault, IPC_PORT, id);
@@ -70,6 +83,7 @@ static void delete_port(struct parent *p, uint64_t id, bool tell)
         return;
     if (e->body->port.kind == IPC_PORT_VDE)
         vde_unlink_data(p->config->start.run_dir, e->body->port.path);
+    state_close_device(p, e);
     vault_delete(p->vault, IPC_HEARD, id, tell);
     vault_delete(p->vault, IPC_PORT, id, tell);
 }
@@ -165,6 +179,7 @@ void state_from_switch(struct parent *p, struct ipc_message *msg)
             vault_delete(p->vault, IPC_HEARD, msg->body.del.id, false);
         else
             refuse(p, SWITCH, msg, "not for it to say");
+        parent_sync(p);
         break;
     default:
         if (!request_from_switch(p, msg))

@@ -89,6 +89,9 @@ static void switch_hears(struct fake *f)
     case IPC_REPLAY_END:
         tell("switch replayed");
         break;
+    case IPC_FENCE:
+        must(ipc_send(f->parent, IPC_FENCE, msg.head.request, NULL, NULL, 0));
+        break;
     case IPC_DELETE:
         tell("switch loses %u %llu", msg.body.del.type,
              (unsigned long long)msg.body.del.id);
