@@ -68,17 +68,47 @@ static void refusal(struct node *operation, const char *code)
     node_set(node_get(operation, "responses"), code, doc_reference(RESPONSES, "problem"));
 }
 
+static struct node *parameter_schema(const struct api_parameter *p)
+{
+    struct node *x = doc_typed(p->type == FIELD_INT ? "integer" : "string");
+
+    switch ((int)p->type) {
+    case FIELD_BOOL:
+        node_set(x, "enum", doc_words("1|true|0|false"));
+        node_append(node_get(x, "enum"), node_text("")); /* The same as 1. */
+        break;
+    case FIELD_INT:
+        node_set_int(x, "minimum", p->min);
+        node_set_int(x, "maximum", p->max);
+        break;
+    case FIELD_NAME:
+        node_free(x);
+        x = doc_pattern(DOC_NAME_PATTERN);
+        break;
+    case FIELD_ENUM:
+        node_set(x, "enum", doc_words(p->words));
+        break;
+    default:
+        break;
+    }
+    return p->list ? doc_with(doc_typed("array"), "items", x) : x;
+}
+
 static struct node *parameter_node(const struct api_parameter *p)
 {
-    struct node *x = node_map(), *schema = doc_typed("string");
+    struct node *x = node_map();
 
     node_set_text(x, "name", p->name);
     node_set_text(x, "in", p->in);
     node_set_text(x, "description", p->help);
-    if (p->words) {
-        node_set(schema, "enum", doc_words(p->words));
+    if (p->type == FIELD_BOOL) {
+        node_set_bool(x, "allowEmptyValue", true);
     }
-    node_set(x, "schema", schema);
+    if (p->list) {
+        node_set_text(x, "style", "form");
+        node_set_bool(x, "explode", false);
+    }
+    node_set(x, "schema", parameter_schema(p));
     return x;
 }
 
@@ -151,24 +181,23 @@ static struct node *name_parameter(const char *name, const char *help)
 }
 
 static struct node *writing(const struct kind *kind, const char *verb, const char *summary,
-                            const char *parameters, struct node *content)
+                            const char *method, struct node *content)
 {
-    static const char *const codes[] = {"400", "403", "409", "412", "413"};
+    static const char *const codes[] = {"400", "403", "409", "412", "413", "415"};
     struct node *x = kind_operation(kind, verb, summary, "200", true);
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
         refusal(x, codes[i]);
     }
-    add_parameters(x, parameters);
+    add_parameters(x, api_kind_parameters(kind, method, false));
     node_set(x, "requestBody", body_of(content));
     return x;
 }
 
 static struct node *put_operation(const struct kind *kind)
 {
-    struct node *x =
-        writing(kind, "put", "Make the object, or replace it", "If-Match|If-None-Match",
-                object_content(doc_reference(SCHEMAS, kind->name)));
+    struct node *x = writing(kind, "put", "Make the object, or replace it", "PUT",
+                             object_content(doc_reference(SCHEMAS, kind->name)));
 
     node_set(node_get(x, "responses"), "201",
              answer("Made", object_content(doc_reference(SCHEMAS, kind->name))));
@@ -183,8 +212,7 @@ static struct node *patch_operation(const struct kind *kind)
     content = doc_with(node_map(), "application/merge-patch+json", media(node_copy(patch)));
     node_set(content, "application/json", media(node_copy(patch)));
     node_set(content, "application/yaml", media(patch));
-    return writing(kind, "patch", "Change keys of the object (RFC 7396)", "If-Match",
-                   content);
+    return writing(kind, "patch", "Change keys of the object (RFC 7396)", "PATCH", content);
 }
 
 static struct node *delete_operation(const struct kind *kind)
@@ -194,7 +222,7 @@ static struct node *delete_operation(const struct kind *kind)
     refusal(x, "403");
     refusal(x, "409");
     refusal(x, "412");
-    add_parameters(x, "If-Match");
+    add_parameters(x, api_kind_parameters(kind, "DELETE", false));
     return x;
 }
 
@@ -210,7 +238,7 @@ static struct node *list_operation(const struct kind *kind)
     node_set(node_get(list, "properties"), "next", doc_typed("string"));
     node_set(list, "required", doc_words("items"));
     x = operation(id, kind->plural, "All objects of the kind", "200", object_content(list));
-    add_parameters(x, api_list_parameters(kind));
+    add_parameters(x, api_kind_parameters(kind, "GET", true));
     refusal(x, "400");
     refusal(x, "404");
     free(id);
@@ -288,6 +316,7 @@ static void add_action(struct node *paths, const struct api_operation *o)
     if (o->body) {
         refusal(x, "400");
         refusal(x, "413");
+        refusal(x, "415");
         node_set(x, "requestBody",
                  body_of(object_content(o->body == api_fabric_file
                                             ? doc_reference(SCHEMAS, "fabric-file")

@@ -7,32 +7,41 @@
 #define TEXT(NAME, HELP) {.name = NAME, .type = FIELD_TEXT, .help = HELP}
 #define ITEM(NAME, HELP) {.name = NAME, .type = FIELD_TEXT, .flags = FIELD_READONLY, .help = HELP}
 
+#define COUNT (INT64_C(1) << 40) /* More than any log has lines, or file bytes. */
+#define KINDS "network|port|endpoint|host|link|router|service"
+
+#define QUERY(NAME, TYPE, HELP) {.name = NAME, .in = "query", .type = TYPE, .help = HELP}
+#define QUERY_INT(NAME, MIN, MAX, HELP) {.name = NAME, .in = "query", .type = FIELD_INT, .min = MIN, .max = MAX, .help = HELP}
+#define QUERY_TEXT(NAME, MAX, HELP) {.name = NAME, .in = "query", .type = FIELD_TEXT, .max = MAX, .help = HELP}
+#define QUERY_ENUM(NAME, WORDS, HELP) {.name = NAME, .in = "query", .type = FIELD_ENUM, .words = WORDS, .help = HELP}
+#define HEADER(NAME, HELP) {.name = NAME, .in = "header", .type = FIELD_TEXT, .help = HELP}
+
 const struct api_parameter api_parameters[] = {
-    {"network", "query", NULL, "Only what is in this network"},
-    {"name", "query", NULL, "Of /v1/resolve: a name (web, web.lan1, web.lan1.ioth) or an address; of /v1/events: only of an object of this name"},
-    {"kind", "query", NULL, "Only what is of this kind, as network; several with commas"},
-    {"type", "query", "A|AAAA|PTR", "What is asked for; A if not given"},
-    {"dry_run", "query", "0|1", "Only answer with the plan"},
-    {"prune", "query", "0|1", "Remove, of the kinds that the file declares, what it does not name"},
-    {"allow_destroy", "query", "0|1", "Let steps end objects, or take away what is in use"},
-    {"require", "query", "all|quorum|reachable", "The hosts on which it must prove itself; all if not given"},
-    {"within", "query", NULL, "How long it has to prove itself, as 30s"},
-    {"confirm", "query", NULL, "Take it back unless it is accepted within this time, as 60s"},
-    {"before", "query", NULL, "Only revisions before this one"},
-    {"limit", "query", NULL, "At most so many, 1 to 1000; where there are more, the answer has `next`"},
-    {"after", "query", NULL, "Go on behind what an answer before gave as `next`"},
-    {"follow", "query", "0|1", "Go on as the log grows"},
-    {"lines", "query", NULL, "Only so many of the last lines"},
-    {"Last-Event-ID", "header", NULL, "Go on behind this event"},
-    {"Ioth-Host", "header", NULL, "Ask the daemon of this host of the fabric, over the links"},
-    {"op", "query", "list|read", "What is wanted of a state folder"},
-    {"folder", "query", NULL, "Which state folder, from 0"},
-    {"from", "query", NULL, "Of list: how many entries are known"},
-    {"path", "query", NULL, "Of read: the file, in base64url"},
-    {"offset", "query", NULL, "Of read: from which byte on"},
-    {"stopped", "query", "0|1", "Only once the service has stopped"},
-    {"If-Match", "header", NULL, "Only if the object has this revision, in quotes; * = if it exists"},
-    {"If-None-Match", "header", NULL, "* = only if the object does not exist"},
+    QUERY("network", FIELD_NAME, "Only what is in this network"),
+    QUERY_TEXT("name", 1024, "Of /v1/resolve: a name (web, web.lan1, web.lan1.ioth) or an address; of /v1/events: only of an object of this name"),
+    {.name = "kind", .in = "query", .type = FIELD_ENUM, .list = true, .words = KINDS, .help = "Only what is of this kind, as network; several with commas"},
+    QUERY_ENUM("type", "A|AAAA|PTR", "What is asked for; A if not given"),
+    QUERY("dry_run", FIELD_BOOL, "Only answer with the plan"),
+    QUERY("prune", FIELD_BOOL, "Remove, of the kinds that the file declares, what it does not name"),
+    QUERY("allow_destroy", FIELD_BOOL, "Let steps end objects, or take away what is in use"),
+    QUERY_ENUM("require", "all|quorum|reachable", "The hosts on which it must prove itself; all if not given"),
+    QUERY("within", FIELD_TIME, "How long it has to prove itself, as 30s"),
+    QUERY("confirm", FIELD_TIME, "Take it back unless it is accepted within this time, as 60s"),
+    QUERY_INT("before", 1, INT64_MAX, "Only revisions before this one"),
+    QUERY_INT("limit", 1, 1000, "At most so many; where there are more, the answer has `next`"),
+    QUERY_TEXT("after", 256, "Go on behind what an answer before gave as `next`"),
+    QUERY("follow", FIELD_BOOL, "Go on as the log grows"),
+    QUERY_INT("lines", 0, COUNT, "Only so many of the last lines"),
+    HEADER("Last-Event-ID", "Go on behind this event"),
+    HEADER("Ioth-Host", "Ask the daemon of this host of the fabric, over the links"),
+    QUERY_ENUM("op", "list|read", "What is wanted of a state folder"),
+    QUERY_INT("folder", 0, 255, "Which state folder, from 0"),
+    QUERY_INT("from", 0, COUNT, "Of list: how many entries are known"),
+    QUERY_TEXT("path", 8192, "Of read: the file, in base64url"),
+    QUERY_INT("offset", 0, INT64_MAX, "Of read: from which byte on"),
+    QUERY("stopped", FIELD_BOOL, "Only once the service has stopped"),
+    HEADER("If-Match", "Only if the object has this revision, in quotes; * = if it exists"),
+    HEADER("If-None-Match", "* = only if the object does not exist"),
     NONE
 };
 
@@ -205,8 +214,3 @@ const struct api_operation api_operations[] = {
     {"GET", "/openapi.json", "openapi", "This document", NULL, NULL, any_answer, NULL, NULL},
     NONE
 };
-
-const char *api_list_parameters(const struct kind *kind)
-{
-    return kind->in_network ? "network|limit|after" : "limit|after";
-}

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the API's routes take and answer, besides those of the kinds of objects, which follow from
- * the kinds' tables. The OpenAPI document and the reference come from these rows; a test holds
- * them against the daemon's route table.
+ * the kinds' tables. The OpenAPI document and the reference come from these rows, and the daemon
+ * checks queries by them; a test holds them against the daemon's route table.
  */
 #ifndef PROTO_MODEL_OPENAPI_TABLE_H
 #define PROTO_MODEL_OPENAPI_TABLE_H
 
+#include "proto/base/err.h"
 #include "proto/model/schema.h"
 
 struct api_operation {
@@ -26,15 +27,36 @@ extern const struct api_operation api_operations[]; /* Ends with method == NULL.
 
 struct api_parameter {
     const char *name;
-    const char *in;    /* query, header */
-    const char *words; /* Its values, or NULL. */
+    const char *in; /* query, header */
+    enum field_type
+        type;  /* BOOL, INT (min..max), TEXT (at most max bytes), NAME, ENUM, TIME */
+    bool list; /* ENUM: several, with commas between them. */
+    int64_t min, max;
+    const char *words; /* FIELD_ENUM */
     const char *help;
 };
 
 extern const struct api_parameter api_parameters[]; /* Ends with name == NULL. */
 
-/* Those of the list of a kind's objects, separated by '|'. */
-const char *api_list_parameters(const struct kind *);
+/* Of an operation on a kind's objects (GET, PUT, …): the names of its parameters, as in
+ * `parameters` above. `all`: on all objects of the kind, not on one. */
+const char *api_kind_parameters(const struct kind *, const char *method, bool all);
+
+/* Of another operation; `path` with '*' where the row has {a name}. NULL = none. */
+const char *api_path_parameters(const char *method, const char *path);
+
+/* A parameter of a query; decoded. */
+struct api_pair {
+    char *key, *value;
+};
+
+/* Whether a query says nothing but these parameters, each once and with one of its values. 0, or
+ * -EINVAL with `err`. */
+int api_query_check(const char *parameters, const struct api_pair *, unsigned n,
+                    struct err *) __attribute__((warn_unused_result));
+
+/* What a flag says: "1", "true" or nothing is true. */
+bool api_flag_parse(const char *value);
 
 /* `body` and `answer` of a fabric file: its schema is another. */
 extern const struct field api_fabric_file[];

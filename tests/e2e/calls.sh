@@ -51,7 +51,7 @@ api() { # HOST TO METHOD PATH [ARG…]
     on "$1" curl -sS --unix-socket "$T/$1/run/api.sock" -H "Ioth-Host: $2" -X "$3" "http://x$4" "${@:5}"
 }
 has "not at that revision" '"status": 412' \
-    "$(api alpha beta PATCH /v1/networks/lan1 -H 'If-Match: "1"' -d '{"mtu":1400}')"
+    "$(api alpha beta PATCH /v1/networks/lan1 -H 'If-Match: "1"' --json '{"mtu":1400}')"
 has "as YAML" '^name: lan1' "$(api alpha gamma GET /v1/networks/lan1 -H 'Accept: application/yaml')"
 has "methods are told" '^[Aa]llow: GET' "$(api alpha gamma POST /v1/status -D -)"
 "$PYTHON" -c 'print("version: 1\nnetworks:")
@@ -83,7 +83,7 @@ status 125 ctl alpha --host beta run --net lan1 -- true
 status 3 ctl alpha --host nobody net ls
 has "an unknown host" 'there is no host nobody' "$ERR"
 has "bodies have a bound there too" '"status": 413' \
-    "$(head -c 1048600 /dev/zero | tr '\0' ' ' | api alpha beta PUT /v1/networks/large --data-binary @-)"
+    "$(head -c 1048600 /dev/zero | tr '\0' ' ' | api alpha beta PUT /v1/networks/large --json @-)"
 
 # --- events over a link ------------------------------------------------------------------------
 bg events alpha "$IOTHCTL" --socket "$T/alpha/run/api.sock" --host gamma events

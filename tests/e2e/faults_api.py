@@ -162,7 +162,7 @@ def requests():
         ("DELETE", "/v1/networks", "", JSON, {}, 405, "GET"),
         ("GET", "/v1/rollback", "", JSON, {}, 405, "POST"),
         ("BREW", "/v1/status", "", JSON, {}, 405, "GET"),
-        ("PUT", "/v1/networks/lan1", "{}", JSON, {"If-None-Match": "*"}, 409, "lan1"),
+        ("PUT", "/v1/networks/lan1", "{}", JSON, {"If-None-Match": "*"}, 412, "lan1"),
         ("PUT", "/v1/networks/UPPER", "{}", JSON, {}, 400, "name"),
         ("PUT", "/v1/networks/lan2", '{"ipv4": "10.77.0.0/25"}', JSON, {}, 409, "lan1"),
         ("PUT", "/v1/endpoints/lan1/other", '{"addresses": ["10.77.0.2"]}', JSON, {}, 409, "lan1/web"),

@@ -43,7 +43,7 @@ status 1 ctl alpha net set lan1 mtu=1400
 is "nothing has changed" 1500 "$(ctl alpha net show lan1 -o json | jq .mtu)"
 status 125 ctl alpha run --net lan1 --name other -- true
 has "run, too" 'disk.* full' "$ERR"
-problem=$(on alpha curl -s --unix-socket "$T/alpha/run/api.sock" http://x/v1/networks/more -X PUT -d '{}')
+problem=$(on alpha curl -s --unix-socket "$T/alpha/run/api.sock" http://x/v1/networks/more -X PUT --json '{}')
 is "the API's answer" 507 "$(jq .status <<<"$problem")"
 status 0 ctl alpha exec lan1/web -- ping -c 1 -W 1 10.77.0.2
 

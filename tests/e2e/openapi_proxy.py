@@ -158,6 +158,8 @@ class Document:
     def check_text(self, schema, value, name):
         if schema.get("type") == "integer" and value.isdigit():
             value = int(value)
+        elif schema.get("type") == "array":
+            value = value.split(",")
         yield from self.check(schema, value, f"parameter {name}")
 
     def judge(self, method, target, headers, body, status, reply, content):
@@ -174,8 +176,7 @@ class Document:
             pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
             yield from self.check_parameters(operation, item, pairs, values)
             wanted = operation.get("requestBody")
-            # What curl says of any -d is taken for JSON.
-            kind = headers.get("content-type", "").replace("application/x-www-form-urlencoded", "application/json")
+            kind = headers.get("content-type", "")
             if body and wanted:
                 yield from self.check_content(wanted["content"], kind, body, "request")
             elif body and body not in (b"{}",):

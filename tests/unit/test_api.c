@@ -240,26 +240,19 @@ static void test_conditions(void **state)
         const char *match, *none_match;
         int status;
     } table[] = {
-        {NULL, "*", 409},
-        {"\"999\"", NULL, 412},
-        {"\"2\"", NULL, 200},
-        {"2", NULL, 412},
-        {"*", NULL, 200},
-        {"\"x\"", NULL, 412},
-        {"\"2", NULL, 400},
-        {"2\"x", NULL, 400},
-        {"W/\"2\"", NULL, 412},
-        {"", NULL, 400},
-        {"\"1\", \"2\"", NULL, 400},
+        {NULL, "*", 412},       {NULL, "\"2\"", 400}, {"\"999\"", NULL, 412},
+        {"\"2\"", NULL, 200},   {"2", NULL, 412},     {"*", NULL, 200},
+        {"\"x\"", NULL, 412},   {"\"2", NULL, 400},   {"2\"x", NULL, 400},
+        {"W/\"2\"", NULL, 412}, {"", NULL, 400},      {"\"1\", \"2\"", NULL, 400},
     };
 
     (void)state;
     assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
     assert_int_equal(store_revision(c->store), 2);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        /* The third row changes it, so that the fourth's revision is an old one. */
+        /* The fourth row changes it, so that the fifth's revision is an old one. */
         *call = prepare(c, "PUT", "/v1/networks/lan1",
-                        i == 2 ? "{\"mtu\":4000}" : "{\"mtu\":4001}");
+                        i == 3 ? "{\"mtu\":4000}" : "{\"mtu\":4001}");
         call->rq.if_match = table[i].match != NULL ? strdup(table[i].match) : NULL;
         call->rq.if_none_match =
             table[i].none_match != NULL ? strdup(table[i].none_match) : NULL;
@@ -270,9 +263,60 @@ static void test_conditions(void **state)
     *call = prepare(c, "PUT", "/v1/networks/other", NULL);
     call->rq.if_match = strdup("*");
     finish(call);
-    assert_int_equal(call->answer.status, 404);
+    assert_int_equal(call->answer.status, 412);
     done(call);
     free(call);
+    fixture_free(c);
+}
+
+/* A parameter that nobody hears would make something else of a request than was meant. */
+static void test_queries(void **state)
+{
+    static const struct {
+        const char *method, *target;
+        int status;
+        const char *says;
+    } table[] = {
+        {"GET", "/v1/networks?zork=1", 400, "\"zork\" here (valid: limit, after)"},
+        {"GET", "/v1/networks?limits=1", 400, "did you mean limit?"},
+        {"GET", "/v1/networks?network=lan1", 400, "valid: limit, after"},
+        {"GET", "/v1/networks?limit=1&limit=2", 400, "limit is given twice"},
+        {"GET", "/v1/networks/lan1?limit=1", 400, "it takes none"},
+        {"GET", "/v1/ports?network=LAN", 400, "network is \"LAN\""},
+        {"GET", "/v1/services?network=lan1", 200, NULL},
+        {"GET", "/v1/status?watch=1", 400, "it takes none"},
+        {"GET", "/v1/events?kind=network,weather", 400, "network|port"},
+        {"GET", "/v1/history?before=0", 400, "before is \"0\""},
+        {"GET", "/v1/history?limit=99999999999999999999", 400, "wanted: 1 to 1000"},
+        {"GET", "/v1/resolve?name=web&type=MX", 400, "valid: A|AAAA|PTR"},
+        {"POST", "/v1/apply?dryrun=1", 400, "did you mean dry_run?"},
+        {"POST", "/v1/apply?dry_run=yes", 400, "wanted: 1, true, 0 or false"},
+        {"POST", "/v1/apply?If-Match=1", 400, "no query parameter"},
+        {"POST", "/v1/apply?confirm=soon", 400, "a time, as 30s"},
+        {"POST", "/v1/apply?confirm=25h", 400, "confirm is at most 1d"},
+        {"POST", "/v1/apply?require=most", 400, "all|quorum|reachable"},
+        {"POST", "/v1/apply?dry_run", 200, NULL},
+        {"PUT", "/v1/networks/lan2?dry_run=1", 400, "it takes none"},
+        {"DELETE", "/v1/networks/lan1?dry_run=1", 400, "it takes none"},
+    };
+    static const char file[] = "{\"version\": 1, \"networks\": {\"lan3\": {}}}";
+    struct control *c = fixture_new("alpha", true);
+
+    (void)state;
+    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        bool file_too = strstr(table[i].target, "apply") != NULL;
+        struct call call =
+            request(c, table[i].method, table[i].target, file_too ? file : NULL);
+
+        if (call.answer.status != table[i].status ||
+            (table[i].says != NULL &&
+             strstr(at(call.json, "detail", NULL), table[i].says) == NULL))
+            fail_msg("%s %s: %d %s", table[i].method, table[i].target, call.answer.status,
+                     call.answer.body);
+        done(&call);
+    }
+    assert_int_equal(store_revision(c->store), 2); /* Nothing was done. */
     fixture_free(c);
 }
 
@@ -358,7 +402,7 @@ static void test_media(void **state)
         {"application/merge-patch+json", MEDIA_MERGE},
         {"application/json-patch+json", MEDIA_NONE},
         {"application/x-yaml", MEDIA_YAML},
-        {"application/x-www-form-urlencoded", MEDIA_JSON},
+        {"application/x-www-form-urlencoded", MEDIA_NONE},
         {"text/plain", MEDIA_NONE},
         {"", MEDIA_NONE},
     };
@@ -814,21 +858,14 @@ static void test_events_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routing),
-        cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_media),
-        cmocka_unit_test(test_scopes),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_events_of_others),
-        cmocka_unit_test(test_other_hosts),
-        cmocka_unit_test(test_without_membership),
+        cmocka_unit_test(test_routing),     cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_queries),     cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_media),       cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_files),
+        cmocka_unit_test(test_events),      cmocka_unit_test(test_events_of_others),
+        cmocka_unit_test(test_other_hosts), cmocka_unit_test(test_without_membership),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -422,7 +422,7 @@ static void test_conditions(void **state)
     change = change_new("alpha", "cli");
     change_add(change, CHANGE_PUT, "network", "", "lan1", NULL)->create_only = true;
     change_submit(c, change, fixture_keep, &result);
-    assert_refused(result, 409, "exists already");
+    assert_refused(result, 412, "exists already");
     change = change_new("alpha", "cli");
     item = change_add(change, CHANGE_PATCH, "network", "", "lan1",
                       fixture_json("{\"mtu\":9000}"));

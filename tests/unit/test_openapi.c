@@ -91,12 +91,33 @@ static void rows_are_sound(void **state)
     }
 }
 
+/* Of a kind's name every kind is one that events can be of. */
+static void kinds_are_named(void **state)
+{
+    const struct api_parameter *p = api_parameters;
+    const char *words;
+
+    (void)state;
+    while (strcmp(p->name, "kind") != 0)
+        p++;
+    words = p->words;
+    for (const struct kind *k = schema_kinds; k->name != NULL; k++) {
+        size_t n = strcspn(words, "|");
+
+        assert_int_equal(n, strlen(k->name));
+        assert_memory_equal(words, k->name, n);
+        words += n + (words[n] == '|');
+    }
+    assert_string_equal(words, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_described),
         cmocka_unit_test(nothing_else_is),
         cmocka_unit_test(rows_are_sound),
+        cmocka_unit_test(kinds_are_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

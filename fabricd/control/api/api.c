@@ -93,7 +93,7 @@ static const char *title_of(int status)
     case 409:
         return "Conflict";
     case 412:
-        return "Changed meanwhile";
+        return "Condition not met";
     case 413:
         return "Too large";
     case 415:
@@ -235,8 +235,7 @@ bool api_query_flag(const struct api_request *rq, const char *key)
 {
     const char *value = api_query(rq, key);
 
-    return value != NULL &&
-           (value[0] == '\0' || strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+    return value != NULL && api_flag_parse(value);
 }
 
 /* With `list_too` a list is taken as {items: list}, in which form the API itself gives lists. */
@@ -250,7 +249,11 @@ static struct node *read_body(struct api_request *rq, bool list_too)
     if (rq->size == 0)
         return node_map();
     if (media == MEDIA_NONE) {
-        api_problem(rq, 415, "bodies are application/json or application/yaml");
+        snprintf(err.why, sizeof(err.why),
+                 "bodies are application/json or application/yaml, not %.60s",
+                 rq->content_type);
+        err_hint(&err, "curl -H 'Content-Type: application/json' …");
+        api_problem_err(rq, 415, &err, NULL);
         return NULL;
     }
     diags_init(&diags);

@@ -18,10 +18,11 @@
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/model/node.h"
+#include "proto/model/openapi_table.h"
 
 #define API_MAX_BODY  (1024u * 1024u)
 #define API_MAX_PARTS 6u
-#define API_MAX_QUERY 8u
+#define API_MAX_QUERY 16u
 
 #define API_HOST_SIZE  64u
 #define API_ALLOW_SIZE 56u /* Of the list of all methods. */
@@ -64,9 +65,7 @@ struct api_request {
     struct control *control;
     char *method;
     char *path; /* Decoded. */
-    struct {
-        char *key, *value;
-    } query[API_MAX_QUERY];
+    struct api_pair query[API_MAX_QUERY];
     unsigned n_query;
     char *to_host; /* Whose API is asked; NULL or "" = this host's. */
     char *accept, *content_type, *if_match, *if_none_match, *last_event_id; /* Or NULL. */
@@ -142,7 +141,7 @@ struct node *api_file(struct api_request *);
 /* A change as the request wishes it, of `owner` "cli" or "file". */
 struct change *api_change(const struct api_request *, const char *owner);
 
-/* The value of a query parameter, or NULL. A flag is set by "1", "true" and nothing. */
+/* The value of a query parameter, or NULL. The query has been checked by the operation's table. */
 const char *api_query(const struct api_request *, const char *key);
 bool api_query_flag(const struct api_request *, const char *key);
 

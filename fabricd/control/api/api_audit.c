@@ -76,13 +76,11 @@ void api_audit_note(const struct api_request *rq, const struct api_answer *answe
 void api_audit(struct api_request *rq)
 {
     struct node *answer, *items, *last;
-    struct api_page page;
+    struct api_page page = api_page_asked(rq);
     uint64_t before = 0;
     char next[24], *end;
     bool more = false;
 
-    if (!api_page_asked(rq, &page))
-        return;
     if (page.after != NULL) {
         before = strtoull(page.after, &end, 10);
         if (before == 0 || *end != '\0') {

@@ -126,28 +126,7 @@ static void free_events(struct api_stream *stream)
 
 static const struct api_stream_ops event_stream_ops = {read_events, free_events};
 
-/* A word that never comes up is a mistake of its writer. False: answered. */
-static bool check_kinds(struct api_request *rq)
-{
-    const char *kinds = api_query(rq, "kind");
-    char word[32];
-
-    while (kinds != NULL && *kinds != '\0') {
-        size_t size = strcspn(kinds, ",");
-        const struct kind *kind;
-
-        snprintf(word, sizeof(word), "%.*s", (int)(size < 31 ? size : 31), kinds);
-        kind = schema_kind(word);
-        if (kind == NULL || strcmp(kind->name, word) != 0) {
-            api_problem(rq, 400, "kind=%s is no kind of object (network, port, …)", word);
-            return false;
-        }
-        kinds += size + (kinds[size] != '\0');
-    }
-    return true;
-}
-
-static void follow_events(struct api_request *rq)
+void api_events(struct api_request *rq)
 {
     struct event_stream *es = xcalloc(1, sizeof(*es));
     struct api_answer answer = {
@@ -166,10 +145,4 @@ static void follow_events(struct api_request *rq)
     /* The first bytes tell the client that it is listened to. */
     set_text(es, xstrdup(": events\n\n"));
     api_finish(rq, &answer);
-}
-
-void api_events(struct api_request *rq)
-{
-    if (check_kinds(rq))
-        follow_events(rq);
 }

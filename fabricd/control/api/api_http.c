@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "fabricd/control/api/http_internal.h"
 #include "fabricd/control/api/routes.h"
@@ -20,7 +21,7 @@ struct exchange {
     struct MHD_Connection *mhd;
     size_t room, discarded;
     bool begun, dispatched, suspended, answered, gone;
-    bool too_many; /* Query parameters. */
+    const char *wrong; /* With query or headers: why, or NULL. */
     struct api_answer answer;
 };
 
@@ -142,14 +143,17 @@ static enum MHD_Result queue_answer(struct exchange *x)
 }
 
 static enum MHD_Result take_query(void *cls, enum MHD_ValueKind kind, const char *key,
-                                  const char *value)
+                                  size_t key_size, const char *value, size_t value_size)
 {
     struct exchange *x = cls;
     struct api_request *rq = &x->rq;
 
     (void)kind;
-    x->too_many = rq->n_query == API_MAX_QUERY;
-    if (x->too_many)
+    if (rq->n_query == API_MAX_QUERY)
+        x->wrong = "the query has too many parameters";
+    else if (strlen(key) != key_size || (value != NULL && strlen(value) != value_size))
+        x->wrong = "the query holds a zero byte";
+    if (x->wrong != NULL)
         return MHD_NO;
     rq->query[rq->n_query].key = xstrdup(key);
     rq->query[rq->n_query].value = xstrdup(value != NULL ? value : "");
@@ -157,11 +161,43 @@ static enum MHD_Result take_query(void *cls, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
-static char *header(struct MHD_Connection *mhd, const char *name)
+/* The headers that count. Each says one thing: a second one would be a riddle (RFC 9110, 5.3), but
+ * for Accept, which is a list. */
+static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *key,
+                                   const char *value)
 {
-    const char *value = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+    struct exchange *x = cls;
+    struct api_request *rq = &x->rq;
+    const struct {
+        const char *name, *twice;
+        char **out;
+    } known[] = {
+        {"Accept", NULL, &rq->accept},
+        {"Authorization", "Authorization is given twice", &rq->authorization},
+        {"Content-Type", "Content-Type is given twice", &rq->content_type},
+        {"If-Match", "If-Match is given twice", &rq->if_match},
+        {"If-None-Match", "If-None-Match is given twice", &rq->if_none_match},
+        {"Ioth-Host", "Ioth-Host is given twice", &rq->to_host},
+        {"Last-Event-ID", "Last-Event-ID is given twice", &rq->last_event_id},
+    };
 
-    return value != NULL ? xstrdup(value) : NULL;
+    (void)kind;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcasecmp(known[i].name, key) != 0)
+            continue;
+        if (*known[i].out == NULL) {
+            *known[i].out = xstrdup(value != NULL ? value : "");
+        } else if (known[i].twice == NULL) {
+            char *both = xasprintf("%s, %s", *known[i].out, value != NULL ? value : "");
+
+            free(*known[i].out);
+            *known[i].out = both;
+        } else {
+            x->wrong = known[i].twice;
+        }
+        break;
+    }
+    return MHD_YES;
 }
 
 static struct exchange *new_exchange(struct api *api, bool remote,
@@ -185,14 +221,8 @@ static struct exchange *new_exchange(struct api *api, bool remote,
         x->rq.peer = x->conn->peer;
         memcpy(x->rq.address, x->conn->address, sizeof(x->rq.address));
     }
-    x->rq.authorization = header(mhd, "Authorization");
-    x->rq.to_host = header(mhd, "Ioth-Host");
-    x->rq.accept = header(mhd, "Accept");
-    x->rq.content_type = header(mhd, "Content-Type");
-    x->rq.if_match = header(mhd, "If-Match");
-    x->rq.if_none_match = header(mhd, "If-None-Match");
-    x->rq.last_event_id = header(mhd, "Last-Event-ID");
-    MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, take_query, x);
+    MHD_get_connection_values(mhd, MHD_HEADER_KIND, take_header, x);
+    MHD_get_connection_values_n(mhd, MHD_GET_ARGUMENT_KIND, take_query, x);
     return x;
 }
 
@@ -248,9 +278,9 @@ static enum MHD_Result begin(struct exchange *x)
     }
     if (x->conn != NULL)
         x->conn->known = true;
-    if (x->too_many) {
+    if (x->wrong != NULL) {
         x->dispatched = true;
-        api_problem(&x->rq, 400, "a query has at most %u parameters", API_MAX_QUERY);
+        api_problem(&x->rq, 400, "%s", x->wrong);
         return queue_answer(x);
     }
     return MHD_YES;
@@ -270,11 +300,11 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *mhd, const char *u
     }
     if (!x->begun) {
         /* An announced length that is too large is answered before the client sends it. */
-        char *length = header(mhd, "Content-Length");
+        const char *length =
+            MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Content-Length");
         bool large = length != NULL && strtoull(length, NULL, 10) > API_MAX_BODY;
 
         x->begun = true;
-        free(length);
         if (large && *upload_size == 0 && !x->dispatched)
             too_large(x);
     }

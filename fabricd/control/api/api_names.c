@@ -159,9 +159,8 @@ void api_resolve(struct api_request *rq)
     struct node *answer;
 
     type = type != NULL ? type : "A";
-    if (name == NULL ||
-        (strcmp(type, "A") != 0 && strcmp(type, "AAAA") != 0 && strcmp(type, "PTR") != 0)) {
-        api_problem(rq, 400, "name=NAME and type=A, AAAA or PTR are wanted");
+    if (name == NULL) {
+        api_problem(rq, 400, "the query parameter name is missing (name=web)");
         return;
     }
     if (network != NULL &&

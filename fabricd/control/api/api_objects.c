@@ -131,12 +131,17 @@ bool api_if_match(struct api_request *rq, uint64_t *revision, bool *any)
     return false;
 }
 
-/* If-Match: "REVISION" (or without quotes), "*" = it exists. False: answered. */
+/* If-Match: "REVISION" (or without quotes), "*" = it exists; If-None-Match: * = it does not. False:
+ * answered. */
 static bool take_conditions(struct api_request *rq, struct change_item *item)
 {
     bool any;
 
-    item->create_only = rq->if_none_match != NULL && strcmp(rq->if_none_match, "*") == 0;
+    item->create_only = rq->if_none_match != NULL;
+    if (item->create_only && strcmp(rq->if_none_match, "*") != 0) {
+        api_problem(rq, 400, "If-None-Match takes nothing but * for a change");
+        return false;
+    }
     if (!api_if_match(rq, &item->if_revision, &any))
         return false;
     item->update_only = any || item->if_revision != 0;

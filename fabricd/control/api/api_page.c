@@ -12,23 +12,14 @@
 #include "fabricd/control/api/routes.h"
 #include "proto/base/xalloc.h"
 
-bool api_page_asked(struct api_request *rq, struct api_page *out)
+struct api_page api_page_asked(const struct api_request *rq)
 {
     const char *limit = api_query(rq, "limit");
-    char *end = NULL;
-    unsigned long n;
 
-    *out = (struct api_page){.after = api_query(rq, "after")};
-    if (limit == NULL)
-        return true;
-    n = strtoul(limit, &end, 10);
-    if (limit[0] < '0' || limit[0] > '9' || *end != '\0' || n < 1 || n > API_PAGE_MAX) {
-        api_problem(rq, 400, "limit=%.40s is no number between 1 and %u", limit,
-                    API_PAGE_MAX);
-        return false;
-    }
-    out->limit = (unsigned)n;
-    return true;
+    return (struct api_page){
+        .limit = limit != NULL ? (unsigned)strtoul(limit, NULL, 10) : 0,
+        .after = api_query(rq, "after"),
+    };
 }
 
 struct place {
@@ -92,14 +83,9 @@ void api_answer_page(struct api_request *rq, struct node *items)
 {
     struct node *answer = node_map();
     char *copy = NULL, *next = NULL;
-    struct api_page page;
+    struct api_page page = api_page_asked(rq);
     size_t first = 0;
 
-    if (!api_page_asked(rq, &page)) {
-        node_free(items);
-        node_free(answer);
-        return;
-    }
     if (items->n > 1)
         qsort(items->child, items->n, sizeof(items->child[0]), by_place);
     if (page.after != NULL) {

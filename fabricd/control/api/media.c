@@ -48,7 +48,7 @@ enum media media_of_body(const char *content_type)
     w = type_in(content_type);
     if (word_is(w, "application/merge-patch+json"))
         return MEDIA_MERGE;
-    if (is_one_of(w, json_types) || word_is(w, "application/x-www-form-urlencoded"))
+    if (is_one_of(w, json_types))
         return MEDIA_JSON;
     return is_one_of(w, yaml_types) ? MEDIA_YAML : MEDIA_NONE;
 }

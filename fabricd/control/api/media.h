@@ -8,7 +8,7 @@
 
 enum media {
     MEDIA_NONE,  /* None of these. */
-    MEDIA_JSON,  /* application/json; and what curl says of any -d. */
+    MEDIA_JSON,  /* application/json */
     MEDIA_MERGE, /* application/merge-patch+json (RFC 7396) */
     MEDIA_YAML   /* application/yaml (RFC 9512) and its older names */
 };

@@ -70,9 +70,6 @@ void api_stop(struct api_request *);
 /* api_route.c: the row for a path, whose parts may be {in braces}; NULL = none. */
 const struct route *api_route_of(const char *method, const char *path);
 
-/* api_query.c: the query has only what the operation takes. False: answered. */
-bool api_query_check(struct api_request *, const struct route *);
-
 /* api_auth.c: who asks, and whether he may. False: answered. */
 bool api_admit(struct api_request *);
 bool api_still_admitted(const struct api_request *); /* Of an answer that goes on. */
@@ -92,12 +89,11 @@ void api_audit(struct api_request *);
 void api_audit_note(const struct api_request *, const struct api_answer *);
 
 /* api_page.c: a part of a list. */
-#define API_PAGE_MAX 1000u
 struct api_page {
     unsigned limit;    /* 0 = none was given. */
     const char *after; /* What the answer before gave as `next`; or NULL. */
 };
-bool api_page_asked(struct api_request *, struct api_page *);   /* False: answered. */
+struct api_page api_page_asked(const struct api_request *);
 void api_answer_page(struct api_request *, struct node *items); /* Takes the list. */
 
 /* api_events.c */

@@ -113,7 +113,9 @@ static int preconditions(struct work *work, const struct change_item *item,
     char why[96];
 
     if (now != NULL && item->create_only)
-        return refuse(work, item, 409, -EEXIST, "exists already");
+        return refuse(work, item, 412, -EEXIST, "exists already");
+    if (now == NULL && item->update_only && item->verb == CHANGE_PUT)
+        return refuse(work, item, 412, -ENOENT, "does not exist");
     if (now == NULL && (item->update_only || item->verb != CHANGE_PUT)) {
         char *text = label(item);
         if (strcmp(item->kind, "port") == 0 &&

@@ -23,9 +23,10 @@
 #include "proto/base/mtime.h"
 #include "proto/model/node.h"
 
-#define CALLS_MAX    512u
-#define CALLS_SERVED 64u
-#define CALL_WITHIN  (30 * MTIME_SEC)
+#define CALLS_MAX      512u
+#define CALLS_SERVED   64u
+#define CALL_MAX_QUERY 16u
+#define CALL_WITHIN    (30 * MTIME_SEC)
 
 struct call;
 
@@ -35,7 +36,7 @@ struct call_request {
     const char *path; /* "/v1/services/web", decoded */
     struct {
         const char *key, *value;
-    } query[8];
+    } query[CALL_MAX_QUERY];
     unsigned n_query;
     const char *content_type, *accept, *if_match, *if_none_match, *last_event_id;
     const void *body;

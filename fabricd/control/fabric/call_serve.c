@@ -4,6 +4,7 @@
  * answers on the way back in parts. A caller that is lost or has cancelled is answered no more; a
  * handler that is at work then keeps its request until it has ended it.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "fabricd/control/fabric/member_internal.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
+
+static_assert(SYNC_CALL_PAIRS <= API_MAX_QUERY, "all that a call asks is heard");
 
 struct served {
     struct list link; /* Of the member's served, unless `gone`. */
@@ -193,7 +196,7 @@ static void take_headers(struct api_request *rq, const struct sync_pairs *header
 
 static void take_query(struct api_request *rq, const struct sync_pairs *query)
 {
-    for (unsigned i = 0; i < query->n && rq->n_query < API_MAX_QUERY; i++) {
+    for (unsigned i = 0; i < query->n; i++) {
         rq->query[rq->n_query].key = xstrdup(query->pair[i].key);
         rq->query[rq->n_query++].value = xstrdup(query->pair[i].value);
     }
