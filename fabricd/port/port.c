@@ -5,10 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool poll_rings(void *aux)
+{
+    return ring_poll(aux);
+}
+
 int port_env_init(struct port_env *env, struct loop *loop)
 {
     *env = (struct port_env){.loop = loop};
     list_init(&env->held);
+    list_init(&env->hot);
+    loop_set_poll(loop, poll_rings, env);
     /* Pages that no driver has read into cost nothing. */
     env->arena = aligned_alloc(64, (PORT_ARENA_SIZE + 63u) / 64u * 64u);
     return env->arena ? 0 : -ENOMEM;
@@ -16,6 +23,7 @@ int port_env_init(struct port_env *env, struct loop *loop)
 
 void port_env_done(struct port_env *env)
 {
+    loop_set_poll(env->loop, NULL, NULL);
     free(env->arena);
     env->arena = NULL;
 }

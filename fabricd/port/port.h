@@ -31,6 +31,11 @@ struct port_env {
     uint8_t *arena; /* [PORT_ARENA_SIZE], cache-aligned. */
     struct frame frames[FRAME_BURST];
     struct list held; /* Rings whose sender waits for another ring. */
+    /* Rings that are looked at without being rung for (ring.c). */
+    struct list hot;
+    mtime_t hot_since;  /* When one of them last had something. */
+    mtime_t hot_for;    /* How long looking has been worth it lately. */
+    mtime_t cold_until; /* None is before then: others want the processor. */
     /* The other side of the port went or broke the rules. A leaf call: the port must be freed
      * later, not inside. Called at most once per port. */
     void (*gone)(void *aux, struct port *);
@@ -102,6 +107,8 @@ int tap_new(struct port_env *, const struct ipc_port *, int fd, struct port **ou
 int vde_new(struct port_env *, const struct ipc_port *, int data_fd, struct port **out);
 int ring_new(struct port_env *, const struct ipc_port *, const int fds[2],
              struct port **out);
+/* Looks at the hot rings; true while there are any. The loop's poll. */
+bool ring_poll(struct port_env *);
 int stream_new(struct port_env *, const struct ipc_port *, int fd, struct port **out);
 int raw_new(struct port_env *, const struct ipc_port *, int fd, struct port **out);
 

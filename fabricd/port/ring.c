@@ -4,8 +4,9 @@
  * at, since the client can change them at any time.
  *
  * Waiting, three ways:
- * - When the ring is empty, the driver yields the processor for a while that grows with success
- *   and shrinks without, then announces its sleep and waits for the doorbell.
+ * - A ring that had something is hot: the process looks at all hot rings, yields the processor, and looks
+ *   again, for as long as that has lately been worth it; then it announces its sleep to their clients and waits
+ *   for the doorbells. An answer comes by another ring than the question, so it must be all of them.
  * - A client whose frame goes to a ring without room is held back: its frames stay in its own
  *   ring until the other one has room or HOLD_TIME is over. Then the destination counts as
  *   stuck, and what it has no room for is dropped, until it has taken something.
@@ -24,16 +25,21 @@
 #include "proto/ring/ring.h"
 #include "proto/wire/vnet.h"
 
-#define HOLD_TIME    (2 * MTIME_MS)
-#define TURN_BURSTS  8u
-#define PATIENCE_MAX 32u /* Most yields before sleep. */
+#define HOLD_TIME   (2 * MTIME_MS)
+#define TURN_BURSTS 8u
+#define HOT_MAX     (100 * MTIME_US) /* Most that nothing comes before sleep. */
+#define HOT_MIN     (2 * MTIME_US)
+#define HOT_LOOKS   8u /* At the rings, for each one at the descriptors. */
+/* Whoever has the processor for longer than our clients ever do works for somebody else. */
+#define OTHERS_TURN (1 * MTIME_MS)
+#define COLD_TIME   (20 * MTIME_MS)
 
 struct ring {
     struct port port;
     struct loop_watch bell;  /* Rung by the client, and by us to wake it. */
     struct loop_timer again; /* The turn is not finished. */
     struct ringmap map;
-    unsigned patience;
+    struct list hot_link;  /* In env->hot. */
     bool stuck;            /* The client took nothing for HOLD_TIME. */
     struct list held_link; /* In env->held while its sender is held back. */
     struct ring *held_for; /* The ring without room. */
@@ -203,21 +209,6 @@ static enum turn read_burst(struct ring *ring)
     return TURN_HELD;
 }
 
-/* True if something came while we let others run. */
-static bool wait_a_little(struct ring *ring)
-{
-    for (unsigned i = 0; i < ring->patience; i++) {
-        sched_yield();
-        if (ring_ready(&ring->map.rx)) {
-            if (ring->patience < PATIENCE_MAX)
-                ring->patience *= 2;
-            return true;
-        }
-    }
-    ring->patience = ring->patience > 1 ? ring->patience / 2 : 1;
-    return false;
-}
-
 static void ring_turn(struct ring *ring)
 {
     ring_rx_wake(&ring->map.rx);
@@ -226,21 +217,89 @@ static void ring_turn(struct ring *ring)
         case TURN_MORE:
             continue;
         case TURN_HELD:
-            drain_bell(ring);
-            return;
         case TURN_GONE:
             return;
         case TURN_EMPTY:
-            break;
-        }
-        if (wait_a_little(ring))
-            continue;
-        drain_bell(ring);
-        if (ring_rx_sleep(&ring->map.rx))
+            if (list_empty(&ring->hot_link))
+                list_append(&ring->port.env->hot, &ring->hot_link);
             return;
-        ring_rx_wake(&ring->map.rx);
+        }
     }
     go_on_later(ring);
+}
+
+/* --- hot rings ----------------------------------------------------------------------------- */
+
+static bool look_at_hot(struct port_env *env)
+{
+    bool found = false;
+
+    list_for_each_safe (it, &env->hot) {
+        struct ring *ring = list_entry(it, struct ring, hot_link);
+
+        if (is_held(ring) || ring->port.is_gone || !ring_ready(&ring->map.rx))
+            continue;
+        if (!found)
+            env->hot_since = loop_now_fresh(env->loop);
+        found = true;
+        ring_turn(ring);
+    }
+    return found;
+}
+
+/* Their clients ring from now on. Returns false if something has come meanwhile. */
+static bool cool_down(struct port_env *env)
+{
+    bool quiet = true;
+    struct list cooling;
+
+    list_init(&cooling);
+    list_for_each_safe (it, &env->hot) {
+        list_remove(it);
+        list_append(&cooling, it);
+    }
+    while (!list_empty(&cooling)) {
+        struct ring *ring = list_entry(cooling.next, struct ring, hot_link);
+
+        list_remove(&ring->hot_link);
+        if (is_held(ring) || ring->port.is_gone || ring_rx_sleep(&ring->map.rx))
+            continue;
+        quiet = false;
+        ring_turn(ring);
+    }
+    return quiet;
+}
+
+bool ring_poll(struct port_env *env)
+{
+    mtime_t now, before;
+
+    if (list_empty(&env->hot))
+        return false;
+    before = mtime_now();
+    for (unsigned i = 0; i < HOT_LOOKS; i++) {
+        if (look_at_hot(env))
+            return true;
+        sched_yield();
+    }
+    now = mtime_now();
+    if (now - before >= OTHERS_TURN)
+        env->cold_until = now + COLD_TIME;
+    if (now >= env->cold_until && now - env->hot_since < env->hot_for)
+        return true;
+    return !cool_down(env);
+}
+
+/* Somebody rang: was it so soon that it would have been better to look for longer, or not? */
+static void learn_from_bell(struct port_env *env)
+{
+    mtime_t now = loop_now(env->loop);
+
+    if (now - env->hot_since <= HOT_MAX)
+        env->hot_for = mtime_min(HOT_MAX, 4 * (env->hot_for + HOT_MIN));
+    else
+        env->hot_for = env->hot_for / 2 < HOT_MIN ? HOT_MIN : env->hot_for / 2;
+    env->hot_since = now;
 }
 
 static void turn_again(struct loop_timer *timer, mtime_t now)
@@ -260,11 +319,12 @@ static void bell_rung(struct loop_watch *w, uint32_t events)
         port_gone(&ring->port);
         return;
     }
+    drain_bell(ring);
+    if (list_empty(&ring->port.env->hot))
+        learn_from_bell(ring->port.env);
     ring_tx_wake(&ring->map.tx);
     wake_senders(ring);
-    if (is_held(ring))
-        drain_bell(ring);
-    else if (!ring->port.is_gone)
+    if (!is_held(ring) && !ring->port.is_gone)
         ring_turn(ring);
 }
 
@@ -304,6 +364,7 @@ static void ring_free(struct port *p)
     wake_senders(ring);
     if (is_held(ring))
         release_hold(ring);
+    list_remove(&ring->hot_link);
     loop_timer_set(p->env->loop, &ring->again, MTIME_NEVER);
     loop_remove(p->env->loop, &ring->bell);
     ringmap_done(&ring->map);
@@ -334,8 +395,8 @@ int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[
     ring->bell.ready = bell_rung;
     ring->held_until.expired = hold_expired;
     ring->again.expired = turn_again;
-    ring->patience = 1;
     list_init(&ring->held_link);
+    list_init(&ring->hot_link);
     code = attach(ring, fds);
     if (code < 0) {
         loop_remove(env->loop, &ring->bell);

@@ -14,8 +14,10 @@
 #include "libioth/stack/timers.h"
 #include "proto/base/fd.h"
 
-#define YIELD_MAX   (50 * MTIME_US) /* Longer than a wake-up costs is wasted. */
+#define YIELD_MAX   (100 * MTIME_US) /* A few times what a wake-up costs. */
 #define YIELD_FLOOR (2 * MTIME_US)
+/* Whoever has the processor for longer than our peers ever do works for somebody else. */
+#define OTHERS_TURN (1 * MTIME_MS)
 #define BUSY        (20 * MTIME_MS)
 #define LAZY_LOOK   (1 * MTIME_MS)
 #define SOON        (20 * MTIME_MS)
@@ -274,9 +276,9 @@ void drive_wake(struct list *list)
 
 /* Yields for as long as it has been worth it lately; true if something came. Yielding rather than
  * spinning, since the other side may need this processor. */
-static bool yield_a_while(const struct waiter *w)
+static bool yield_a_while(const struct waiter *w, mtime_t start)
 {
-    mtime_t start = mtime_now(), now = start;
+    mtime_t now = start;
 
     while (start >= d.busy_until && now - start < d.yield) {
         mtime_t before = now;
@@ -286,19 +288,22 @@ static bool yield_a_while(const struct waiter *w)
         sched_yield();
         pthread_mutex_lock(&d.lock);
         n = step(false);
-        now = mtime_now();
-        if (now - before > YIELD_MAX)
-            d.busy_until =
-                now + BUSY; /* Somebody else took the processor, and not for us. */
-        if (n || w->woken) {
-            mtime_t took = (now - start) * 2;
-
-            d.yield = took < YIELD_FLOOR ? YIELD_FLOOR : mtime_min(took, YIELD_MAX);
+        now = timers_now();
+        if (now - before >= OTHERS_TURN)
+            d.busy_until = now + BUSY;
+        if (n || w->woken)
             return true;
-        }
     }
-    d.yield = d.yield / 2 < YIELD_FLOOR ? YIELD_FLOOR : d.yield / 2;
     return false;
+}
+
+/* It slept, since yielding for so long was not worth it: for how much longer? */
+static void learn_from_sleep(mtime_t took)
+{
+    if (took <= YIELD_MAX)
+        d.yield = mtime_min(YIELD_MAX, 4 * (d.yield + YIELD_FLOOR));
+    else
+        d.yield = d.yield / 2 < YIELD_FLOOR ? YIELD_FLOOR : d.yield / 2;
 }
 
 /* Drives until the waiter is woken or its time is over. */
@@ -312,7 +317,9 @@ static int drive(const struct waiter *w, mtime_t deadline)
         kick(&d.armed);
     }
     while (!w->woken && r == 0) {
-        if (step(false) || yield_a_while(w))
+        mtime_t start;
+
+        if (step(false) || yield_a_while(w, start = timers_now()))
             continue;
         d.ops->settle(false);
         if (w->woken)
@@ -320,6 +327,7 @@ static int drive(const struct waiter *w, mtime_t deadline)
         if (arm()) {
             r = sleep_until(&d.driver, mtime_min(timers_next(timers_now()), deadline));
             disarm();
+            learn_from_sleep(mtime_now() - start);
         }
         if (r == 0 && !w->woken && deadline != MTIME_NEVER && mtime_now() >= deadline)
             r = -ETIMEDOUT;

@@ -33,6 +33,8 @@ struct loop {
     uint32_t heap_room;
     void (*turn_end)(void *aux);
     void *turn_end_aux;
+    bool (*poll)(void *aux);
+    void *poll_aux;
 };
 
 struct loop *loop_new(void)
@@ -82,6 +84,12 @@ void loop_set_turn_end(struct loop *loop, void (*turn_end)(void *aux), void *aux
 {
     loop->turn_end = turn_end;
     loop->turn_end_aux = aux;
+}
+
+void loop_set_poll(struct loop *loop, bool (*poll)(void *aux), void *aux)
+{
+    loop->poll = poll;
+    loop->poll_aux = aux;
 }
 
 static uint32_t slot_take(struct loop *loop)
@@ -242,11 +250,15 @@ static struct timespec wait_time(const struct loop *loop, mtime_t until)
 void loop_turn(struct loop *loop, mtime_t until)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    bool bounded = loop->n_timers || until != MTIME_NEVER;
-    struct timespec wait = wait_time(loop, until);
-    int n =
-        epoll_pwait2(loop->epoll_fd, events, EVENTS_PER_TURN, bounded ? &wait : NULL, NULL);
+    struct timespec wait;
+    bool bounded;
+    int n;
 
+    if (loop->poll && loop->poll(loop->poll_aux))
+        until = 0;
+    bounded = loop->n_timers || until != MTIME_NEVER;
+    wait = wait_time(loop, until);
+    n = epoll_pwait2(loop->epoll_fd, events, EVENTS_PER_TURN, bounded ? &wait : NULL, NULL);
     loop->now = mtime_now();
     for (int i = 0; i < n; i++) {
         uint32_t slot = (uint32_t)events[i].data.u64;

@@ -60,4 +60,8 @@ void loop_timer_set(struct loop *, struct loop_timer *, mtime_t due);
 /* Called at the end of each turn, before the loop waits: for flushes that span a turn. */
 void loop_set_turn_end(struct loop *, void (*turn_end)(void *aux), void *aux);
 
+/* Called before the loop looks at its descriptors; true: it looks, and does not wait. For who polls
+ * memory as well. */
+void loop_set_poll(struct loop *, bool (*poll)(void *aux), void *aux);
+
 #endif

@@ -212,6 +212,33 @@ static void test_greedy_timer(void **state)
     loop_timer_set(loop, &t, MTIME_NEVER);
 }
 
+static bool polled(void *aux)
+{
+    return (*(unsigned *)aux)++ < 2;
+}
+
+/* Who polls as well keeps the loop from waiting, but not from looking. */
+static void test_poll_does_not_wait(void **state)
+{
+    unsigned n = 0;
+    mtime_t until;
+
+    (void)state;
+    loop_set_poll(loop, polled, &n);
+    loop_turn(loop, MTIME_NEVER);
+    add(&events[0]);
+    loop_turn(loop, MTIME_NEVER);
+    assert_int_equal(n, 2);
+    assert_int_equal(events[0].called, 1);
+    loop_set_events(loop, &events[0].watch, 0);
+    until = mtime_now() + 2 * MTIME_MS;
+    loop_turn(loop, until);
+    assert_true(mtime_now() >= until);
+    loop_set_poll(loop, NULL, NULL);
+    loop_turn(loop, 0);
+    assert_int_equal(n, 3);
+}
+
 static void stop(struct loop_timer *t, mtime_t now)
 {
     (void)t;
@@ -242,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slot_reuse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timers_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_greedy_timer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_poll_does_not_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_run_waits, setup, teardown),
     };
 

@@ -542,6 +542,74 @@ static void captures_are_cut_and_filtered(void **state)
     close(pair[1]);
 }
 
+static bool client_must_ring(const struct client *c)
+{
+    return atomic_load(&c->map.control->dir[RING_TO_DAEMON].rx_sleeping);
+}
+
+/* A ring that had something is looked at without a bell for a while, and an answer's way by another
+ * ring too; then the clients are asked to ring, and nothing is looked at any more. */
+static void hot_rings_are_looked_at(void **state)
+{
+    struct port_world *w = *state;
+    struct client a, b;
+    uint32_t serial;
+
+    client_plug(w, &a, 1);
+    client_plug(w, &b, 2);
+    w->env.hot_for = 3600 * MTIME_SEC;
+    client_send(&a, fake_frame(port_mac_all, port_mac_a, 60, 5));
+    client_send(&b, fake_frame(port_mac_all, port_mac_b, 60, 6));
+    port_world_run(w, &w->fake.n, 2);
+    client_read(&a, &serial);
+    client_read(&b, &serial);
+    assert_false(client_must_ring(&a));
+    assert_false(client_must_ring(&b));
+    for (uint32_t i = 0; i < 10; i++) {
+        client_send(&a, fake_frame(port_mac_b, port_mac_a, 60, i));
+        loop_turn(w->loop, 0);
+        assert_int_equal(client_read(&b, &serial), 1);
+        client_send(&b, fake_frame(port_mac_a, port_mac_b, 60, i));
+        loop_turn(w->loop, 0);
+        assert_int_equal(client_read(&a, &serial), 1);
+        assert_int_equal(serial, i);
+    }
+    w->env.hot_for = 0;
+    loop_turn(w->loop, 0);
+    assert_true(client_must_ring(&a) && client_must_ring(&b));
+    assert_true(list_empty(&w->env.hot));
+    client_unplug(&a);
+    client_unplug(&b);
+}
+
+/* Looking goes on for longer where the bell came soon after it ended, and for less where it did not. */
+static mtime_t looks_after_bell(struct port_world *w, struct client *c, mtime_t since)
+{
+    for (int turn = 0; turn < PORT_WORLD_TURNS && !client_must_ring(c); turn++)
+        loop_turn(w->loop, 0);
+    assert_true(client_must_ring(c));
+    w->env.hot_since = since;
+    client_send(c, fake_frame(port_mac_all, port_mac_a, 60, 1));
+    port_world_run(w, &w->fake.n, w->fake.n + 1);
+    return w->env.hot_for;
+}
+
+static void looking_follows_the_traffic(void **state)
+{
+    struct port_world *w = *state;
+    struct client c;
+    mtime_t most = 0, least = 0;
+
+    client_plug(w, &c, 1);
+    for (unsigned i = 0; i < 5; i++) /* As if the bell came in no time. */
+        most = looks_after_bell(w, &c, mtime_now() + MTIME_SEC);
+    assert_true(most > 0);
+    for (unsigned i = 0; i < 5; i++)
+        least = looks_after_bell(w, &c, 0);
+    assert_true(least < most);
+    client_unplug(&c);
+}
+
 /* The bell's flags are the client's business, and so are one that is full and one closed. */
 static void ring_bell_never_blocks(void **state)
 {
@@ -611,6 +679,8 @@ int main(void)
         TEST(rate_is_kept),
         TEST(queues_are_served),
         TEST(ring_bell_never_blocks),
+        TEST(hot_rings_are_looked_at),
+        TEST(looking_follows_the_traffic),
         TEST(ring_both_ways),
         TEST(ring_goes_on),
         TEST(ring_drops_the_malformed_only),
