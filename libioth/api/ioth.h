@@ -8,6 +8,8 @@
  *   lwip     in the process, without privilege, namespace or device; options dhcp and slaac: its
  *            interfaces are up from the start and ask the network for their addresses (DHCPv4, router
  *            advertisements)
+ *   netns    (or vdestack) the kernel's, in a namespace of its own, plugged in by a TAP; needs user
+ *            namespaces and /dev/net/tun
  *   kernel   the host's own (or "", or NULL)
  *   others   plugins (see the end), in ~/.ioth or the folder `ioth` beside the library
  *

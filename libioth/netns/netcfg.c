@@ -188,8 +188,10 @@ static int configure(struct mnl_socket *nl, unsigned ifindex, const struct netcf
 
     if (first.mac || first.mtu)
         r = set_link(nl, ifindex, &first, seq++);
-    if (r == 0)
+    if (r == 0 && !cfg->down)
         r = set_link(nl, ifindex, &second, seq++);
+    if (r == 0 && cfg->down)
+        return 0;
     if (r)
         return err_set(err, r, "cannot set up %s: %s", cfg->ifname, err_text(r));
     r = add_addrs(nl, ifindex, cfg, &seq);

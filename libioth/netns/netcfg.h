@@ -21,6 +21,7 @@ struct netcfg {
     bool has_mac;
     uint8_t mac[6];
     uint32_t mtu; /* 0 = as it is. */
+    bool down;    /* MAC and MTU only: the rest is somebody else's affair. */
     unsigned n_addrs;
     struct netcfg_addr addrs[NETCFG_MAX_ADDRS];
     /* Where a default route goes; family 0 = none. */

@@ -85,6 +85,11 @@ pid_t netns_fork(struct err *err)
     return pid < 0 ? no_userns(err, -errno) : (pid_t)pid;
 }
 
+int netns_enter_new(struct err *err)
+{
+    return unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 ? no_userns(err, -errno) : 0;
+}
+
 static int write_sysctl(const char *path, const char *text, struct err *err)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -41,6 +41,10 @@ struct netns_user netns_user_self(void);
  */
 pid_t netns_fork(struct err *err) __attribute__((warn_unused_result));
 
+/* Puts this process itself, which has one thread, into new user and network namespaces. Then
+ * netns_map_self(). */
+int netns_enter_new(struct err *err) __attribute__((warn_unused_result));
+
 /* Maps the user and group to themselves, and no others. */
 int netns_map_self(struct netns_user, struct err *err) __attribute__((warn_unused_result));
 

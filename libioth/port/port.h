@@ -18,7 +18,8 @@
 #include "proto/ring/ring.h"
 #include "proto/wire/frame.h"
 
-#define PORT_FDS 2u /* The most that a port has to be polled. */
+#define PORT_FDS       2u /* The most that a port has to be polled. */
+#define PORT_NAME_SIZE 16
 
 struct port;
 
@@ -60,6 +61,11 @@ struct port {
     struct plug_addr addrs[PLUG_MAX_ADDRS];
     struct plug_addr gateway4, gateway6;
 };
+
+/* The VNL in "[NAME:]VNL", and the interface's name ("" if there is none). NULL: the name is too long or
+ * empty. */
+const char *port_name(const char *text, char name[PORT_NAME_SIZE], struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Reads what follows "ioth://" in NET[:VLAN][OPTIONS] into a request, and finds a MAC if it names none and
  * is for no endpoint. Returns 0 or -EINVAL. */

@@ -94,24 +94,17 @@ static int configure(struct netif *netif)
     return 0;
 }
 
-/* "[NAME:]VNL": a name has no "//" behind its colon, and no slash or dot. */
 static int add_interface(const char *text)
 {
-    char name[IF_NAMESIZE] = "";
-    const char *colon = strchr(text, ':');
-    size_t n = colon ? (size_t)(colon - text) : 0;
+    char name[PORT_NAME_SIZE];
+    const char *vnl = port_name(text, name, &why);
     struct port *port;
     struct iface *i;
     int r;
 
-    if (colon && strncmp(colon, "://", 3) != 0 && n == strcspn(text, "/.") &&
-        strstr(colon + 1, "://")) {
-        if (n >= sizeof name)
-            return err_set(&why, -EINVAL, "the interface's name in %s is too long", text);
-        memcpy(name, text, n);
-        text = colon + 1;
-    }
-    r = port_open(text, &port, &why);
+    if (!vnl)
+        return -EINVAL;
+    r = port_open(vnl, &port, &why);
     if (r < 0)
         return r;
     r = iface_add(name, port, &i);
