@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* fabricd: reads its flags, makes its folders, and runs the parent of the three processes. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "fabricd/folders.h"
 #include "fabricd/options.h"
 #include "fabricd/parent/parent.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 
 /* Room that has to be left in the path of a socket for its name in the run folder. */
@@ -42,6 +44,7 @@ int main(int argc, char **argv)
 
     if (status != OPTIONS_GO)
         return status;
+    fault_open(getenv("IOTH_FAULT"));
     log_init("fabricd", (enum log_level)config.start.log_level, STDERR_FILENO);
     if (make_folders(&config.start, &err) < 0)
         return fail(&err);

@@ -11,6 +11,7 @@
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/context.h"
 #include "fabricd/control/trial/standing.h"
+#include "proto/base/fault.h"
 #include "proto/base/xalloc.h"
 
 struct change *change_new(const char *host, const char *owner)
@@ -146,6 +147,8 @@ void change_execute(struct control *control, struct change *change, change_done_
         r = execute_item(&work, &change->items[i]);
     if (r == 0) {
         standing = stands(&work);
+        if (standing)
+            fault_at(FAULT_APPLY_PLANNED);
         r = commit(&work, standing, &revision);
     }
     if (r == 0 && !change->dry_run && result.value != NULL && change->n == 1 &&
@@ -156,6 +159,8 @@ void change_execute(struct control *control, struct change *change, change_done_
     if (r < 0 && result.status < 400)
         result.status = change_status_of(r);
     work_done(&work);
+    if (r == 0 && standing)
+        fault_at(FAULT_APPLY_COMMITTED);
     if (r == 0 && standing)
         standing_begin(control->standing, revision, &result, done, aux);
     else

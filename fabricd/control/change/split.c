@@ -13,6 +13,7 @@
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/trial/standing.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
@@ -148,6 +149,7 @@ static void local_done(void *aux, struct change_result *result)
         return;
     }
     split->revision = store_revision(split->control->store);
+    fault_at(FAULT_LOCAL_COMMITTED);
     reconcile_settle(split->control->reconcile, local_settled, split);
 }
 

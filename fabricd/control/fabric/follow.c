@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fabricd/control/fabric/member_internal.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
@@ -83,10 +84,13 @@ static int apply(void *aux, const struct sync_rows *rows, bool snapshot)
     struct err err = {.why = ""};
     char *body;
     struct store_op mark = follow_mark_op(rows->store, rows->revision, &body);
-    int r = follow_rows_ok(rows)
-                ? change_replicate(m->control, ops, rows->n, snapshot, &mark, 1, &err)
-                : err_set(&err, -EBADMSG, "an object has no valid name");
+    int r;
 
+    fault_at(FAULT_FOLLOW_RECEIVED);
+    r = follow_rows_ok(rows)
+            ? change_replicate(m->control, ops, rows->n, snapshot, &mark, 1, &err)
+            : err_set(&err, -EBADMSG, "an object has no valid name");
+    fault_at(FAULT_FOLLOW_STORED);
     if (r < 0) {
         log_warn("what host %s sent is not stored: %s", member_founder_name(m), err.why);
     }
@@ -204,6 +208,7 @@ void follow_request(struct member *m, enum sync_verb verb, const struct node *bo
         member_fail(done, aux, 413, NULL, "the change is too large to be forwarded");
         return;
     }
+    fault_at(FAULT_FORWARD_SENT);
     f = xcalloc(1, sizeof(*f));
     f->id = m->last_request;
     f->done = done;
@@ -279,6 +284,7 @@ static void on_result(struct member *m, const struct sync_result *result)
     if (!f) {
         return;
     }
+    fault_at(FAULT_FORWARD_ANSWERED);
     diags_init(&diags);
     body = node_from_json(result->json, strlen(result->json), NULL, &diags);
     diags_done(&diags);

@@ -13,6 +13,7 @@
 #include "fabricd/control/services/services.h"
 #include "fabricd/control/trial/settling.h"
 #include "fabricd/control/trial/standing.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 
 #define TELL_EVERY   (1 * MTIME_SEC)
@@ -167,6 +168,7 @@ static void tell(struct member *m)
         tell_followers(m);
     } else if (m->founder && m->founder->pipe.open && (changed || m->tell_founder)) {
         send_report(m->founder, &m->own_seen);
+        fault_at(FAULT_FOLLOW_REPORTED);
         m->tell_founder = false;
     }
 }

@@ -12,6 +12,7 @@
 #include "fabricd/control/reconcile/reconcile_internal.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/err.h"
+#include "proto/base/fault.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
@@ -339,6 +340,7 @@ static void run(struct loop_timer *timer, mtime_t now)
         log_error("the invitations cannot be read");
     run_ports(rc);
     opened_drop_unwanted(rc);
+    fault_at(FAULT_RECONCILE_SENT);
     opened_settle(rc);
 }
 

@@ -6,6 +6,7 @@
  * each transaction did, so that hosts that follow can resume.
  */
 #include "fabricd/control/store/store.h"
+#include "proto/base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -521,6 +522,8 @@ static int finish(struct sqlite *s, const struct store_note *note, uint64_t revi
         r = trim(s, upto, &rows, err);
     if (r == 0)
         r = set_meta(s, "rows", rows, err);
+    if (r == 0)
+        fault_at(FAULT_STORE_WRITTEN);
     if (r == 0)
         r = run(s, "COMMIT", err);
     if (r < 0)

@@ -15,6 +15,7 @@
 #include "fabricd/control/services/services.h"
 #include "fabricd/control/trial/settling.h"
 #include "fabricd/control/view/view.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/map.h"
 #include "proto/base/xalloc.h"
@@ -296,7 +297,10 @@ static void report_self(struct standing *s, const struct view_host *host)
     if (done)
         reconcile_each_problem(control->reconcile, match_wrong, &search);
     settling_kick(control->settling);
-    report(s, host, true, done && settling_is_known(control->settling), &search);
+    done = done && settling_is_known(control->settling);
+    if (done)
+        fault_at(FAULT_TRIAL_CARRIED_OUT);
+    report(s, host, true, done, &search);
 }
 
 static void report_other(struct standing *s, const struct view_host *host)
@@ -410,6 +414,7 @@ static void keep(struct standing *s)
         set_timer(s);
         return;
     }
+    fault_at(FAULT_APPLY_KEPT);
     tell(s, "kept", "");
     close_it(s);
     answer(s);
@@ -421,6 +426,7 @@ static void verified(void *aux)
     struct err err = {.why = ""};
     struct node *confirm;
 
+    fault_at(FAULT_TRIAL_VERIFIED);
     if (s->trial.phase != TRIAL_CONFIRM) {
         keep(s);
         return;
@@ -430,6 +436,7 @@ static void verified(void *aux)
     set_deadline(s->row, node_get_int(s->row, "confirm", 0));
     if (commit_row(s, s->row, &err) < 0)
         log_error("that an apply waits to be accepted cannot be stored: %s", err.why);
+    fault_at(FAULT_CONFIRM_BEGUN);
     tell(s, "verified", "");
     if (s->result.value != NULL) {
         confirm = node_map();
@@ -455,6 +462,7 @@ static void take_back(struct standing *s)
         set_timer(s);
         return;
     }
+    fault_at(FAULT_APPLY_RESTORED);
     tell(s, "rolled-back", why);
     change_result_done(&s->result);
     change_result_init(&s->result);
@@ -469,6 +477,7 @@ static void failed(void *aux, const char *why)
 
     snprintf(s->failed, sizeof(s->failed), "%s", why);
     s->ended = true;
+    fault_at(FAULT_TRIAL_FAILED);
     take_back(s);
 }
 
@@ -501,6 +510,7 @@ void standing_accept(struct standing *s, struct change_result *result)
         result->value = node_map();
         node_set_int(result->value, "revision", (int64_t)s->revision);
         node_set_bool(result->value, "accepted", true);
+        fault_at(FAULT_CONFIRM_ACCEPTED);
         keep(s);
     }
 }
@@ -566,6 +576,7 @@ void standing_begin(struct standing *s, uint64_t revision, struct change_result 
     s->done = done;
     s->aux = aux;
     open_it(s, row != NULL ? row : node_map(), revision);
+    fault_at(FAULT_TRIAL_BEGUN);
     check(s);
 }
 
