@@ -14,51 +14,6 @@ uint64_t net_draw(struct net *n, uint64_t below)
     return (n->random >> 11) % below;
 }
 
-/* --- the queue ------------------------------------------------------------------------------- */
-
-static bool before(const struct net_event *a, const struct net_event *b)
-{
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-static void push(struct net *n, const struct net_event *e)
-{
-    unsigned i = n->n_queue++;
-    struct net_event copy = *e;
-
-    copy.order = ++n->order;
-    if (n->n_queue > n->room_queue) {
-        n->room_queue = n->room_queue ? 2 * n->room_queue : 256;
-        n->queue = xrealloc(n->queue, n->room_queue * sizeof *n->queue);
-    }
-    while (i > 0 && before(&copy, &n->queue[(i - 1) / 2])) {
-        n->queue[i] = n->queue[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    n->queue[i] = copy;
-}
-
-static struct net_event pop(struct net *n)
-{
-    struct net_event top = n->queue[0], last = n->queue[--n->n_queue];
-    unsigned i = 0;
-
-    for (;;) {
-        unsigned child = 2 * i + 1;
-
-        if (child >= n->n_queue)
-            break;
-        if (child + 1 < n->n_queue && before(&n->queue[child + 1], &n->queue[child]))
-            child++;
-        if (!before(&n->queue[child], &last))
-            break;
-        n->queue[i] = n->queue[child];
-        i = child;
-    }
-    n->queue[i] = last;
-    return top;
-}
-
 /* --- loops ----------------------------------------------------------------------------------- */
 
 static unsigned group_of(struct net *n, unsigned i)
@@ -132,7 +87,7 @@ static void on_tx(void *aux, unsigned port, const void *data, size_t size)
     struct net *n = b->net;
     const struct net_segment *s = &n->segments[b->ports[port - 1].segment];
     struct net_event e = {
-        .at = n->now + s->delay, .kind = NET_FRAME, .size = (uint8_t)size};
+        .due.at = n->now + s->delay, .kind = NET_FRAME, .size = (uint8_t)size};
 
     n->n_bpdus++;
     trace_bpdu(n, b, port, data, size);
@@ -144,7 +99,7 @@ static void on_tx(void *aux, unsigned port, const void *data, size_t size)
         if (e.to.bridge == b->index && e.to.port == port)
             continue;
         if (net_draw(n, 1000) >= n->loss)
-            push(n, &e);
+            agenda_add(&n->agenda, &e);
     }
 }
 
@@ -194,6 +149,7 @@ struct net *net_new(uint64_t seed, unsigned max_bridges, unsigned max_segments)
 {
     struct net *n = xcalloc(1, sizeof *n);
 
+    n->agenda.size = sizeof(struct net_event);
     n->now = 1000 * MTIME_SEC;
     n->changed = n->now;
     n->random = seed * 0x9e3779b97f4a7c15u + 1;
@@ -216,7 +172,7 @@ void net_free(struct net *n)
     free(n->bridges);
     free(n->segments);
     free(n->group);
-    free(n->queue);
+    agenda_free(&n->agenda);
     free(n);
 }
 
@@ -256,10 +212,10 @@ void net_touched(struct net *n, unsigned bridge)
 {
     struct net_bridge *b = &n->bridges[bridge];
     mtime_t due = rstp_deadline(b->rstp);
-    struct net_event e = {.at = due, .kind = NET_TIMER, .to = {.bridge = bridge}};
+    struct net_event e = {.due.at = due, .kind = NET_TIMER, .to = {.bridge = bridge}};
 
     if (due != b->wake && due != MTIME_NEVER)
-        push(n, &e);
+        agenda_add(&n->agenda, &e);
     b->wake = due;
     look_for_loop(n);
 }
@@ -307,18 +263,18 @@ unsigned net_join(struct net *n, unsigned bridge, unsigned segment,
 
 static void link_later(struct net *n, struct net_end end, bool up, mtime_t stagger)
 {
-    struct net_event e = {.at = n->now, .kind = NET_LINK, .to = end, .up = up};
+    struct net_event e = {.due.at = n->now, .kind = NET_LINK, .to = end, .up = up};
 
     if (stagger)
-        e.at += (mtime_t)net_draw(n, (uint64_t)stagger);
-    push(n, &e);
+        e.due.at += (mtime_t)net_draw(n, (uint64_t)stagger);
+    agenda_add(&n->agenda, &e);
 }
 
 /* What was on its way on the segment is gone. */
 static void drop_frames(struct net *n, unsigned segment)
 {
-    for (unsigned i = 0; i < n->n_queue; i++) {
-        struct net_event *e = &n->queue[i];
+    for (unsigned i = 0; i < n->agenda.n; i++) {
+        struct net_event *e = agenda_at(&n->agenda, i);
 
         if (e->kind == NET_FRAME &&
             n->bridges[e->to.bridge].ports[e->to.port - 1].segment == segment)
@@ -376,7 +332,7 @@ static void happen(struct net *n, const struct net_event *e)
 
     switch (e->kind) {
     case NET_TIMER:
-        if (e->at != b->wake)
+        if (e->due.at != b->wake)
             return;
         b->wake = MTIME_NEVER;
         rstp_run(b->rstp, n->now);
@@ -397,10 +353,10 @@ static void happen(struct net *n, const struct net_event *e)
 
 void net_run(struct net *n, mtime_t until)
 {
-    while (n->n_queue > 0 && n->queue[0].at <= until) {
-        struct net_event e = pop(n);
+    struct net_event e;
 
-        n->now = e.at;
+    while (agenda_take(&n->agenda, until, &e)) {
+        n->now = e.due.at;
         happen(n, &e);
     }
     n->now = until;

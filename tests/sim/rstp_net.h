@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "proto/rstp/rstp.h"
+#include "tests/sim/agenda.h"
 
 #define NET_PORTS_MAX 128u /* Of one bridge. */
 #define NET_SILENT    ((mtime_t)-1)
@@ -47,8 +48,7 @@ struct net_segment {
 };
 
 struct net_event {
-    mtime_t at;
-    uint64_t order;
+    struct due due;
     enum { NET_TIMER, NET_FRAME, NET_LINK, NET_NOTHING } kind;
     struct net_end to;
     bool up;
@@ -66,9 +66,7 @@ struct net {
     struct net_segment *segments;
     unsigned room_bridges, room_segments;
 
-    struct net_event *queue;
-    unsigned n_queue, room_queue;
-    uint64_t order;
+    struct agenda agenda; /* Of struct net_event. */
 
     bool look_for_loop;
     bool looped; /* There is a loop just now. */

@@ -11,8 +11,7 @@
 #define FRAME_ROOM 64u
 
 struct tn_event {
-    mtime_t at;
-    uint64_t order;
+    struct due due;
     struct tn_port *to;   /* A frame, */
     struct tn_node *node; /* or a timer. */
     bool is_bpdu;         /* Over a link. */
@@ -20,50 +19,12 @@ struct tn_event {
     uint8_t data[FRAME_ROOM];
 };
 
-/* --- the queue ------------------------------------------------------------------------------- */
+#define STORM 2000000u /* Events at a time. */
 
-static bool before(const struct tn_event *a, const struct tn_event *b)
+static void add(struct tn *n, const struct tn_event *e)
 {
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-static void push(struct tn *n, const struct tn_event *e)
-{
-    unsigned i = n->n_queue++;
-    struct tn_event copy = *e;
-
-    copy.order = ++n->order;
-    assert(n->n_queue < 2000000); /* A storm. */
-    if (n->n_queue > n->room_queue) {
-        n->room_queue = n->room_queue ? 2 * n->room_queue : 256;
-        n->queue = xrealloc(n->queue, n->room_queue * sizeof *n->queue);
-    }
-    while (i > 0 && before(&copy, &n->queue[(i - 1) / 2])) {
-        n->queue[i] = n->queue[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    n->queue[i] = copy;
-}
-
-static struct tn_event pop(struct tn *n)
-{
-    struct tn_event top = n->queue[0], last = n->queue[--n->n_queue];
-    unsigned i = 0;
-
-    for (;;) {
-        unsigned child = 2 * i + 1;
-
-        if (child >= n->n_queue)
-            break;
-        if (child + 1 < n->n_queue && before(&n->queue[child + 1], &n->queue[child]))
-            child++;
-        if (!before(&n->queue[child], &last))
-            break;
-        n->queue[i] = n->queue[child];
-        i = child;
-    }
-    n->queue[i] = last;
-    return top;
+    assert(n->agenda.n < STORM);
+    agenda_add(&n->agenda, e);
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -89,7 +50,7 @@ static void arrive(struct tn *n, int station, const uint8_t *data)
 static void carry(struct tn_port *p, const void *data, uint32_t size, bool is_bpdu)
 {
     struct tn *n = p->node->net;
-    struct tn_event e = {.at = n->now + p->delay, .is_bpdu = is_bpdu, .size = size};
+    struct tn_event e = {.due.at = n->now + p->delay, .is_bpdu = is_bpdu, .size = size};
 
     assert(size <= FRAME_ROOM);
     if (p->station >= 0) {
@@ -101,7 +62,7 @@ static void carry(struct tn_port *p, const void *data, uint32_t size, bool is_bp
     n->n_frames++;
     e.to = p->peer;
     memcpy(e.data, data, size);
-    push(n, &e);
+    add(n, &e);
 }
 
 static void port_send(struct swport *sw, struct frame *const *frames, unsigned n)
@@ -134,11 +95,11 @@ static void deliver(struct tn *n, const struct tn_event *e)
 static void on_wake(void *aux, mtime_t due)
 {
     struct tn_node *node = aux;
-    struct tn_event e = {.at = due, .node = node};
+    struct tn_event e = {.due.at = due, .node = node};
 
     node->wake = due;
     if (due != MTIME_NEVER)
-        push(node->net, &e);
+        add(node->net, &e);
 }
 
 static void on_send_link(void *aux, struct swport *sw, const void *bpdu, size_t size)
@@ -384,14 +345,14 @@ void tn_send(struct tn *n, unsigned from, int to, uint16_t serial)
 
 void tn_run(struct tn *n, mtime_t until)
 {
-    while (n->n_queue > 0 && n->queue[0].at <= until) {
-        struct tn_event e = pop(n);
+    struct tn_event e;
 
-        if (e.at > n->now)
-            n->now = e.at;
+    while (agenda_take(&n->agenda, until, &e)) {
+        if (e.due.at > n->now)
+            n->now = e.due.at;
         if (!e.node)
             deliver(n, &e);
-        else if (e.node->wake == e.at)
+        else if (e.node->wake == e.due.at)
             tree_run(e.node->tree, n->now);
     }
     n->now = until;
@@ -409,6 +370,7 @@ struct tn *tn_new(void)
 {
     struct tn *n = xcalloc(1, sizeof *n);
 
+    n->agenda.size = sizeof(struct tn_event);
     n->now = 1000 * MTIME_SEC;
     return n;
 }
@@ -423,6 +385,6 @@ void tn_free(struct tn *n)
         tree_free(n->nodes[i].tree);
         switch_free(n->nodes[i].sw);
     }
-    free(n->queue);
+    agenda_free(&n->agenda);
     free(n);
 }

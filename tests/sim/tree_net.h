@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "fabricd/tree/tree.h"
+#include "tests/sim/agenda.h"
 
 #define TN_NODES    16u
 #define TN_PORTS    16u
@@ -57,10 +58,8 @@ struct tn {
     struct tn_node nodes[TN_NODES];
     struct tn_station stations[TN_STATIONS];
     unsigned n_nodes, n_stations;
-    uint64_t n_frames; /* Sent over wires and links, BPDUs included. */
-    struct tn_event *queue;
-    unsigned n_queue, room_queue;
-    uint64_t order;
+    uint64_t n_frames;    /* Sent over wires and links, BPDUs included. */
+    struct agenda agenda; /* Of what is under way. */
 };
 
 struct tn *tn_new(void);
