@@ -157,8 +157,10 @@ void trial_report(struct trial *t, const char *host, const struct trial_report *
         return;
     h->there = report->there;
     h->done = h->done || (report->there && report->done);
-    snprintf(h->waits, sizeof(h->waits), "%s",
-             report->there && report->waits != NULL ? report->waits : "");
+    /* While it carries out something more, what it waits for is what it was. */
+    if (report->done || !report->there)
+        snprintf(h->waits, sizeof(h->waits), "%s",
+                 report->there && report->waits != NULL ? report->waits : "");
     if (report->there && report->problem != NULL)
         fail(t, "%s on host %s", report->problem, host);
     else if (!can_succeed(t))

@@ -70,7 +70,8 @@ struct trial_report {
     bool there;          /* It can be reached. */
     bool done;           /* It has carried the revision out. Once done remains done. */
     const char *problem; /* The first of what was applied. */
-    const char *waits;   /* What has to settle there after that: may come and go. */
+    const char
+        *waits; /* With `done`: what has to settle there after that, may come and go. */
 };
 
 /* Harmless for a host that is not counted on. */
