@@ -31,6 +31,7 @@ struct plugd;
 struct member;
 struct blocks;
 struct standing;
+struct part;
 struct settling;
 struct services;
 struct control;
@@ -52,6 +53,9 @@ struct member_ops {
      * while it is out of reach. Takes the change. */
     void (*forward)(struct control *, struct change *, change_done_fn *, void *aux);
     bool (*founder_reachable)(const struct control *);
+
+    /* Whether this host has all that the founder has. */
+    bool (*is_current)(const struct control *);
 
     /* The API's actions; the result's value is the body of the answer. expires 0 = an hour. */
     void (*invite)(struct control *, const char *name, int64_t expires_sec,
@@ -95,6 +99,7 @@ struct control {
     struct blocks *blocks;
     struct services *services;
     struct standing *standing; /* NULL: what is applied is not put on trial. */
+    struct part *part;         /* NULL: nothing that is local of a file waits. */
     struct settling *settling; /* NULL: trees are not asked about. */
     struct list in_flight;     /* Changes on their way: fabricd/control/change/submit.c. */
     const struct member_ops *member_ops; /* NULL: none */

@@ -28,6 +28,7 @@
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services.h"
 #include "fabricd/control/tokens/failures.h"
+#include "fabricd/control/trial/part.h"
 #include "fabricd/control/trial/settling.h"
 #include "fabricd/control/trial/standing.h"
 #include "fabricd/control/view/view.h"
@@ -135,6 +136,7 @@ static void begin_if_ready(struct control *control)
     services_kick(control->services);
     blocks_kick(control->blocks);
     standing_start(control->standing);
+    part_start(control->part);
     if (control->api == NULL)
         open_doors(control);
 }
@@ -142,6 +144,7 @@ static void begin_if_ready(struct control *control)
 void control_founder_back(struct control *control)
 {
     blocks_kick(control->blocks);
+    part_noticed(control->part);
     if (control->plugd != NULL)
         plugd_founder_back(control->plugd);
 }
@@ -357,6 +360,7 @@ static void start(struct control *control, struct ipc_message *msg)
     control->blocks = blocks_new(control);
     control->standing = standing_new(control);
     control->settling = settling_new(control);
+    control->part = part_new(control);
     control->failures = failures_new();
     folder = xasprintf("%s/" IPC_API_FOLDER, control->start.state_dir);
     control->audit = audit_new(folder);
@@ -468,6 +472,7 @@ static void clean_up(struct process *p)
     migrate_free(control->migrate);
     homes_teller_free(control->homes);
     standing_free(control->standing);
+    part_free(control->part);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     settling_free(control->settling);

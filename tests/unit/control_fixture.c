@@ -11,6 +11,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/tokens/failures.h"
+#include "fabricd/control/trial/part.h"
 #include "proto/base/xalloc.h"
 
 struct node *fixture_json(const char *json)
@@ -78,6 +79,7 @@ struct control *fixture_new(const char *name, bool founder)
     control->seen = seen_new();
     control->reconcile = reconcile_new(control);
     control->failures = failures_new();
+    control->part = founder ? NULL : part_new(control);
     control->id.self.host = 1;
     control->id.self.fabric = 0x1234;
     control->id.founder = founder;
@@ -89,6 +91,7 @@ struct control *fixture_new(const char *name, bool founder)
 
 void fixture_free(struct control *control)
 {
+    part_free(control->part);
     reconcile_free(control->reconcile);
     observe_free(control->observe);
     seen_free(control->seen);

@@ -482,14 +482,14 @@ static void forward(struct control *follower, struct change *change, change_done
     change_result_done(&back);
 }
 
-static bool founder_reachable(const struct control *control)
+static bool is_there(const struct control *control)
 {
     (void)control;
     return reachable;
 }
 
-static const struct member_ops fake_member = {.forward = forward,
-                                              .founder_reachable = founder_reachable};
+static const struct member_ops fake_member = {
+    .forward = forward, .founder_reachable = is_there, .is_current = is_there};
 
 static struct control *new_follower(void)
 {

@@ -10,6 +10,7 @@
 
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/context.h"
+#include "fabricd/control/trial/part.h"
 #include "fabricd/control/trial/standing.h"
 #include "proto/base/fault.h"
 #include "proto/base/xalloc.h"
@@ -123,8 +124,24 @@ static bool stands(const struct work *work)
            work->control->standing != NULL && !list_empty(&work->pending);
 }
 
+/* The mark of a file that has a local part: at the host that asks, and here with the rest. */
+static void put_mark(struct work *work)
+{
+    const struct change *change = work->change;
+
+    if (change->mark[0] == '\0' || change->dry_run || !work->planned)
+        return;
+    if (change->local_only)
+        work_put(work, STORE_LOCAL, STANDING_KIND, "", PART_NAME, part_row(change->mark),
+                 STORE_ANY);
+    else
+        work_put(work, STORE_FABRIC, PART_KIND, "", change->host, part_row(change->mark),
+                 STORE_ANY);
+}
+
 static int commit(struct work *work, bool standing, uint64_t *revision)
 {
+    put_mark(work);
     if (standing)
         work_put(work, STORE_FABRIC, STANDING_KIND, "", STANDING_NAME,
                  standing_row(work->change, work->note != NULL ? work->note : ""),

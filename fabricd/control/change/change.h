@@ -65,6 +65,7 @@ struct change_terms {
     int64_t confirm_ms; /* 0 = no second word is wanted. */
 };
 
+#define CHANGE_MARK_SIZE   33    /* With the NUL. */
 #define CHANGE_WITHIN      10000 /* Milliseconds. */
 #define CHANGE_WITHIN_MAX  120000
 #define CHANGE_CONFIRM_MAX 86400000
@@ -78,6 +79,8 @@ struct change {
     bool dry_run;
     bool foreign;    /* Another host asks: what is local here stays as it is. */
     bool local_only; /* APPLY: only what is this host's own. Never travels. */
+    char mark
+        [CHANGE_MARK_SIZE]; /* APPLY: of a file with a local part; else "". trial/part.h */
     struct change_terms terms;
     struct change_item *items;
     size_t n;

@@ -71,6 +71,8 @@ struct node *change_to_node(const struct change *change)
         node_set_bool(node, "dry_run", true);
     if (change->foreign)
         node_set_bool(node, "foreign", true);
+    if (change->mark[0] != '\0')
+        node_set_text(node, "mark", change->mark);
     for (size_t i = 0; i < change->n; i++)
         node_append(items, item_to_node(&change->items[i]));
     node_set(node, "items", items);
@@ -126,6 +128,17 @@ static bool terms_from_node(const struct node *node, struct change_terms *terms)
            terms->confirm_ms >= 0 && terms->confirm_ms <= CHANGE_CONFIRM_MAX;
 }
 
+static bool mark_from_node(const struct node *node, char out[CHANGE_MARK_SIZE])
+{
+    const char *mark = node_get_text(node, "mark", "");
+    size_t n = strlen(mark);
+
+    if (n >= CHANGE_MARK_SIZE || strspn(mark, "0123456789abcdef") != n)
+        return false;
+    memcpy(out, mark, n + 1);
+    return true;
+}
+
 struct change *change_from_node(const struct node *node)
 {
     const struct node *items;
@@ -148,7 +161,7 @@ struct change *change_from_node(const struct node *node)
     change->allow_destroy = node_get_bool(node, "allow_destroy", false);
     change->dry_run = node_get_bool(node, "dry_run", false);
     change->foreign = node_get_bool(node, "foreign", false);
-    ok = terms_from_node(node, &change->terms);
+    ok = terms_from_node(node, &change->terms) && mark_from_node(node, change->mark);
     for (size_t i = 0; ok && i < items->n; i++)
         ok = item_from_node(items->child[i], change);
     if (!ok) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fabricd/control/change/work.h"
+#include "fabricd/control/trial/part.h"
 #include "fabricd/control/trial/standing.h"
 #include "proto/base/xalloc.h"
 
@@ -445,8 +446,9 @@ int execute_item(struct work *work, const struct change_item *item)
         return -EINVAL;
     }
     if (item->verb != CHANGE_LET_GO && !item->held && !work->planned &&
-        standing_refuses(work->control, item->kind, item->network, item->name,
-                         work->result))
+        (standing_refuses(work->control, item->kind, item->network, item->name,
+                          work->result) ||
+         part_refuses(work->control, item->kind, item->network, item->name, work->result)))
         return -EBUSY;
     r = check_foreign(work, item);
     if (r == 0)

@@ -2,9 +2,8 @@
 /*
  * A file with local things in it, at a host that follows. What is local is carried out first and has
  * to prove itself here; then the founder is asked for the rest, which proves itself on all hosts;
- * and if that is refused or taken back, so is what is local.
+ * and if that is refused or taken back, so is what is local (trial/part.h).
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,7 @@
 #include "fabricd/control/change/apply.h"
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/reconcile/reconcile.h"
-#include "fabricd/control/trial/standing.h"
-#include "proto/base/fault.h"
-#include "proto/base/log.h"
+#include "fabricd/control/trial/part.h"
 #include "proto/base/xalloc.h"
 
 struct split {
@@ -25,7 +22,8 @@ struct split {
     void *aux;
     struct node *steps; /* Of the local part. */
     uint64_t revision;  /* Of this store, with the local part; 0 = nothing was written. */
-    char wrong[320];    /* What of it could not be carried out. */
+    char mark[CHANGE_MARK_SIZE]; /* Of both parts. */
+    char wrong[320];             /* What of it could not be carried out. */
 };
 
 static void free_split(struct split *split)
@@ -52,22 +50,6 @@ static void end_with(struct split *split, int status, const char *why)
     change_result_done(&result);
 }
 
-static void take_back(struct split *split, const char *why)
-{
-    char what[400];
-    struct store_note note = {.who = "daemon",
-                              .host = control_host(split->control),
-                              .owner = "daemon",
-                              .what = what};
-    struct err err = {.why = ""};
-
-    if (split->revision == 0)
-        return;
-    snprintf(what, sizeof(what), "what was local of a file rolled back: %.300s", why);
-    if (restore_commit(split->control, split->revision, false, &note, &err) < 0)
-        log_error("what was local of a file cannot be rolled back: %s", err.why);
-}
-
 /* --- the founder's part ---------------------------------------------------------------------- */
 
 static void fabric_done(void *aux, struct change_result *result)
@@ -75,8 +57,7 @@ static void fabric_done(void *aux, struct change_result *result)
     struct split *split = aux;
     struct node *steps = result->value != NULL ? node_get(result->value, "steps") : NULL;
 
-    if (result->status >= 400)
-        take_back(split, result->err.why);
+    part_answered(split->control->part);
     for (size_t i = 0; steps != NULL && split->steps != NULL && i < split->steps->n; i++)
         node_append(steps, node_copy(split->steps->child[i]));
     end(split, result);
@@ -84,10 +65,15 @@ static void fabric_done(void *aux, struct change_result *result)
 
 static void ask_founder(struct split *split)
 {
+    struct control *control = split->control;
     struct change *fabric = split->fabric;
 
     split->fabric = NULL;
-    split->control->member_ops->forward(split->control, fabric, fabric_done, split);
+    if (!control->member_ops->founder_reachable(control))
+        part_take_back(control->part, "the founding host cannot be reached");
+    if (split->revision != 0)
+        memcpy(fabric->mark, split->mark, sizeof(fabric->mark));
+    control->member_ops->forward(control, fabric, fabric_done, split);
 }
 
 /* --- our part -------------------------------------------------------------------------------- */
@@ -130,7 +116,7 @@ static void local_settled(void *aux)
         ask_founder(split);
         return;
     }
-    take_back(split, split->wrong);
+    part_take_back(split->control->part, split->wrong);
     end_with(split, 409, split->wrong);
 }
 
@@ -149,7 +135,7 @@ static void local_done(void *aux, struct change_result *result)
         return;
     }
     split->revision = store_revision(split->control->store);
-    fault_at(FAULT_LOCAL_COMMITTED);
+    part_begin(split->control->part, split->revision, split->mark);
     reconcile_settle(split->control->reconcile, local_settled, split);
 }
 
@@ -162,6 +148,8 @@ static struct change *copy_local(const struct split *split, bool dry_run)
     copy->local_only = true;
     copy->allow_destroy = split->fabric->allow_destroy;
     copy->dry_run = dry_run;
+    if (!dry_run)
+        memcpy(copy->mark, split->mark, sizeof(copy->mark));
     change_add(copy, CHANGE_APPLY, NULL, NULL, NULL, node_copy(item->body));
     return copy;
 }
@@ -171,22 +159,24 @@ static void local_tried(void *aux, struct change_result *result)
     struct split *split = aux;
     const struct node *steps =
         result->value != NULL ? node_get(result->value, "steps") : NULL;
+    struct change_result refused;
 
     if (result->status >= 400) {
         end(split, result);
         return;
     }
+    change_result_init(&refused);
     split->steps = steps != NULL ? node_copy(steps) : node_list();
     if (split->fabric->dry_run || split->steps->n == 0) {
         ask_founder(split);
-    } else if (split->fabric->terms.confirm_ms > 0) {
-        end_with(split, 409,
-                 "local networks of a host that follows cannot wait for a second word; "
-                 "apply them apart, without --confirm");
+    } else if (part_refuses(split->control, NULL, "", "", &refused)) {
+        end(split, &refused);
     } else {
+        part_make_mark(split->mark);
         split->revision = store_revision(split->control->store);
         change_execute(split->control, copy_local(split, false), local_done, split);
     }
+    change_result_done(&refused);
 }
 
 bool change_submit_split(struct control *control, struct change *change,

@@ -185,6 +185,11 @@ bool follow_reachable(const struct control *control)
     return m->founder && m->founder->pipe.open;
 }
 
+bool follow_is_current(const struct control *control)
+{
+    return follow_reachable(control) && control->member->follower.current;
+}
+
 void follow_request(struct member *m, enum sync_verb verb, const struct node *body,
                     mtime_t more, change_done_fn *done, void *aux)
 {

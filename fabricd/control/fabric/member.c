@@ -501,6 +501,7 @@ static void tell_followers(struct loop_timer *timer, mtime_t now)
 static const struct member_ops member_ops = {
     .forward = follow_forward,
     .founder_reachable = follow_reachable,
+    .is_current = follow_is_current,
     .invite = invite_action,
     .join = join_action,
     .leave = leave_action,

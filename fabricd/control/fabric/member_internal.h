@@ -140,6 +140,7 @@ void follow_request(struct member *, enum sync_verb, const struct node *, mtime_
 struct store_op follow_mark_op(uint64_t store, uint64_t revision, char **body);
 void follow_forward(struct control *, struct change *, change_done_fn *, void *aux);
 bool follow_reachable(const struct control *);
+bool follow_is_current(const struct control *);
 
 /* Rows as ops of the store; the array is the caller's to free(), the texts are the rows'. */
 struct store_op *follow_ops(const struct sync_rows *);

@@ -208,7 +208,7 @@ static int second_pass(void *aux, const struct store_object *o)
 {
     struct restoring *r = aux;
 
-    if (strcmp(o->kind, STANDING_KIND) == 0)
+    if (strcmp(o->kind, STANDING_KIND) == 0 && o->scope == STORE_FABRIC)
         return 0;
     if (strcmp(o->kind, "block") == 0) {
         if (plan_moved(r, o->network, (uint16_t)strtoul(o->name, NULL, 10)))

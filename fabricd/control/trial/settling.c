@@ -9,6 +9,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/trial/standing.h"
+#include "fabricd/control/trial/touched.h"
 #include "proto/base/xalloc.h"
 #include "proto/rstp/rstp.h"
 
@@ -175,17 +176,6 @@ static const struct view_host *disagrees(const struct control *control,
     return NULL;
 }
 
-static bool is_touched(const struct map *touched, const char *network)
-{
-    char key[VIEW_NAME_SIZE + 16];
-
-    snprintf(key, sizeof(key), "network %s", network);
-    if (map_get(touched, key) != NULL)
-        return true;
-    snprintf(key, sizeof(key), "in %s", network);
-    return map_get(touched, key) != NULL;
-}
-
 void settling_waits(const struct control *control, const struct map *touched,
                     const struct view_host *host, char *out, size_t size)
 {
@@ -197,7 +187,7 @@ void settling_waits(const struct control *control, const struct map *touched,
         const struct view_network *net = view_network_by_id(control->view, tree->net);
         const struct view_host *other;
 
-        if (net == NULL || !is_touched(touched, net->name))
+        if (net == NULL || !touched_has(touched, "network", "", net->name))
             continue;
         if (tree->port[0] != '\0') {
             snprintf(out, size, "network %s: tree not settled on host %s: port %s is %s",

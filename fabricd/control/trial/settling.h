@@ -29,7 +29,7 @@ bool settling_is_known(const struct settling *);
 /* What this host tells of its trees: a copy, rising by network, the caller's to free(). */
 struct sync_seen_tree *settling_own(const struct settling *, uint16_t *n);
 
-/* What the host still waits for, of the networks of `touched` (as standing.c has them): one line, or ""
+/* What the host still waits for, of the networks of `touched` (touched.h): one line, or ""
  * in `out`. */
 void settling_waits(const struct control *, const struct map *touched,
                     const struct view_host *, char *out, size_t size);

@@ -14,6 +14,7 @@
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services.h"
 #include "fabricd/control/trial/settling.h"
+#include "fabricd/control/trial/touched.h"
 #include "fabricd/control/view/view.h"
 #include "proto/base/fault.h"
 #include "proto/base/log.h"
@@ -122,6 +123,15 @@ static struct node *read_row(const struct control *control, uint64_t *revision)
     return row;
 }
 
+bool standing_is(const struct control *control)
+{
+    uint64_t revision;
+    struct node *row = read_row(control, &revision);
+
+    node_free(row);
+    return row != NULL;
+}
+
 bool standing_is_verified(const struct control *control)
 {
     uint64_t revision;
@@ -147,20 +157,12 @@ bool standing_refuses(const struct control *control, const char *kind, const cha
                       const char *name, struct change_result *result)
 {
     const struct standing *s = control->standing;
-    char key[VIEW_NAME_SIZE * 2 + 40], text[300];
-    bool touched = kind == NULL;
+    char text[300];
+    bool touched;
 
     if (s == NULL || !s->open)
         return false;
-    if (kind != NULL) {
-        snprintf(key, sizeof(key), "%s %s%s%s", kind, network,
-                 network[0] != '\0' ? "/" : "", name);
-        touched = map_get(&s->touched, key) != NULL;
-    }
-    if (kind != NULL && strcmp(kind, "network") == 0) {
-        snprintf(key, sizeof(key), "in %s", name);
-        touched = touched || map_get(&s->touched, key) != NULL;
-    }
+    touched = kind == NULL || touched_has(&s->touched, kind, network, name);
     if (!touched)
         return false;
     describe(s->row, s->revision, text, sizeof(text));
@@ -517,23 +519,6 @@ void standing_accept(struct standing *s, struct change_result *result)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-static int note_touched(void *aux, const struct store_object *object)
-{
-    struct standing *s = aux;
-    char key[VIEW_NAME_SIZE * 2 + 40];
-
-    if (strcmp(object->kind, "block") == 0 || strcmp(object->kind, STANDING_KIND) == 0)
-        return 0;
-    snprintf(key, sizeof(key), "%s %s%s%s", object->kind, object->network,
-             object->network[0] != '\0' ? "/" : "", object->name);
-    map_put(&s->touched, key, s);
-    if (object->network[0] != '\0') {
-        snprintf(key, sizeof(key), "in %s", object->network);
-        map_put(&s->touched, key, s);
-    }
-    return 0;
-}
-
 /* Opens the trial of what the row says. Takes the row. */
 static void open_it(struct standing *s, struct node *row, uint64_t revision)
 {
@@ -543,10 +528,8 @@ static void open_it(struct standing *s, struct node *row, uint64_t revision)
     s->open = true;
     s->row = row;
     s->revision = revision;
-    if (store_as_was(s->control->store, STORE_FABRIC, revision - 1, revision, note_touched,
-                     s) < 0 ||
-        store_as_was(s->control->store, STORE_LOCAL, revision - 1, revision, note_touched,
-                     s) < 0)
+    if (touched_read(&s->touched, s->control->store, STORE_FABRIC, revision) < 0 ||
+        touched_read(&s->touched, s->control->store, STORE_LOCAL, revision) < 0)
         log_error("what the apply of revision %llu touched cannot be read",
                   (unsigned long long)revision);
     if (strcmp(node_get_text(row, "phase", ""), "confirm") == 0) {

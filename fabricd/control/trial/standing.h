@@ -20,6 +20,8 @@
 
 #define STANDING_KIND "apply"
 #define STANDING_NAME "standing"
+#define PART_KIND     "part" /* What is local of it to a host that follows: part.h. */
+#define PART_NAME     "part"
 
 struct standing *standing_new(struct control *);
 void standing_free(struct standing *);
@@ -55,7 +57,8 @@ void standing_accept(struct standing *, struct change_result *);
 /* The apply that stands, as the API shows it, on any host; NULL if there is none. */
 struct node *standing_show(const struct control *);
 
-/* Whether an apply is being verified, by the row: known on every host. */
+/* Whether an apply stands, and whether it is being verified, by the row: known on every host. */
+bool standing_is(const struct control *);
 bool standing_is_verified(const struct control *);
 
 /* Control ends: whoever waits is told. */
