@@ -36,6 +36,15 @@ static bool attached_everywhere(struct links *s)
     return true;
 }
 
+/* All of them link up and carry network 99. */
+static void meet(struct links *s)
+{
+    links_mesh(s);
+    for (unsigned i = 0; i < s->n_hosts; i++)
+        put_net(s, i, 99);
+    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+}
+
 /* Three hosts, both ends of each pair begin at once; frames pass; idle costs next to nothing. */
 static void three_hosts_meet(void **state)
 {
@@ -187,10 +196,7 @@ static void cut_is_noticed_and_heals(void **state)
     mtime_t took;
 
     (void)state;
-    links_mesh(s);
-    for (unsigned i = 0; i < 3; i++)
-        put_net(s, i, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     for (unsigned i = 0; i < 100; i++) {
         links_frame(s, 0, 2, 0, 500);
         links_run(s, 10 * MTIME_MS);
@@ -229,10 +235,7 @@ static void silence_is_told(void **state)
     mtime_t took;
 
     (void)state;
-    links_mesh(s);
-    put_net(s, 0, 99);
-    put_net(s, 1, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     path.loss = 200;
     links_set(s, 0, 1, path);
     for (unsigned i = 0; i < 300; i++) {
@@ -318,10 +321,7 @@ static void rekey_costs_no_frame(void **state)
     unsigned sent = 0;
 
     (void)state;
-    links_mesh(s);
-    put_net(s, 0, 99);
-    put_net(s, 1, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     for (unsigned i = 0; i < 36000; i++) {
         sent += links_frame(s, 0, 1, 0, 100);
         links_run(s, 100 * MTIME_MS);
@@ -341,10 +341,7 @@ static void roaming_is_followed(void **state)
     unsigned changes;
 
     (void)state;
-    links_mesh(s);
-    put_net(s, 0, 99);
-    put_net(s, 1, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     conn = links_peer(s, 1, 0)->conn;
     s->hosts[0].addr.addr[0] = 172;
     s->hosts[0].addr.port = 9999;
@@ -376,10 +373,7 @@ static void restart_is_recovered(void **state)
     uint32_t conn;
 
     (void)state;
-    links_mesh(s);
-    put_net(s, 0, 99);
-    put_net(s, 1, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     conn = links_peer(s, 1, 0)->conn;
     links_run(s, 10 * MTIME_SEC);
     links_restart(s, 0);
@@ -468,10 +462,7 @@ static void repeated_state_changes_nothing(void **state)
     uint32_t conn;
 
     (void)state;
-    links_mesh(s);
-    put_net(s, 0, 99);
-    put_net(s, 1, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     links_run(s, 5 * MTIME_SEC);
     changes = s->hosts[0].n_changes + s->hosts[1].n_changes;
     conn = links_peer(s, 0, 1)->conn;
@@ -614,10 +605,7 @@ static void path_mtu_is_found(void **state)
     (void)state;
     path.mtu = 1450;
     links_set(s, 0, 1, path);
-    links_mesh(s);
-    put_net(s, 0, 99);
-    put_net(s, 1, 99);
-    assert_true(links_until(s, attached_everywhere, 5 * MTIME_SEC) >= 0);
+    meet(s);
     links_run(s, 10 * MTIME_SEC);
     assert_int_equal(links_peer(s, 0, 1)->path.mtu, 1440);
     path.mtu = 1380;
