@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* `iothctl exec`: one more program in the namespaces of a node that runs on this host. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,10 +11,27 @@
 #include "ctl/api.h"
 #include "ctl/ctl.h"
 #include "ctl/run/run.h"
+#include "ctl/run/start.h"
 #include "libioth/http/http.h"
 #include "libioth/node/enter.h"
 #include "libioth/node/program.h"
 #include "proto/base/fd.h"
+
+/* Is it a process with a stack of its own, and no namespaces to join? */
+static bool is_process(struct ctl *ctl, const char *network, const char *name)
+{
+    char *path = http_path("/v1/ports/%s/%s", network, name);
+    struct node *port = NULL;
+    bool is = false;
+
+    if (path && api_get(ctl, path, &port) == 0)
+        is = strcmp(node_get_text(node_get(port, "status"), "kind", ""), "ring") == 0;
+    else
+        ctl_forget(ctl);
+    node_free(port);
+    free(path);
+    return is;
+}
 
 /* The process id of the node NET/NAME on this host, or 0 with the failure recorded. */
 static pid_t find_node(struct ctl *ctl, const char *what)
@@ -25,6 +39,7 @@ static pid_t find_node(struct ctl *ctl, const char *what)
     const char *slash = strchr(what, '/');
     struct node *endpoint = NULL;
     char *network, *path;
+    bool process;
     int64_t pid;
 
     if (!slash || slash == what || !slash[1] || strchr(slash + 1, '/')) {
@@ -33,7 +48,14 @@ static pid_t find_node(struct ctl *ctl, const char *what)
     }
     network = strndup(what, (size_t)(slash - what));
     path = network ? http_path("/v1/endpoints/%s/%s", network, slash + 1) : NULL;
+    process = path && is_process(ctl, network, slash + 1);
     free(network);
+    if (process) {
+        free(path);
+        ctl_fail(ctl, CTL_OURS, "%s has its stack in its own process (--stack lwip)", what);
+        ctl_hint(ctl, "iothctl run --stack netns …");
+        return 0;
+    }
     if (!path || api_get(ctl, path, &endpoint)) {
         if (!path)
             ctl_fail(ctl, CTL_OURS, "no memory");
@@ -66,13 +88,7 @@ static int attend(pid_t program, int signals, bool terminal)
         if (waitpid(program, &status, WNOHANG | WUNTRACED) == program) {
             if (!WIFSTOPPED(status))
                 return program_status(status);
-            if (terminal) {
-                program_give_terminal(0);
-                kill(getpid(), WSTOPSIG(status) == SIGSTOP ? SIGSTOP : SIGTSTP);
-                if (tcgetpgrp(0) == getpgrp())
-                    program_give_terminal(program);
-                kill(-program, SIGCONT);
-            }
+            start_stopped(program, WSTOPSIG(status), terminal);
             continue;
         }
         if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
@@ -83,47 +99,51 @@ static int attend(pid_t program, int signals, bool terminal)
     }
 }
 
-static int start(struct ctl *ctl, const struct enter *inside, char **argv,
-                 const char *folder)
+struct inside {
+    struct enter enter;
+    char folder[PATH_MAX];
+};
+
+static int go_inside(void *aux, struct err *err)
 {
-    bool terminal = program_wants_terminal();
-    sigset_t signals = program_signals(), mask;
-    struct err err = {.why = ""};
-    int started[2], fd, status;
+    const struct inside *inside = aux;
+    int r = enter_become(&inside->enter, err);
+
+    if (r == 0 && chdir(inside->folder) < 0)
+        (void)!chdir("/");
+    return r;
+}
+
+static int start(struct ctl *ctl, struct inside *inside, char **argv)
+{
+    struct start s = {
+        .argv = argv,
+        .terminal = program_wants_terminal(),
+        .privileged = inside->enter.root,
+        .before = go_inside,
+        .aux = inside,
+    };
+    sigset_t signals = program_signals();
+    int fd, status;
     pid_t pid;
 
     sigaddset(&signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &signals, &mask);
+    sigprocmask(SIG_BLOCK, &signals, &s.mask);
     fd = signalfd(-1, &signals, SFD_CLOEXEC);
-    if (fd < 0 || pipe2(started, O_CLOEXEC) < 0)
+    if (fd < 0)
         return ctl_fail(ctl, CTL_OURS, "no descriptors: %s", err_text(errno));
-    (void)fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        status = enter_become(inside, &err) ? PROGRAM_OURS : 0;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (status == 0 && chdir(folder) < 0)
-            (void)!chdir("/");
-        if (status == 0)
-            status = program_exec(argv, &mask, terminal, inside->root, &err);
-        (void)!write(started[1], &err, sizeof err);
-        _exit(status);
-    }
-    close(started[1]);
-    if (pid < 0)
-        return ctl_fail(ctl, CTL_OURS, "cannot fork: %s", err_text(errno));
-    if (read(started[0], &err, sizeof err) == (ssize_t)sizeof err)
-        (void)ctl_fail_err(ctl, CTL_OURS, &err);
-    status = attend(pid, fd, terminal);
-    if (terminal)
+    pid = start_program(ctl, &s);
+    if (pid == 0)
+        return CTL_OURS;
+    status = attend(pid, fd, s.terminal);
+    if (s.terminal)
         program_give_terminal(0);
     return status;
 }
 
 int exec_main(struct ctl *ctl, const struct args *args)
 {
-    char folder[PATH_MAX] = "/";
-    struct enter inside = {.uid = 0};
+    struct inside inside = {.folder = "/"};
     struct err err = {.why = ""};
     pid_t pid;
 
@@ -141,9 +161,9 @@ int exec_main(struct ctl *ctl, const struct args *args)
     ctl->http = NULL;
     if (pid == 0)
         return CTL_OURS;
-    if (!getcwd(folder, sizeof folder))
-        memcpy(folder, "/", 2);
-    if (enter_join(pid, &inside, &err))
+    if (!getcwd(inside.folder, sizeof inside.folder))
+        memcpy(inside.folder, "/", 2);
+    if (enter_join(pid, &inside.enter, &err))
         return ctl_fail_err(ctl, CTL_OURS, &err);
-    return start(ctl, &inside, args->rest, folder);
+    return start(ctl, &inside, args->rest);
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/wire/frame.h"
+
 #define PREFIX_OF_PLAN 255
 #define VLAN_MAX       4094
 
@@ -186,6 +188,26 @@ static int check_twice(const struct run_plan *plan, struct err *err)
     return 0;
 }
 
+struct plug_request run_plan_request(const struct run_plan *plan, unsigned i,
+                                     enum plug_kind kind)
+{
+    const struct run_net *net = &plan->nets[i];
+    struct plug_request request = {
+        .kind = (uint8_t)kind,
+        .flags = (uint8_t)(PLUG_ENDPOINT | (plan->name[0] ? 0 : PLUG_ANONYMOUS)),
+        .vlan = net->vlan,
+        .n_addrs = (uint8_t)net->n_addrs,
+        .rate = plan->rate,
+        .caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6,
+    };
+
+    memcpy(request.network, net->network, sizeof request.network);
+    memcpy(request.name, plan->name, sizeof request.name);
+    memcpy(request.mac, net->mac, sizeof request.mac);
+    memcpy(request.addrs, net->addrs, sizeof request.addrs);
+    return request;
+}
+
 int run_plan_read(const struct args *args, struct run_plan *out, struct err *err)
 {
     struct run_plan plan = {.argv = args->rest, .root = args_has(args, "root")};
@@ -199,10 +221,14 @@ int run_plan_read(const struct args *args, struct run_plan *out, struct err *err
         err_hint(err, "iothctl run --net NET -- COMMAND");
         return -EINVAL;
     }
-    if (stack && strcmp(stack, "lwip") == 0)
-        return err_set(err, -ENOSYS, "--stack lwip comes with the library's own stack");
-    if (stack && strcmp(stack, "netns") != 0)
-        return err_set(err, -EINVAL, "--stack %s: no such stack (netns)", stack);
+    plan.lwip = stack && strcmp(stack, "lwip") == 0;
+    if (stack && !plan.lwip && strcmp(stack, "netns") != 0)
+        return err_set(err, -EINVAL, "--stack %s: no such stack (netns, lwip)", stack);
+    if (plan.lwip && plan.root)
+        return err_set(
+            err, -EINVAL,
+            "--root: with --stack lwip a program has no users of its own (--stack "
+            "netns gives it some)");
     if (name && !name_read(name, strlen(name), plan.name))
         return err_set(err, -EINVAL,
                        "--name %s: a name is 1-63 of a-z 0-9 -, beginning with a letter",

@@ -27,6 +27,7 @@ struct run_plan {
     char name[PLUG_NAME_SIZE]; /* "" = anonymous. */
     uint64_t rate;             /* Bits per second; 0 = no limit. */
     bool root;
+    bool lwip;   /* The stack is in the program's process, not a namespace. */
     char **argv; /* The program; borrowed. */
 };
 
@@ -36,6 +37,10 @@ struct run_plan {
  */
 int run_plan_read(const struct args *, struct run_plan *out, struct err *err)
     __attribute__((warn_unused_result));
+
+/* What is asked of the daemon for the i-th network: a plug of that kind. */
+struct plug_request run_plan_request(const struct run_plan *, unsigned i,
+                                     enum plug_kind kind);
 
 /* "10M", "1.5G", "64k", "1000": decimal units of bits per second, at least 1. False if not. */
 bool run_rate_read(const char *text, uint64_t *rate);

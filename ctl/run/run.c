@@ -18,14 +18,13 @@
 
 #include "ctl/ctl.h"
 #include "ctl/run/plan.h"
+#include "ctl/run/process.h"
 #include "libioth/node/answerer.h"
 #include "libioth/node/attach.h"
 #include "libioth/node/init.h"
 #include "libioth/node/program.h"
-#include "libioth/plug/locate.h"
 #include "proto/base/fd.h"
 #include "proto/base/loop.h"
-#include "proto/wire/frame.h"
 
 #define READY_SEC 20 /* For the node to be made: a machine under load is slow. */
 
@@ -185,35 +184,24 @@ static void attach_refused(struct attach *attach, const struct plug_reply *why)
              attach->request.network, why->why);
 }
 
-static void fill_request(const struct run *run, unsigned i, struct plug_request *request)
+int run_plug_path(struct ctl *ctl, char out[LOCATE_PATH_SIZE])
 {
-    const struct run_net *net = &run->plan.nets[i];
+    const char *slash = strrchr(ctl->api_path, '/');
+    size_t len = slash ? (size_t)(slash - ctl->api_path) + 1 : 0;
 
-    *request = (struct plug_request){
-        .kind = PLUG_TAP,
-        .flags = (uint8_t)(PLUG_ENDPOINT | (run->plan.name[0] ? 0 : PLUG_ANONYMOUS)),
-        .vlan = net->vlan,
-        .n_addrs = (uint8_t)net->n_addrs,
-        .rate = run->plan.rate,
-        .caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6,
-        .node_pid = (uint32_t)run->node,
-    };
-    memcpy(request->network, net->network, sizeof request->network);
-    memcpy(request->name, run->plan.name, sizeof request->name);
-    memcpy(request->mac, net->mac, sizeof request->mac);
-    memcpy(request->addrs, net->addrs, sizeof request->addrs);
+    if (len + sizeof "plug.sock" > LOCATE_PATH_SIZE)
+        return ctl_fail(ctl, CTL_OURS, "the socket's path is too long");
+    memcpy(out, ctl->api_path, len);
+    memcpy(out + len, "plug.sock", sizeof "plug.sock");
+    return 0;
 }
 
 static int plug_in(struct run *run)
 {
     struct err err = {.why = ""};
-    const char *slash = strrchr(run->ctl->api_path, '/');
-    size_t len = slash ? (size_t)(slash - run->ctl->api_path) + 1 : 0;
 
-    if (len + sizeof "plug.sock" > sizeof run->plug_path)
-        return ctl_fail(run->ctl, CTL_OURS, "the socket's path is too long");
-    memcpy(run->plug_path, run->ctl->api_path, len);
-    memcpy(run->plug_path + len, "plug.sock", sizeof "plug.sock");
+    if (run_plug_path(run->ctl, run->plug_path))
+        return CTL_OURS;
     for (unsigned i = 0; i < run->plan.n_nets; i++) {
         struct attach *attach = &run->attaches[i];
 
@@ -221,7 +209,8 @@ static int plug_in(struct run *run)
         attach->aux = run;
         attach->changed = attach_changed;
         attach->refused = attach_refused;
-        fill_request(run, i, &attach->request);
+        attach->request = run_plan_request(&run->plan, i, PLUG_TAP);
+        attach->request.node_pid = (uint32_t)run->node;
         if (attach_first(attach, &err))
             return ctl_fail_err(run->ctl, CTL_OURS, &err);
         configure_net(run, i);
@@ -373,6 +362,8 @@ int run_main(struct ctl *ctl, const struct args *args)
     program_hold_standard();
     if (run_plan_read(args, &run.plan, &err))
         return ctl_fail_err(ctl, CTL_OURS, &err);
+    if (run.plan.lwip)
+        return process_main(ctl, &run.plan);
     for (unsigned i = 0; i < RUN_MAX_NETS; i++)
         run.attaches[i].tap = run.attaches[i].watch.fd = -1;
     answerer_init(&run.answerer);

@@ -11,10 +11,16 @@
 #define CTL_RUN_RUN_H
 
 #include "ctl/grammar.h"
+#include "libioth/plug/locate.h"
 
 struct ctl;
 
 int run_main(struct ctl *, const struct args *);
 int exec_main(struct ctl *, const struct args *);
+
+/* The daemon's plug.sock, beside the API socket that ctl is connected to. Returns 0 or CTL_OURS with the
+ * failure recorded. */
+int run_plug_path(struct ctl *, char out[LOCATE_PATH_SIZE])
+    __attribute__((warn_unused_result));
 
 #endif

@@ -256,6 +256,17 @@ int netns_mounts(struct err *err)
     return 0;
 }
 
+static bool has_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{.permitted = 0}};
+    bool any = syscall(SYS_capget, &head, data) < 0;
+
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        any = any || data[i].permitted || data[i].inheritable;
+    return any;
+}
+
 int netns_drop(struct err *err)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -265,9 +276,10 @@ int netns_drop(struct err *err)
 
     /* The bounding set stays whole: a program with file capabilities (ping) could not be run at
      * all otherwise. It gains none of them, for no_new_privs. */
-    if (prctl(PR_SET_SECUREBITS, bits) < 0 ||
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0 ||
-        syscall(SYS_capset, &head, none) < 0 ||
+    if ((has_capabilities() &&
+         (prctl(PR_SET_SECUREBITS, bits) < 0 ||
+          prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0 ||
+          syscall(SYS_capset, &head, none) < 0)) ||
         prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0)
         return err_set(err, -errno, "cannot give up capabilities: %s", err_text(errno));
     return 0;

@@ -29,22 +29,43 @@ static int offer(const struct attach *attach)
     if (connect(fd, (const struct sockaddr *)(const void *)&addr, sizeof addr) < 0)
         r = -errno;
     if (r == 0)
-        r = fd_send(fd, message, size, &attach->tap, 1);
+        r = fd_send(fd, message, size, &attach->tap, attach->tap >= 0 ? 1 : 0);
     if (r)
         close(fd);
     return r ? r : fd;
 }
 
-/* Reads the reply. -ENOTCONN when the daemon hung up. */
-static int read_reply(int fd, struct plug_reply *reply)
+static void drop_ring(struct attach *attach)
 {
+    if (attach->request.kind != PLUG_RING)
+        return;
+    fd_close(&attach->ring[0]);
+    fd_close(&attach->ring[1]);
+}
+
+/* Reads the reply, and takes the ring. -ENOTCONN when the daemon hung up. */
+static int read_reply(struct attach *attach, int fd, struct plug_reply *reply)
+{
+    bool ring = attach->request.kind == PLUG_RING;
     uint8_t message[PLUG_MAX_SIZE];
-    unsigned n_fds = 0;
-    ssize_t n = fd_recv(fd, message, sizeof message, NULL, &n_fds);
+    int fds[FD_PASS_MAX];
+    unsigned n_fds = ring ? FD_PASS_MAX : 0;
+    ssize_t n = fd_recv(fd, message, sizeof message, fds, &n_fds);
+    int r;
 
     if (n <= 0)
         return n < 0 ? (int)n : -ENOTCONN;
-    return plug_reply_decode(message, (size_t)n, reply);
+    r = plug_reply_decode(message, (size_t)n, reply);
+    if (r == 0 && reply->code == 0 && ring && n_fds != 2)
+        r = -EPROTO;
+    if (r == 0 && reply->code == 0 && ring) {
+        drop_ring(attach);
+        memcpy(attach->ring, fds, sizeof attach->ring);
+        n_fds = 0;
+    }
+    while (n_fds)
+        fd_close(&fds[--n_fds]);
+    return r;
 }
 
 int attach_first(struct attach *attach, struct err *err)
@@ -54,7 +75,7 @@ int attach_first(struct attach *attach, struct err *err)
     int fd = offer(attach);
     int r;
 
-    attach->watch.fd = -1;
+    attach->watch.fd = attach->ring[0] = attach->ring[1] = -1;
     if (fd < 0)
         return err_set(err, fd, "cannot plug into the daemon at %s: %s", attach->plug_path,
                        err_text(fd));
@@ -62,7 +83,7 @@ int attach_first(struct attach *attach, struct err *err)
     do
         r = poll(&wait, 1, ATTACH_PATIENCE_SEC * 1000);
     while (r < 0 && errno == EINTR);
-    r = r == 0 ? -ETIMEDOUT : read_reply(fd, &reply);
+    r = r == 0 ? -ETIMEDOUT : read_reply(attach, fd, &reply);
     if (r) {
         close(fd);
         return err_set(err, r, "the daemon did not answer: %s", err_text(r));
@@ -114,8 +135,13 @@ static void drop_line(struct attach *attach)
 
 static void lose(struct attach *attach)
 {
+    bool had = attach->watch.fd >= 0 && !attach->waiting;
+
     drop_line(attach);
+    drop_ring(attach);
     attach->waiting = false;
+    if (had && attach->lost)
+        attach->lost(attach);
     loop_timer_set(attach->loop, &attach->timer,
                    loop_now(attach->loop) + attach->again_ms * MTIME_MS);
     attach->again_ms *= 2;
@@ -136,13 +162,15 @@ static void granted(struct attach *attach, const struct plug_reply *reply)
     remember(attach);
     if (!same)
         attach->changed(attach);
+    if (attach->granted)
+        attach->granted(attach);
 }
 
 static void lifeline_ready(struct loop_watch *watch, uint32_t events)
 {
     struct attach *attach = list_entry(watch, struct attach, watch);
     struct plug_reply reply;
-    int r = read_reply(watch->fd, &reply);
+    int r = read_reply(attach, watch->fd, &reply);
 
     (void)events;
     if (r == -EAGAIN)
@@ -208,6 +236,11 @@ int attach_keep(struct attach *attach, struct loop *loop)
     return loop_add(loop, &attach->watch, attach->watch.fd, EPOLLIN);
 }
 
+void attach_renew(struct attach *attach)
+{
+    lose(attach);
+}
+
 void attach_hang_up(struct attach *attach)
 {
     if (attach->watch.fd >= 0)
@@ -229,5 +262,6 @@ void attach_drop(struct attach *attach)
     if (attach->loop)
         loop_timer_set(attach->loop, &attach->timer, MTIME_NEVER);
     drop_line(attach);
+    drop_ring(attach);
     fd_close(&attach->tap);
 }

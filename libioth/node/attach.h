@@ -2,7 +2,8 @@
 /*
  * One TAP of a node plugged into a network: offers its descriptor to the daemon, keeps the
  * connection as the port's lifeline, and offers it again, with the name and addresses it had,
- * when the daemon was restarted. proto/plug/plug.h is the exchange.
+ * when the daemon was restarted. Or, where the request says PLUG_RING, a ring, whose descriptors
+ * the daemon gives, new ones each time. proto/plug/plug.h is the exchange.
  */
 #ifndef LIBIOTH_NODE_ATTACH_H
 #define LIBIOTH_NODE_ATTACH_H
@@ -21,7 +22,8 @@
 struct attach {
     void *aux;             /* The owner's. */
     const char *plug_path; /* The daemon's RUN/plug.sock. Borrowed. */
-    int tap;               /* The interface's descriptor: ours until attach_done(). */
+    int tap;     /* The interface's descriptor: ours until attach_done(). -1 with a ring. */
+    int ring[2]; /* Memory and doorbell: ours until somebody takes them; -1 = none there. */
     struct plug_request request;
     struct plug_reply reply; /* The last that was granted. */
 
@@ -29,6 +31,9 @@ struct attach {
      * why, the first time that one is refused. */
     void (*changed)(struct attach *);
     void (*refused)(struct attach *, const struct plug_reply *why);
+    /* Or NULL: each time that the loop has an offer granted, and each time that one has ended. */
+    void (*granted)(struct attach *);
+    void (*lost)(struct attach *);
 
     /* Private. */
     struct loop *loop;
@@ -51,6 +56,9 @@ void attach_start(struct attach *, struct loop *);
 
 /* From now on the loop keeps it attached. Returns 0 or -errno. */
 int attach_keep(struct attach *, struct loop *) __attribute__((warn_unused_result));
+
+/* Unplugs, and plugs in again in the loop. */
+void attach_renew(struct attach *);
 
 /* Begins to unplug: the daemon is told. */
 void attach_hang_up(struct attach *);

@@ -210,6 +210,17 @@ static struct conn *conn_room(struct server *server)
     return oldest;
 }
 
+/* At a Unix socket: somebody else than this user. */
+static bool is_foreign(int fd)
+{
+    struct fd_peer peer;
+    socklen_t size = sizeof(int);
+    int domain;
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+           domain == AF_UNIX && (fd_peer_get(fd, &peer) < 0 || peer.uid != geteuid());
+}
+
 static void tcp_ready(struct loop_watch *watch, uint32_t events)
 {
     struct listener *listener = list_entry(watch, struct listener, watch);
@@ -220,6 +231,10 @@ static void tcp_ready(struct loop_watch *watch, uint32_t events)
     (void)events;
     if (fd < 0)
         return;
+    if (is_foreign(fd)) {
+        close(fd);
+        return;
+    }
     conn = conn_room(server);
     conn->have = 0;
     conn->heard = loop_now(server->loop);

@@ -5,6 +5,8 @@
  *
  * Port 53 belongs to the node's programs, as every port: the sockets are at DNS_PORT_BEHIND, and
  * netns_port_move() leads there. Where the kernel cannot do that, they are at DNS_PORT itself.
+ * Instead of a TCP socket it may be a Unix one, which answers this user only: of a node without
+ * namespaces.
  */
 #ifndef LIBIOTH_NODE_DNS_H
 #define LIBIOTH_NODE_DNS_H

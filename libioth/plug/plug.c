@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,15 +51,20 @@ static void exchange_done(struct exchange *x)
 static int connect_to(const char path[SOCKET_PATH_SIZE], struct err *err)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof un;
     int r = 0;
     int fd;
 
     memcpy(un.sun_path, path, sizeof un.sun_path);
+    if (path[0] == '@') { /* A name that is no file's. */
+        un.sun_path[0] = 0;
+        size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    }
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_set(err, -errno, "no socket: %s", err_text(errno));
     do
-        r = connect(fd, (const struct sockaddr *)&un, sizeof un) < 0 ? -errno : 0;
+        r = connect(fd, (const struct sockaddr *)&un, size) < 0 ? -errno : 0;
     while (r == -EINTR);
     if (r < 0) {
         fd_close(&fd);

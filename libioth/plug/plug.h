@@ -21,7 +21,8 @@ struct plug;
 
 /*
  * Plugs a TAP device in: `tap` (opened with IFF_VNET_HDR) stays the caller's and must stay open
- * for plug_again(). `socket` is the daemon's RUN/plug.sock. The reply is copied to *reply.
+ * for plug_again(). `socket` is the daemon's RUN/plug.sock, or with '@' in front the abstract name of
+ * who speaks for it. The reply is copied to *reply.
  * Returns the plug in *out, or -errno with `err` filled in: the daemon's own refusal, or
  * -ECONNREFUSED, -ENOENT … if nobody listens.
  */

@@ -72,7 +72,8 @@ const char *port_name(const char *text, char name[PORT_NAME_SIZE], struct err *e
 int port_ring_parse(const char *where, struct plug_request *, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Plugs in there. Returns 0 or -errno. */
+/* Plugs in there, or at the place that a launcher holds for this process, by its abstract name ('@' in
+ * front). Returns 0 or -errno. */
 int port_ring_open(const char *where, struct port **out, struct err *err)
     __attribute__((warn_unused_result));
 
@@ -80,7 +81,7 @@ int port_ring_open(const char *where, struct port **out, struct err *err)
 int port_vde_open(const char *vnl, struct port **out, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Either, by what stands before "://". */
+/* Either, by what stands before "://"; "place://@NAME" is the second. */
 int port_open(const char *vnl, struct port **out, struct err *err)
     __attribute__((warn_unused_result));
 

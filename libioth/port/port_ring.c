@@ -268,9 +268,10 @@ int port_ring_open(const char *where, struct port **out, struct err *err)
     struct plug_reply reply;
     struct ring_port *p;
     struct locate at;
-    int r = port_ring_parse(where, &q, err);
+    bool place = where[0] == '@'; /* What is asked for there its holder knows. */
+    int r = port_ring_parse(place ? "place" : where, &q, err);
 
-    if (r == 0)
+    if (r == 0 && !place)
         r = locate_daemon(NULL, &at, err);
     if (r < 0)
         return r;
@@ -278,7 +279,7 @@ int port_ring_open(const char *where, struct port **out, struct err *err)
     if (!p)
         return err_set(err, -ENOMEM, "out of memory");
     p->port.ops = &ops;
-    r = plug_ring(at.plug, &q, &reply, &p->plug, err);
+    r = plug_ring(place ? where : at.plug, &q, &reply, &p->plug, err);
     if (r < 0) {
         free(p);
         return r;

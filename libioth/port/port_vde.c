@@ -226,7 +226,10 @@ int port_vde_open(const char *vnl, struct port **out, struct err *err)
 
 int port_open(const char *vnl, struct port **out, struct err *err)
 {
-    static const char fabric[] = "ioth://";
+    static const char fabric[] = "ioth://", place[] = "place://";
+
+    if (!strncmp(vnl, place, sizeof place - 1) && vnl[sizeof place - 1] == '@')
+        return port_ring_open(vnl + sizeof place - 1, out, err);
 
     if (!strncmp(vnl, fabric, sizeof fabric - 1))
         return port_ring_open(vnl + sizeof fabric - 1, out, err);

@@ -97,7 +97,8 @@ not_yet 'router' router create r1
 status 3 ctl alpha service migrate s1 --to beta
 not_yet 'import' import docker x.yml
 status 3 ctl alpha --host beta net ls
-says 125 'stack lwip.*not built yet' run --net lan1 --stack lwip -- true
+says 125 'root: with --stack lwip' run --net lan1 --stack lwip --root -- true
+says 125 'stack.*lwp' run --net lan1 --stack lwp -- true
 
 # --- a fabric file: all of its mistakes in one run, none of it applied -----------------------------
 cat >"$T/bad.yaml" <<'EOF'

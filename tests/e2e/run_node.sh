@@ -45,8 +45,6 @@ is "no default route without a gateway" "" "$(node -- ip route show default)"
 is "as root with --root" "0" "$(node --root -- id -u)"
 is "--root may configure its network" "eth0 lo v0 v1" \
     "$(node --root -- sh -c 'ip link add v0 type veth peer name v1; echo $(ls /sys/class/net)')"
-status 125 node --stack lwip -- true
-has "lwip is refused by name" 'lwip' "$ERR"
 mkdir -m 0 "$T/locked"
 status 127 on alpha env "PATH=$T/locked:$PATH" "$IOTHCTL" run --net lan1 -- no-such-program
 is "descriptors of the caller's" "hello" "$(node -- sh -c 'cat <&3' 3<<<hello)"

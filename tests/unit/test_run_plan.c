@@ -151,7 +151,11 @@ static void test_refused(void **state)
             fail_msg("taken: %s", bad[i]);
         assert_int_equal(plan.n_nets, 77);
     }
-    assert_int_equal(read_plan("net=lan stack=lwip", &plan), -ENOSYS);
+    assert_int_equal(read_plan("net=lan stack=lwip root", &plan), -EINVAL);
+    assert_int_equal(read_plan("net=lan stack=lwip", &plan), 0);
+    assert_true(plan.lwip);
+    assert_int_equal(read_plan("net=lan stack=netns", &plan), 0);
+    assert_false(plan.lwip);
 }
 
 static void test_rates(void **state)

@@ -116,7 +116,7 @@ class Usage(Base):
         self.one_line(125, "run", "--net", "x")
         self.one_line(125, "run", "--net", "x", "true")
         self.one_line(125, "run", "--nte", "x", "--", "true")
-        self.one_line(125, "run", "--net", "x", "--stack", "lwip", "--", "true")
+        self.one_line(125, "run", "--net", "x", "--stack", "lwip", "--root", "--", "true")
 
     def test_help(self):
         out = self.check(0, "--help").out

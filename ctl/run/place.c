@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/run/place.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "proto/base/fd.h"
+
+#define RING_FDS 2u
+
+int place_listen(const char *name, const char *part, int type)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int n = snprintf(un.sun_path + 1, sizeof un.sun_path - 1, "%s.%s", name, part);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1U + (size_t)n);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&un, size) < 0 || listen(fd, 8) < 0) {
+        r = -errno;
+        close(fd);
+    }
+    return r ? r : fd;
+}
+
+void place_init(struct place *p)
+{
+    *p = (struct place){.door.fd = -1, .holder.fd = -1};
+    p->attach.tap = p->attach.watch.fd = p->attach.ring[0] = p->attach.ring[1] = -1;
+}
+
+int place_take(struct place *p, const char *name, unsigned number, struct err *err)
+{
+    char part[16];
+    int r = attach_first(&p->attach, err);
+
+    if (r < 0)
+        return r;
+    (void)snprintf(part, sizeof part, "%u", number);
+    p->door.fd = place_listen(name, part, SOCK_SEQPACKET);
+    if (p->door.fd < 0)
+        return err_set(err, p->door.fd, "no socket: %s", err_text(p->door.fd));
+    return 0;
+}
+
+static void let_go(struct place *p)
+{
+    int fd = p->holder.fd;
+
+    loop_remove(p->loop, &p->holder);
+    p->holder.fd = -1;
+    fd_close(&fd);
+}
+
+static void answer(int fd, const struct plug_reply *reply, const int *fds, unsigned n_fds)
+{
+    uint8_t message[PLUG_MAX_SIZE];
+    size_t size = plug_reply_encode(reply, message, sizeof message);
+
+    /* Who is not there any more hangs up. */
+    if (size)
+        (void)!fd_send(fd, message, size, fds, n_fds);
+}
+
+/* The ring goes to the holder, which waits for it. */
+static void give(struct place *p)
+{
+    struct plug_reply reply = p->attach.reply;
+    int *ring = p->attach.ring;
+
+    if (!p->with_gateway)
+        reply.gateway4.family = reply.gateway6.family = 0;
+    answer(p->holder.fd, &reply, ring, RING_FDS);
+    fd_close(&ring[0]);
+    fd_close(&ring[1]);
+    p->waiting = false;
+}
+
+/* Its process has ended, or says what nobody should: the connection is silent. */
+static void holder_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct place *p = list_entry(watch, struct place, holder);
+    uint8_t message[PLUG_MAX_SIZE];
+    struct plug_request request;
+    bool used = !p->waiting;
+    unsigned n_fds = 0;
+    ssize_t n = fd_recv(watch->fd, message, sizeof message, NULL, &n_fds);
+
+    (void)events;
+    if (n == -EAGAIN)
+        return;
+    if (n > 0 && p->waiting && plug_request_decode(message, (size_t)n, &request) == 0) {
+        if (p->attach.ring[0] >= 0)
+            give(p);
+        return; /* Else when there is one. */
+    }
+    let_go(p);
+    if (used)
+        attach_renew(&p->attach);
+}
+
+static void refuse(const struct place *p, int fd)
+{
+    struct plug_reply reply = {.code = -EBUSY};
+    char comm[32] = "", path[64];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)p->pid);
+    file = fopen(path, "re");
+    if (file) {
+        if (fgets(comm, sizeof comm, file))
+            comm[strcspn(comm, "\n")] = '\0';
+        (void)fclose(file);
+    }
+    (void)snprintf(reply.why, sizeof reply.why,
+                   "process %d%s%s%s has this node's stack, and only one process can (with "
+                   "--stack netns all share one)",
+                   (int)p->pid, *comm ? " (" : "", comm, *comm ? ")" : "");
+    answer(fd, &reply, NULL, 0);
+    close(fd);
+}
+
+static void door_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct place *p = list_entry(watch, struct place, door);
+    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct fd_peer peer;
+
+    (void)events;
+    if (fd < 0)
+        return;
+    if (fd_peer_get(fd, &peer) < 0 || peer.uid != geteuid()) {
+        close(fd);
+        return;
+    }
+    fd_refuse_rights(fd);
+    if (p->holder.fd >= 0) {
+        refuse(p, fd);
+        return;
+    }
+    p->pid = peer.pid;
+    p->waiting = true;
+    p->holder.ready = holder_ready;
+    if (loop_add(p->loop, &p->holder, fd, EPOLLIN)) {
+        close(fd);
+        p->holder.fd = -1;
+    }
+}
+
+static struct place *place_of(struct attach *attach)
+{
+    return list_entry(attach, struct place, attach);
+}
+
+static void granted(struct attach *attach)
+{
+    struct place *p = place_of(attach);
+
+    if (p->holder.fd >= 0 && p->waiting)
+        give(p);
+}
+
+/* The port has gone: whoever has its ring is told so, and comes again. */
+static void lost(struct attach *attach)
+{
+    struct place *p = place_of(attach);
+
+    if (p->holder.fd >= 0 && !p->waiting)
+        let_go(p);
+}
+
+int place_keep(struct place *p, struct loop *loop)
+{
+    int r = attach_keep(&p->attach, loop);
+    int fd = p->door.fd;
+
+    p->loop = loop;
+    p->attach.granted = granted;
+    p->attach.lost = lost;
+    p->door.ready = door_ready;
+    return r ? r : loop_add(loop, &p->door, fd, EPOLLIN);
+}
+
+void place_done(struct place *p)
+{
+    int fd = p->door.fd;
+
+    if (p->loop) {
+        if (p->holder.fd >= 0)
+            let_go(p);
+        loop_remove(p->loop, &p->door);
+    }
+    fd_close(&fd);
+    p->door.fd = -1;
+    attach_done(&p->attach);
+}
