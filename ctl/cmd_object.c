@@ -166,6 +166,8 @@ static void row_service(struct table *t, const struct node *n)
     const struct node *vlan = node_get(n, "vlan");
     const struct node *restarts = object_node(n, "status", "restarts");
     const char *network = node_get_text(n, "network", "?");
+    const char *state = node_get_text(node_get(n, "status"), "state", "");
+    bool ended = strcmp(state, "backoff") == 0 || strcmp(state, "failed") == 0;
     table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
     state_cell(t, n);
     if (vlan && vlan->kind == NODE_INT)
@@ -176,7 +178,8 @@ static void row_service(struct table *t, const struct node *n)
     brief_cell(t, n, NULL, "host");
     table_format(t, TINT_NONE, "%lld",
                  restarts && restarts->kind == NODE_INT ? (long long)restarts->integer : 0);
-    brief_cell(t, n, "status", "problem");
+    brief_cell(t, n, "status",
+               object_node(n, "status", "problem") || !ended ? "problem" : "exit");
 }
 
 static const struct layout {

@@ -182,16 +182,24 @@ static void place_refused(struct place *place, const char *why)
 static const struct place_ops place_ops = {
     .started = place_started, .ended = place_ended, .refused = place_refused};
 
+/* What is wrong with it by its check, or "". */
+static void note_check(struct keeper *k, const char *why)
+{
+    char problem[sizeof k->problem] = "";
+
+    if (*why)
+        (void)snprintf(problem, sizeof problem, "its check fails: %s", why);
+    k->changed |= strcmp(problem, k->problem) != 0;
+    memcpy(k->problem, problem, sizeof problem);
+}
+
 static void probe_done(struct probe *probe, bool well, const char *why)
 {
     struct keeper *k = list_entry(probe, struct keeper, probe);
 
     if (!well && k->sup.health == SUPERVISE_HEALTHY)
         output_note(&k->output, "check failed: %s", why);
-    if (well)
-        k->problem[0] = '\0';
-    else if (k->sup.health != SUPERVISE_UNKNOWN || k->sup.restarts > 0)
-        (void)snprintf(k->problem, sizeof k->problem, "check failed: %s", why);
+    note_check(k, well ? "" : why);
     supervise_checked(&k->sup, well, loop_now(k->loop));
     if (k->sup.health == SUPERVISE_UNHEALTHY)
         output_note(&k->output, "unhealthy");
@@ -402,7 +410,14 @@ static void turn_end(void *aux)
 
 static void timer_expired(struct loop_timer *timer, mtime_t now)
 {
-    supervise_run(&list_entry(timer, struct keeper, timer)->sup, now);
+    struct keeper *k = list_entry(timer, struct keeper, timer);
+    char why[48];
+
+    (void)snprintf(why, sizeof why, "no answer within %lld ms",
+                   (long long)(k->sup.policy.timeout / MTIME_MS));
+    if (k->sup.check_late <= now)
+        note_check(k, why);
+    supervise_run(&k->sup, now);
 }
 
 /* --- life -------------------------------------------------------------------------------- */

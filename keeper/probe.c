@@ -55,7 +55,8 @@ static int connect_to(const struct spec *s, int reason)
     r = is6 ? connect(fd, (const struct sockaddr *)(const void *)&in6, sizeof in6)
             : connect(fd, (const struct sockaddr *)(const void *)&in4, sizeof in4);
     if (r < 0)
-        unwell(reason, "port %u: %s", s->check_port, err_text(errno));
+        unwell(reason, "%s %u: %s", s->check == SPEC_TCP ? "tcp" : "http port",
+               s->check_port, err_text(errno));
     return fd;
 }
 

@@ -76,15 +76,20 @@ static mtime_t probe(const struct supervise *s)
 void supervise_configure(struct supervise *s, const struct supervise_policy *policy,
                          mtime_t now)
 {
+    bool had_check = s->policy.has_check;
+
     s->policy = *policy;
     if (s->state != SUPERVISE_RUNNING)
         return;
+    if (policy->has_check != had_check)
+        s->health = SUPERVISE_UNKNOWN;
     if (!policy->has_check) {
         s->check_due = s->check_late = MTIME_NEVER;
         s->checking = false;
-        s->health = SUPERVISE_UNKNOWN;
-    } else if (!s->checking) {
-        s->check_due = now;
+        s->due = had_check ? s->began + SUPERVISE_SETTLE : s->due;
+    } else {
+        s->due = MTIME_NEVER;
+        s->check_due = s->checking ? s->check_due : now;
     }
 }
 
@@ -127,7 +132,7 @@ void supervise_started(struct supervise *s, mtime_t now)
 {
     if (s->state != SUPERVISE_STARTING)
         return;
-    enter(s, SUPERVISE_RUNNING, MTIME_NEVER);
+    enter(s, SUPERVISE_RUNNING, s->policy.has_check ? MTIME_NEVER : now + SUPERVISE_SETTLE);
     s->began = now;
     if (s->policy.has_check)
         s->check_due = now + probe(s);
@@ -200,6 +205,12 @@ void supervise_checked(struct supervise *s, bool well, mtime_t now)
     }
 }
 
+static void settle(struct supervise *s)
+{
+    s->health = SUPERVISE_HEALTHY;
+    s->ops->changed(s->aux);
+}
+
 mtime_t supervise_deadline(const struct supervise *s)
 {
     return mtime_min(s->due, mtime_min(s->check_due, s->check_late));
@@ -213,6 +224,8 @@ void supervise_run(struct supervise *s, mtime_t now)
             start(s);
         else if (s->state == SUPERVISE_STOPPING)
             s->ops->kill(s->aux);
+        else if (s->state == SUPERVISE_RUNNING)
+            settle(s);
     }
     if (s->check_late <= now)
         supervise_checked(s, false, now);
@@ -231,7 +244,7 @@ const char *supervise_word(const struct supervise *s)
         [SUPERVISE_RUNNING] = "running", [SUPERVISE_STOPPING] = "stopping",
         [SUPERVISE_BACKOFF] = "backoff", [SUPERVISE_FAILED] = "failed"};
 
-    if (s->state == SUPERVISE_RUNNING && s->policy.has_check) {
+    if (s->state == SUPERVISE_RUNNING) {
         if (s->health == SUPERVISE_UNHEALTHY)
             return "unhealthy";
         if (s->health == SUPERVISE_UNKNOWN)

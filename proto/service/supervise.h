@@ -14,7 +14,8 @@
  * Checks: after a start one every SUPERVISE_PROBE (or `every`, if that is shorter) until the first
  * success, for as long as `failures` checks may take; then one `every`, and `failures` in a row
  * make the service unhealthy. An unhealthy program is ended and started again, unless the policy
- * is never.
+ * is never. Without a check a program is well when it has run for SUPERVISE_SETTLE: many that cannot
+ * do their work say so by their end, a moment after their start.
  */
 #ifndef PROTO_SERVICE_SUPERVISE_H
 #define PROTO_SERVICE_SUPERVISE_H
@@ -27,6 +28,7 @@
 #define SUPERVISE_AGAIN_MAX (30 * MTIME_SEC)
 #define SUPERVISE_STEADY    (10 * MTIME_SEC)
 #define SUPERVISE_PROBE     (100 * MTIME_MS)
+#define SUPERVISE_SETTLE    (1 * MTIME_SEC)
 
 enum supervise_state {
     SUPERVISE_STOPPED,
@@ -71,7 +73,7 @@ struct supervise {
     unsigned failed;   /* Checks in a row. */
     unsigned restarts; /* Since the service was wanted first. */
     mtime_t began;     /* Of the program that runs. */
-    mtime_t due;       /* Of BACKOFF, and of STOPPING's kill. */
+    mtime_t due;       /* Of BACKOFF, of STOPPING's kill, and of settling. */
     mtime_t check_due, check_late;
 };
 
@@ -98,7 +100,7 @@ void supervise_checked(struct supervise *, bool well, mtime_t now);
 mtime_t supervise_deadline(const struct supervise *); /* MTIME_NEVER if idle. */
 void supervise_run(struct supervise *, mtime_t now);
 
-/* "running", "starting" (also while no check has succeeded yet), "backoff", "stopping", "stopped",
+/* "running", "starting" (also while no check has succeeded, and it has not settled, yet), "backoff", "stopping", "stopped",
  * "failed" or "unhealthy"; and "healthy", "unhealthy", "unknown", or "" without a check. */
 const char *supervise_word(const struct supervise *);
 const char *supervise_health_word(const struct supervise *);

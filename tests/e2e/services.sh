@@ -98,8 +98,38 @@ version: 1
 services: {bad: {network: lan1, host: alpha, command: [sleep, "600"], check: {tcp: 99, every: 1s}}}
 END
 status 1 ctl alpha apply -f "$T/bad.yaml" --within 1s
-has "one that does not answer" 'the apply was rolled back' "$ERR"
+has "one that does not answer" 'service bad: its check fails: tcp 99: Connection refused' "$ERR"
 status 3 ctl alpha service show bad
+# Without a check it has to run for a while; an end in that time is told as it was.
+for end in 'sleep 0.2; exit 3' 'exit 3' 'kill -9 $$'; do
+    cat >"$T/bad.yaml" <<END
+version: 1
+services: {bad: {network: lan1, command: [sh, -c, "$end"]}}
+END
+    status 1 ctl alpha apply -f "$T/bad.yaml"
+    has "one that ends after '$end'" 'service bad: its program ended: (exit status 3|signal 9)' "$ERR"
+    status 3 ctl alpha service show bad
+done
+sed 's/command: .*/command: ["true"], restart: on-failure}}/' "$T/bad.yaml" >"$T/once.yaml"
+status 0 ctl alpha apply -f "$T/once.yaml"
+is "one that has done its work" stopped "$(field bad .status.state)"
+ctl alpha service rm bad
+# What is required has to be there, in the file or in the fabric, and not to wait for itself.
+cat >"$T/bad.yaml" <<'END'
+version: 1
+services:
+  one: {network: lan1, command: [sleep, 600], requires: [two]}
+  two: {network: lan1, command: [sleep, 600], requires: [web, three]}
+END
+status 2 ctl alpha apply -f "$T/bad.yaml"
+has "where" 'bad.yaml:4:.*services.two.requires: service two requires three, and there is no such service' "$ERR"
+sed 's/three/one/' "$T/bad.yaml" >"$T/ring.yaml"
+status 2 ctl alpha apply -f "$T/ring.yaml" --dry-run
+has "a ring in a file" 'ring.yaml:[34]:.*would wait for itself' "$ERR"
+sed 's/, three//' "$T/bad.yaml" >"$T/order.yaml"
+status 0 ctl alpha apply -f "$T/order.yaml"
+is "the one that another waits for is well" running "$(field two .status.state)"
+ctl alpha service rm one two
 
 # An apply is done when its services are well, and taken back when one is not.
 cat >"$T/good.yaml" <<'EOF'
@@ -117,7 +147,12 @@ status 1 ctl alpha apply -f "$T/bad.yaml"
 has "why it is taken back" 'service slow.*exit status 7' "$ERR"
 wait_for 10 state slow running
 has "what it was" 'create_server' "$(field slow '.command[2]')"
+# The endpoint of a service is in no plan, there and back again.
+revision=$(ctl alpha history -o json | jq '[.. | .revision? // empty] | max')
 ctl alpha service rm slow
+status 0 ctl alpha rollback "$revision" --dry-run
+has "the way back" 'create +service slow' "$OUT"
+hasnt "the way back" endpoint "$OUT"
 
 # --- restart, stop, start -----------------------------------------------------------------------
 ctl alpha service restart web
@@ -139,10 +174,18 @@ wait_for 10 anew "$before"
 ctl alpha service create crash --net lan1 -- sh -c 'echo once more; exit 3'
 wait_for 5 state crash backoff
 has "how it ended" 'exit status 3' "$(field crash .status.exit)"
+has "how it ended, at a glance" '^crash .*exit status 3' "$(ctl alpha service ls)"
 thrice() {
     [ "$(ctl alpha service logs crash | grep -c 'once more')" -ge 3 ]
 }
-wait_for 10 thrice
+wait_for 5 thrice
+before=$(ctl alpha endpoint show lan1/crash -o json | jq .revision)
+restarts=$(field crash .status.restarts)
+again() {
+    [ "$(field crash .status.restarts)" -gt $((restarts + 1)) ]
+}
+wait_for 10 again
+is "its starts change nothing that is stored" "$before" "$(ctl alpha endpoint show lan1/crash -o json | jq .revision)"
 ctl alpha service set crash restart=never
 wait_for 40 state crash failed
 ctl alpha service rm crash
@@ -158,6 +201,7 @@ ctl alpha service rm none
 ctl alpha service create sick --net lan1 -- sh -c 'echo up; exec sleep 1000'
 ctl alpha service set sick check.command='[test, -d, /proc]' check.every=100ms check.failures=2
 wait_for 5 state sick running
+is "what its check runs" healthy "$(field sick .status.health)"
 ctl alpha service set sick check.command="[test, -e, $T/well]"
 twice() {
     [ "$(ctl alpha service logs sick | grep -c '^up$')" -ge 2 ]
@@ -214,15 +258,16 @@ no_folder() {
 wait_for 5 no_folder
 
 # --- one after another --------------------------------------------------------------------------
-ctl alpha service create app --net lan1 --requires db -- sleep 1000
-wait_for 5 state app waiting
-has "what it waits for" 'requires service db, which does not exist' "$(field app .status.problem)"
+status 2 ctl alpha service create app --net lan1 --requires db -- sleep 1000
+has "one that there is not" 'service app requires db, and there is no such service' "$ERR"
 ctl alpha service create db --net lan1 --check-tcp 5432 --every 200ms -- \
     python3 -c 'import socket, time
 time.sleep(0.5)
 s = socket.create_server(("", 5432))
 while True: s.accept()'
+ctl alpha service create app --net lan1 --requires db -- sleep 1000
 is "it waits for db to be well" waiting "$(field app .status.state)"
+has "what it waits for" 'requires service db, which is not running' "$(field app .status.problem)"
 wait_for 10 state db running
 wait_for 10 state app running
 ctl alpha service stop db
@@ -231,6 +276,8 @@ ctl alpha service start db
 wait_for 10 state app running
 status 2 ctl alpha service set db requires=app
 has "a ring" 'wait for itself' "$ERR"
+status 1 ctl alpha service rm db
+has "it is required" 'service app requires service db' "$ERR"
 ctl alpha service rm app db
 
 # --- limits -------------------------------------------------------------------------------------

@@ -86,6 +86,37 @@ static void rings(void **state)
     assert_int_equal(put(c, "c", AFTER("a")), 400);
     assert_int_equal(put(c, "d", AFTER("d")), 400);
     assert_int_equal(put(c, "c", AFTER("e")), 201);
+#define REQUIRES(X)                                                                        \
+    "{\"network\": \"lan1\", \"command\": [\"x\"], \"requires\": [\"" X "\"]}"
+    assert_int_equal(put(c, "d", REQUIRES("e")), 400); /* One that there is not. */
+    assert_int_equal(put(c, "d", REQUIRES("a")), 201);
+    assert_int_equal(fixture_status(c, CHANGE_DELETE, "service", "", "a", NULL), 409);
+    assert_int_equal(fixture_status(c, CHANGE_DELETE, "service", "", "d", NULL), 204);
+    assert_int_equal(fixture_status(c, CHANGE_DELETE, "service", "", "a", NULL), 204);
+    fixture_free(c);
+}
+
+/* Many ways lead through them, and each is looked at once; a chain has an end. */
+static void chains(void **state)
+{
+    struct control *c = with_network();
+    char name[24], json[160];
+
+    (void)state;
+    assert_int_equal(put(c, "s0-0", AFTER("none")), 201);
+    assert_int_equal(put(c, "s0-1", AFTER("none")), 201);
+    for (int i = 1; i < 64; i++) {
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof(name), "s%d-%d", i, k);
+            snprintf(json, sizeof(json),
+                     "{\"network\": \"lan1\", \"command\": [\"x\"], \"after\": [\"s%d-0\","
+                     " \"s%d-1\"]}",
+                     i - 1, i - 1);
+            assert_int_equal(put(c, name, json), 201);
+        }
+    }
+    assert_int_equal(put(c, "more", AFTER("s63-0")), 400);
+    assert_int_equal(put(c, "s0-0", AFTER("s63-1")), 400);
     fixture_free(c);
 }
 
@@ -281,7 +312,9 @@ static void keepers(void **state)
     assert_string_equal(node_get_text(status, "problem", ""), "a?[31m??");
     assert_int_equal(node_get_int(status, "restarts", -1), 0);
     node_free(status);
-    assert_true(says(c, sock, "{\"state\": \"on fire\"}", -1));
+    snprintf(text, sizeof(text), "{\"state\": \"on fire\", \"revision\": %llu}",
+             (unsigned long long)web->revision);
+    assert_true(says(c, sock, text, -1));
     assert_string_equal(services_state(c, web), "unknown");
     close(sock);
     turns(c);
@@ -300,8 +333,8 @@ static void keepers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects),    cmocka_unit_test(rings),   cmocka_unit_test(places),
-        cmocka_unit_test(asked_here), cmocka_unit_test(keepers),
+        cmocka_unit_test(objects), cmocka_unit_test(rings),      cmocka_unit_test(chains),
+        cmocka_unit_test(places),  cmocka_unit_test(asked_here), cmocka_unit_test(keepers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

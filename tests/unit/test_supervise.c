@@ -101,6 +101,10 @@ static void runs_and_stops(void **state)
     begin(&w, SUPERVISE_ALWAYS, false);
     EXPECT("start", "starting");
     supervise_started(&w.sup, w.now);
+    EXPECT("", "starting"); /* It has to settle first. */
+    pass(&w, SUPERVISE_SETTLE - MS);
+    EXPECT("", "starting");
+    pass(&w, MS);
     EXPECT("", "running");
     assert_string_equal(supervise_health_word(&w.sup), "");
     assert_int_equal(supervise_deadline(&w.sup), MTIME_NEVER); /* Idle costs nothing. */
@@ -280,6 +284,7 @@ static void takes_another_policy(void **state)
     (void)state;
     begin(&w, SUPERVISE_ALWAYS, false);
     supervise_started(&w.sup, w.now);
+    pass(&w, SUPERVISE_SETTLE);
     EXPECT("start", "running");
     supervise_configure(&w.sup, &policy, w.now);
     pass(&w, 0);

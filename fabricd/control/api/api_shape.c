@@ -315,6 +315,22 @@ static struct node *endpoint_body(const struct control *control,
     return body != NULL ? body : node_map();
 }
 
+/* Whether a program runs under the name on another host, as far as this one has heard. */
+static bool runs_elsewhere(const struct control *control, const struct view_endpoint *ep)
+{
+    static const char *const down[] = {"backoff", "stopped", "failed", "waiting",
+                                       "refused"};
+    const struct view_service *service =
+        view_service_of(control->view, ep->network, ep->name);
+    const char *state = service != NULL ? services_state(control, service) : "";
+
+    for (size_t i = 0; i < sizeof(down) / sizeof(down[0]); i++) {
+        if (strcmp(state, down[i]) == 0)
+            return false;
+    }
+    return ep->held;
+}
+
 static struct node *endpoint_status(const struct control *control,
                                     const struct view_endpoint *ep)
 {
@@ -326,7 +342,8 @@ static struct node *endpoint_status(const struct control *control,
     struct node *status = node_map();
 
     if (here || (host != NULL && seen_alive(control, host->number)))
-        node_set_text(status, "state", (here ? port != NULL : ep->held) ? "up" : "down");
+        node_set_text(status, "state",
+                      (here ? port != NULL : runs_elsewhere(control, ep)) ? "up" : "down");
     else /* The name was held when its host was heard of last. */
         node_set_text(status, "state", ep->held ? "unknown" : "down");
     if (here && port != NULL)

@@ -73,8 +73,7 @@ static const struct object *service_of(const struct objects *services,
                : NULL;
 }
 
-/* The endpoint of a service is declared with it: those of `services` leave the set. */
-static void drop_service_endpoints(struct objects *all, const struct objects *services)
+void apply_drop_service_endpoints(struct objects *all, const struct objects *services)
 {
     size_t n = 0;
 
@@ -121,7 +120,7 @@ static int check_service_endpoints(struct work *work, struct objects *wanted,
         change_fail(work->result, 409, "endpoints of services are declared with them");
         return -EINVAL;
     }
-    drop_service_endpoints(wanted, now);
+    apply_drop_service_endpoints(wanted, now);
     return 0;
 }
 
@@ -137,7 +136,7 @@ int apply_gather(struct store *store, enum apply_scopes scopes, struct objects *
     if ((scopes & APPLY_FABRIC) != 0)
         forget_departed(out);
     objects_sort(out);
-    drop_service_endpoints(out, out);
+    apply_drop_service_endpoints(out, out);
     if (r == 0 && (scopes & APPLY_FABRIC) != 0 &&
         store_get(store, STORE_FABRIC, "fabric", "", "fabric", &fabric) == 0) {
         struct diags diags;

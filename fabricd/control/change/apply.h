@@ -31,6 +31,9 @@ int apply_plan(struct work *, struct objects *now, struct objects *wanted, bool 
 int apply_gather(struct store *, enum apply_scopes, struct objects *out)
     __attribute__((warn_unused_result));
 
+/* The endpoint of a service is declared with it: those of the services, sorted, leave the set. */
+void apply_drop_service_endpoints(struct objects *, const struct objects *services);
+
 /*
  * A file that is applied at a host that follows: what of it is that host's own (local networks,
  * by the file's word or because there is one of the name) is taken out of `root` and returned as

@@ -162,6 +162,8 @@ void change_execute(struct control *control, struct change *change, change_done_
     work_init(&work, control, change, &result);
     for (size_t i = 0; r == 0 && i < change->n; i++)
         r = execute_item(&work, &change->items[i]);
+    if (r == 0)
+        r = check_services(&work);
     if (r == 0) {
         standing = stands(&work);
         if (standing)

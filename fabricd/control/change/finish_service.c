@@ -7,8 +7,6 @@
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/seen/seen.h"
 
-#define DEPTH_MAX 64 /* Services that wait for one another. */
-
 const char *service_network(struct control *control, const struct change_item *item)
 {
     const char *network =
@@ -190,35 +188,6 @@ static int put_endpoint(struct work *work, const struct change_item *item,
     return 0;
 }
 
-/* --- what it waits for ---------------------------------------------------------------------- */
-
-static bool waits_for(struct work *work, const struct node *body, const char *name,
-                      unsigned depth)
-{
-    static const char *const keys[] = {"after", "requires"};
-
-    for (size_t k = 0; body != NULL && k < 2; k++) {
-        const struct node *list = node_get(body, keys[k]);
-
-        for (size_t i = 0; list != NULL && i < list->n; i++) {
-            const char *other = list->child[i]->text;
-            struct node *next;
-            bool found;
-
-            if (strcmp(other, name) == 0 || depth == DEPTH_MAX)
-                return true;
-            next = work_get(work, STORE_FABRIC, "service", "", other, NULL);
-            if (next == NULL)
-                next = work_get(work, STORE_LOCAL, "service", "", other, NULL);
-            found = waits_for(work, next, name, depth + 1);
-            node_free(next);
-            if (found)
-                return true;
-        }
-    }
-    return false;
-}
-
 /* --- who asked ------------------------------------------------------------------------------ */
 
 /* Whether the two say the same but for whether it is to run. */
@@ -274,11 +243,6 @@ int finish_service(struct work *work, const struct change_item *item,
         r = place_service(work, net, now, body);
     if (r == 0)
         r = put_endpoint(work, item, scope, now, body);
-    if (r == 0 && waits_for(work, body, item->name, 0)) {
-        change_fail(work->result, 400, "service %s would wait for itself (after, requires)",
-                    item->name);
-        r = -EINVAL;
-    }
     if (r == 0)
         note_origin(work, item, now, body);
     return r;

@@ -346,6 +346,9 @@ int execute_rollback(struct work *work, const struct change_item *item)
         if (r == 0) {
             keep_present(&back);
             drop_homeless(&wanted);
+            objects_sort(&wanted);
+            apply_drop_service_endpoints(&wanted, &now);
+            apply_drop_service_endpoints(&wanted, &wanted);
             for (const struct kind *kind = schema_kinds; kind->name != NULL; kind++)
                 wanted.declares[kind - schema_kinds] = is_planned(kind);
             snprintf(what, sizeof(what), "rollback to %lld", (long long)to);

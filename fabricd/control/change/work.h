@@ -122,6 +122,10 @@ int propose_addresses(struct work *, const struct change_item *, struct node **o
 /* The network that a service's change names, or that the service has: "" if neither. */
 const char *service_network(struct control *, const struct change_item *);
 
+/* Whether services wait for others that there are, and not for themselves, once all items are in; else the
+ * result is filled in: check_services.c. */
+int check_services(struct work *);
+
 /* Whether the users and groups that the change lets in exist here; else the result is filled in:
  * check_allow.c. */
 bool change_allow_ok(const struct control *, const struct change *, struct change_result *);

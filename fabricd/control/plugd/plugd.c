@@ -130,6 +130,16 @@ static void ended(void *aux, struct change_result *result)
                    loop_now(plugd->control->loop) + GRACE);
 }
 
+/* The program of a service that is to run here comes again, and nobody else may have the name. */
+static bool starts_again(const struct control *control, const struct view_endpoint *ep)
+{
+    const struct view_service *service =
+        view_service_of(control->view, ep->network, ep->name);
+
+    return service != NULL && node_get_bool(service->body, "run", true) &&
+           strcmp(service->host, control_host(control)) == 0;
+}
+
 static void end_endpoint(struct plugd *plugd, const struct view_endpoint *ep)
 {
     struct control *control = plugd->control;
@@ -137,6 +147,8 @@ static void end_endpoint(struct plugd *plugd, const struct view_endpoint *ep)
     struct change_item *item;
 
     if (!ep->anonymous && !ep->held)
+        return;
+    if (starts_again(control, ep))
         return;
     change = change_new(control_host(control), "run");
     item = change_add(change, ep->anonymous ? CHANGE_DELETE : CHANGE_LET_GO, "endpoint",
@@ -168,6 +180,7 @@ static const struct view_endpoint *find_orphan(const struct control *control)
         const struct view_network *net = view_network(control->view, ep->network);
 
         if ((ep->held || ep->anonymous) && strcmp(ep->host, control_host(control)) == 0 &&
+            !starts_again(control, ep) &&
             (net == NULL || reconcile_port(control->reconcile, net->id, ep->name) == NULL))
             return ep;
     }

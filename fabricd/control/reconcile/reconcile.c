@@ -63,6 +63,7 @@ void reconcile_put_port(struct reconcile *rc, struct ipc_port *port, const int *
     events_port(rc->control, port, true);
     chan_send(&rc->control->parent, IPC_PORT, port, fds, n_fds);
     rc->sent++;
+    opened_settle(rc);
 }
 
 void reconcile_drop_port(struct reconcile *rc, uint32_t id)

@@ -472,9 +472,11 @@ static void own_now(const struct control *control, const struct view_service *wa
         control->services != NULL ? service_find(control->services, wanted->name) : NULL;
 
     own(control, wanted, out);
-    if (strcmp(out->state, "running") == 0 && service != NULL &&
-        service->heard != wanted->revision)
-        snprintf(out->state, sizeof(out->state), "starting");
+    if (service == NULL || !service->has_keeper || service->why[0] != '\0' ||
+        service->heard == wanted->revision || !node_get_bool(wanted->body, "run", true))
+        return;
+    snprintf(out->state, sizeof(out->state), "starting");
+    out->exit[0] = out->problem[0] = '\0';
 }
 
 void services_tell(const struct control *control, const struct view_service *wanted,
@@ -518,21 +520,27 @@ enum services_verdict services_judge(const struct control *control,
 {
     static const char *const bad[] = {"failed", "unhealthy", "refused", "backoff"};
     struct sync_seen_service seen;
+    bool ended;
 
     look(control, wanted, &seen);
+    ended = strcmp(seen.state, "backoff") == 0 || strcmp(seen.state, "failed") == 0;
+    if (seen.problem[0] != '\0' && !ended)
+        snprintf(why, size, "%s", seen.problem);
+    else if (seen.problem[0] == '\0' && seen.exit[0] != '\0' && ended)
+        snprintf(why, size, "its program ended: %s", seen.exit);
+    else
+        snprintf(why, size, "it is %s%s%s", seen.state, seen.problem[0] != '\0' ? ": " : "",
+                 seen.problem);
     if (strcmp(seen.state, "running") == 0 ||
         (strcmp(seen.state, "stopped") == 0 &&
          (seen.exit[0] != '\0' || !node_get_bool(wanted->body, "run", true))))
         return SERVICES_WELL;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        /* One end may be an accident of the start. */
-        if (strcmp(seen.state, bad[i]) != 0 ||
-            (strcmp(bad[i], "backoff") == 0 && seen.restarts < 3))
-            continue;
-        snprintf(why, size, "it is %s%s%s", seen.state,
-                 seen.problem[0] != '\0' || seen.exit[0] != '\0' ? ": " : "",
-                 seen.problem[0] != '\0' ? seen.problem : seen.exit);
-        return SERVICES_BAD;
+        /* Where a check has the last word one end may be an accident of the start. */
+        if (strcmp(seen.state, bad[i]) == 0 &&
+            (strcmp(bad[i], "backoff") != 0 || seen.health[0] == '\0' ||
+             seen.restarts >= 3))
+            return SERVICES_BAD;
     }
     return SERVICES_YET;
 }

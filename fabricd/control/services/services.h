@@ -55,8 +55,8 @@ const char *services_state(const struct control *, const struct view_service *);
 /* The same with everything, as the API shows it: the caller's. */
 struct node *services_status(const struct control *, const struct view_service *);
 
-/* Whether it has become what is wanted, as far as this host knows: not yet, it has, or it does not,
- * and why. */
+/* Whether it has become what is wanted, as far as this host knows: not yet, it has, or it does not;
+ * and unless it has, what is in the way. */
 enum services_verdict { SERVICES_YET, SERVICES_WELL, SERVICES_BAD };
 enum services_verdict services_judge(const struct control *, const struct view_service *,
                                      char *why, size_t size);

@@ -252,11 +252,11 @@ static void match_wrong(void *aux, const char *what, const char *why)
         snprintf(search->found, sizeof(search->found), "%.120s: %.180s", what, why);
 }
 
-/* False while a service of the host that was touched is neither well nor ill. */
-static bool services_decided(struct search *search, const char *host)
+/* A service of the host that was touched and is ill is what was searched for; one that is neither well nor
+ * ill is waited for. */
+static void services_wait(struct search *search, const char *host, char *waits, size_t size)
 {
     const struct control *control = search->standing->control;
-    bool decided = true;
 
     list_for_each (it, &control->view->services) {
         const struct view_service *service = list_entry(it, struct view_service, link);
@@ -270,9 +270,9 @@ static bool services_decided(struct search *search, const char *host)
         verdict = services_judge(control, service, why, sizeof(why));
         if (verdict == SERVICES_BAD)
             match_wrong(search, what, why);
-        decided = decided && verdict != SERVICES_YET;
+        else if (verdict == SERVICES_YET && waits[0] == '\0')
+            snprintf(waits, size, "%.80s: %.180s", what, why);
     }
-    return decided || search->found[0] != '\0';
 }
 
 static void report(struct standing *s, const struct view_host *host, bool there, bool done,
@@ -280,10 +280,14 @@ static void report(struct standing *s, const struct view_host *host, bool there,
 {
     struct control *control = s->control;
     char waits[TRIAL_WHY] = "";
-    struct trial_report report = {.there = there};
+    struct trial_report report = {.there = there, .done = done};
 
-    report.done = done && services_decided(search, host->name);
-    if (report.done)
+    /* What follows from it (a program's port) may want something to be carried out in its turn. */
+    if (!done)
+        snprintf(waits, sizeof(waits), "host %s has more to carry out", host->name);
+    else
+        services_wait(search, host->name, waits, sizeof(waits));
+    if (done && waits[0] == '\0')
         settling_waits(control, &s->touched, host, waits, sizeof(waits));
     report.problem = search->found[0] != '\0' ? search->found : NULL;
     report.waits = waits;
