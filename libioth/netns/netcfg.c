@@ -9,11 +9,14 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "proto/wire/announce.h"
 
 union request {
     struct nlmsghdr align;
@@ -208,6 +211,29 @@ static int configure(struct mnl_socket *nl, unsigned ifindex, const struct netcf
     return 0;
 }
 
+/* Tells the neighbours what addresses are here now: one that asked before anybody was here to answer would
+ * ask again after a second only. It does without if this cannot be sent. */
+static void announce(unsigned ifindex, const struct netcfg *cfg)
+{
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)ifindex};
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    for (unsigned i = 0; fd >= 0 && i < cfg->n_addrs; i++) {
+        uint8_t frame[ANNOUNCE_NA_SIZE];
+        size_t size = ANNOUNCE_ARP_SIZE;
+
+        if (cfg->addrs[i].family == 4) {
+            announce_arp(frame, cfg->mac, cfg->addrs[i].addr);
+        } else {
+            announce_na(frame, cfg->mac, cfg->addrs[i].addr);
+            size = ANNOUNCE_NA_SIZE;
+        }
+        (void)!sendto(fd, frame, size, 0, (const struct sockaddr *)&to, sizeof to);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 int netns_configure(const struct netcfg *cfg, struct err *err)
 {
     unsigned ifindex = if_nametoindex(cfg->ifname);
@@ -223,6 +249,8 @@ int netns_configure(const struct netcfg *cfg, struct err *err)
         return -errno;
     r = configure(nl, ifindex, cfg, err);
     mnl_socket_close(nl);
+    if (r == 0 && cfg->has_mac && !cfg->down)
+        announce(ifindex, cfg);
     return r;
 }
 
