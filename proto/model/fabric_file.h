@@ -65,7 +65,8 @@ struct step {
     char *network, *name;
     struct node *before, *after; /* NULL for create, delete. */
     enum impact impact;
-    char *what; /* "vlans.20: added; mtu: 1500 -> 9000" */
+    char *what;     /* "vlans.20: removed; mtu: 1500 -> 9000" */
+    char *destroys; /* The part of it that destroys: "vlans.20: removed"; or "" */
 };
 
 struct plan {
@@ -86,10 +87,10 @@ void plan_done(struct plan *);
 struct node *plan_update(const struct kind *, const struct node *before,
                          const struct node *wanted);
 
-/* How two canonical objects differ, for people ("" = not at all; the caller's to free()), and
- * the worst impact of it. */
+/* How two canonical objects differ, for people ("" = not at all; the caller's to free()), the
+ * worst impact of it, and the part of it that destroys (may be NULL; else the caller's, too). */
 char *plan_difference(const struct kind *, const struct node *before,
-                      const struct node *after, enum impact *);
+                      const struct node *after, enum impact *, char **destroys);
 struct node *plan_to_node(const struct plan *); /* As the API returns it: {"steps": […]}. */
 
 #endif

@@ -82,15 +82,24 @@ struct node *plan_update(const struct kind *kind, const struct node *before,
 
 struct differing {
     struct text text;
+    struct text destroys; /* The part of it that destroys. */
     enum impact impact;
 };
 
-static void note(struct differing *d, const char *path, const char *key,
-                 const struct field *f)
+/* One difference: takes what it says. */
+static void note(struct differing *d, const char *path, const char *key, enum impact impact,
+                 struct text *what)
 {
-    text_printf(&d->text, "%s%s%s%s: ", d->text.size ? "; " : "", path, *path ? "." : "",
-                key);
-    d->impact = f->impact > d->impact ? f->impact : d->impact;
+    char *words = text_take(what);
+
+    text_printf(&d->text, "%s%s%s%s: %s", d->text.size ? "; " : "", path, *path ? "." : "",
+                key, words);
+    if (impact == IMPACT_DESTROY) {
+        text_printf(&d->destroys, "%s%s%s%s: %s", d->destroys.size ? "; " : "", path,
+                    *path ? "." : "", key, words);
+    }
+    d->impact = impact > d->impact ? impact : d->impact;
+    free(words);
 }
 
 /* A value as a person reads it: staff, [10, 20], nothing. */
@@ -126,11 +135,12 @@ static void differ_entries(struct differing *d, const struct field *f, const cha
 {
     for (size_t i = 0; b && i < b->n; i++) {
         const struct node *old = node_get(a, b->key[i]);
+        struct text what = {0};
         char *inner;
 
         if (!old) {
-            note(d, path, b->key[i], f);
-            text_add(&d->text, "added");
+            text_add(&what, "added");
+            note(d, path, b->key[i], f->impact, &what);
         } else if (!node_equal(old, b->child[i])) {
             inner = xasprintf("%s.%s", path, b->key[i]);
             differ_maps(d, f->fields, inner, old, b->child[i]);
@@ -138,12 +148,12 @@ static void differ_entries(struct differing *d, const struct field *f, const cha
         }
     }
     for (size_t i = 0; a && i < a->n; i++) {
+        struct text what = {0};
+
         if (!node_get(b, a->key[i])) {
-            note(d, path, a->key[i], f);
-            text_add(&d->text, "removed");
-            if (f->impact != IMPACT_LIVE) {
-                d->impact = IMPACT_DESTROY;
-            }
+            text_add(&what, "removed");
+            note(d, path, a->key[i],
+                 f->impact == IMPACT_LIVE ? IMPACT_LIVE : IMPACT_DESTROY, &what);
         }
     }
 }
@@ -153,6 +163,7 @@ static void differ_maps(struct differing *d, const struct field *fields, const c
 {
     for (const struct field *f = fields; f && f->name; f++) {
         const struct node *x = node_get(a, f->name), *y = node_get(b, f->name);
+        struct text what = {0};
         char *inner;
 
         if (f->flags & FIELD_READONLY || node_equal(x, y)) {
@@ -164,22 +175,29 @@ static void differ_maps(struct differing *d, const struct field *fields, const c
         } else if (f->type == FIELD_MAP && !(f->flags & FIELD_LIST)) {
             differ_maps(d, f->fields, inner, x, y);
         } else {
-            note(d, path, f->name, f);
-            print_value(&d->text, x);
-            text_add(&d->text, " -> ");
-            print_value(&d->text, y);
+            print_value(&what, x);
+            text_add(&what, " -> ");
+            print_value(&what, y);
+            note(d, path, f->name, f->impact, &what);
         }
         free(inner);
     }
 }
 
 char *plan_difference(const struct kind *kind, const struct node *before,
-                      const struct node *after, enum impact *impact)
+                      const struct node *after, enum impact *impact, char **destroys)
 {
     struct differing d = {.impact = IMPACT_LIVE};
+    char *part;
 
     differ_maps(&d, kind->fields, "", before, after);
     *impact = d.impact;
+    part = text_take(&d.destroys);
+    if (destroys) {
+        *destroys = part;
+    } else {
+        free(part);
+    }
     return text_take(&d.text);
 }
 
@@ -205,9 +223,10 @@ static void add_step(struct plan *plan, enum step_verb verb, const struct object
         .impact = verb == STEP_DELETE ? IMPACT_DESTROY : IMPACT_LIVE,
     };
     if (verb == STEP_UPDATE) {
-        s->what = plan_difference(o->kind, before, after, &s->impact);
+        s->what = plan_difference(o->kind, before, after, &s->impact, &s->destroys);
     } else {
         s->what = xstrdup(verb == STEP_CREATE ? "new" : "no longer declared");
+        s->destroys = xstrdup(verb == STEP_CREATE ? "" : "no longer declared");
     }
 }
 
@@ -299,6 +318,7 @@ void plan_done(struct plan *plan)
         free(s->network);
         free(s->name);
         free(s->what);
+        free(s->destroys);
         node_free(s->before);
         node_free(s->after);
     }

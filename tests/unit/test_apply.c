@@ -175,6 +175,44 @@ static void test_destroy(void **state)
     end(c);
 }
 
+/* Each change that destroys is told whole, at its place, and no other one is. */
+static void test_destroy_all(void **state)
+{
+    static const char more[] =
+        "version: 1\nnetworks:\n"
+        "  one: {vlans: {10: a, 20: b, 30: c, 40: d, 50: e, 60: f}}\n"
+        "  two: {vlans: {10: a, 20: b}}\n"
+        "  three: {vlans: {10: a, 20: b}}\n"
+        "  four: {vlans: {10: a, 20: b}}\n";
+    static const char less[] = "version: 1\nnetworks:\n"
+                               "  one: {vlans: {10: renamed}, mtu: 1400}\n"
+                               "  two: {vlans: {10: a}}\n"
+                               "  three: {vlans: {10: a}}\n"
+                               "  four: {vlans: {10: a}}\n";
+    struct control *c = begin();
+    struct change_result result;
+    char *pointer;
+
+    (void)state;
+    assert_int_equal(status_of(c, &(struct asked){.yaml = more}), 200);
+    ask(c, &(struct asked){.yaml = less}, &result);
+    assert_int_equal(result.status, 409);
+    assert_int_equal(result.diags.n, 4);
+    for (size_t i = 0; i < 4; i++) {
+        if (strstr(result.diags.list[i].text, "network one") == NULL)
+            continue;
+        assert_string_equal(
+            result.diags.list[i].text,
+            "it would destroy network one (vlans.20: removed; vlans.30: "
+            "removed; vlans.40: removed; vlans.50: removed; vlans.60: removed)");
+        pointer = diag_pointer(&result.diags.list[i]);
+        assert_string_equal(pointer, "/networks/one");
+        free(pointer);
+    }
+    change_result_done(&result);
+    end(c);
+}
+
 static void test_hosts(void **state)
 {
     struct control *c = begin();
@@ -450,10 +488,11 @@ static void test_any_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_destroy),   cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_confirm),   cmocka_unit_test(test_taken_back),
-        cmocka_unit_test(test_conflict),  cmocka_unit_test(test_history),
-        cmocka_unit_test(test_any_state), cmocka_unit_test(test_any_failure),
+        cmocka_unit_test(test_destroy),     cmocka_unit_test(test_destroy_all),
+        cmocka_unit_test(test_hosts),       cmocka_unit_test(test_confirm),
+        cmocka_unit_test(test_taken_back),  cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_history),     cmocka_unit_test(test_any_state),
+        cmocka_unit_test(test_any_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,15 +243,21 @@ enum apply_scopes apply_scopes_of(const struct work *work)
 
 /* --- a plan carried out --------------------------------------------------------------------- */
 
+/* Where a step's object stands in a file; the caller's to free(). */
+static char *place_of(const struct step *step)
+{
+    bool inside = step->network != NULL;
+
+    return xasprintf("%s%s%s%s.%s", inside ? "networks." : "", inside ? step->network : "",
+                     inside ? "." : "", step->kind->plural, step->name);
+}
+
 /* What was wrong with a step is wrong with its object's place in the file: `first` is the first
  * of the step's mistakes; a refusal that has none becomes one. */
 static void place_mistakes(struct work *work, const struct step *step, size_t first)
 {
     struct diags *diags = &work->result->diags;
-    bool inside = step->network != NULL;
-    char *place =
-        xasprintf("%s%s%s%s.%s", inside ? "networks." : "", inside ? step->network : "",
-                  inside ? "." : "", step->kind->plural, step->name);
+    char *place = place_of(step);
 
     for (size_t i = first; i < diags->n; i++) {
         struct diag *diag = &diags->list[i];
@@ -301,27 +307,30 @@ static int execute_steps(struct work *work, const struct plan *plan)
     return r;
 }
 
-/* What a plan destroys has to be allowed: by `prune` what that removes, else by its own word. */
+/* What a plan destroys has to be allowed: by `prune` what that removes, else by its own word. Each
+ * such step is told at its object's place in the file. */
 static int check_destroy(struct work *work, const struct plan *plan)
 {
-    char named[240] = "";
-    size_t n = 0, used = 0;
+    struct diags *diags = &work->result->diags;
+    size_t first = diags->n;
 
+    if (work->change->allow_destroy)
+        return 0;
     for (size_t i = 0; i < plan->n; i++) {
         const struct step *s = &plan->list[i];
+        char *place;
 
         if (s->impact != IMPACT_DESTROY || (s->verb == STEP_DELETE && work->change->prune))
             continue;
-        if (n++ < 3 && used < sizeof(named))
-            used += (size_t)snprintf(named + used, sizeof(named) - used,
-                                     "%s%s %s%s%s (%.60s)", n > 1 ? ", " : "",
-                                     s->kind->name, s->network != NULL ? s->network : "",
-                                     s->network != NULL ? "/" : "", s->name, s->what);
+        place = place_of(s);
+        diags_add(diags, NULL, 0, 0, place, "it would destroy %s %s%s%s (%s)",
+                  s->kind->name, s->network != NULL ? s->network : "",
+                  s->network != NULL ? "/" : "", s->name, s->destroys);
+        free(place);
     }
-    if (n == 0 || work->change->allow_destroy)
+    if (diags->n == first)
         return 0;
-    change_fail(work->result, 409, "it would destroy %s%s", named,
-                n > 3 ? " and more" : "");
+    change_fail(work->result, 409, "%s", diags->list[first].text);
     err_hint(&work->result->err,
              "give it --allow-destroy, or see what it is with --dry-run");
     return -EBUSY;

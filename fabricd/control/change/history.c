@@ -134,7 +134,7 @@ static int add_changed(void *aux, const struct store_object *object)
             node_set_text(item, "network", object->network);
         node_set_text(item, "name", object->name);
         if (before != NULL && after != NULL) {
-            what = plan_difference(kind, before, after, &impact);
+            what = plan_difference(kind, before, after, &impact, NULL);
             node_set_text(item, "what", what);
             free(what);
         }
