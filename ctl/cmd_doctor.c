@@ -245,11 +245,11 @@ static void check_links(struct doctor *d)
                n ? "all %zu other hosts are reached" : "there is no other host", n);
 }
 
-/* A time as the API gives it, in seconds since 1970; 0 if it is none. */
+/* A time as the API gives it; 0 if it is none. */
 static time_t time_of(const char *text)
 {
-    struct tm tm = {0};
-    return strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) ? timegm(&tm) : 0;
+    time_t when;
+    return time_parse(text, &when) ? when : 0;
 }
 
 static void check_tokens(struct doctor *d)

@@ -7,7 +7,9 @@
 #include "ctl/api.h"
 #include "ctl/commands.h"
 #include "ctl/files.h"
+#include "ctl/output.h"
 #include "ctl/plan_show.h"
+#include "ctl/print_yaml.h"
 
 static int print_schema(void)
 {
@@ -47,7 +49,10 @@ static int send_files(struct ctl *ctl, const struct args *args, bool dry,
     struct files files;
     struct http_reply reply;
     struct node *problem = NULL;
-    int r = files_read(ctl, args, &files);
+    int r = plan_revision_ok(ctl, args);
+    if (r)
+        return r;
+    r = files_read(ctl, args, &files);
     if (r) {
         files_done(&files);
         return r;
@@ -58,7 +63,8 @@ static int send_files(struct ctl *ctl, const struct args *args, bool dry,
                              .path = path,
                              .body = body,
                              .size = strlen(body),
-                             .type = "application/json"};
+                             .type = "application/json",
+                             .if_match = args_value(args, "if-revision")};
     r = plan_exchange(ctl, &q, &reply, &problem);
     if (r && files_print_errors(&files, problem))
         ctl_forget(ctl);
@@ -73,17 +79,38 @@ static int send_files(struct ctl *ctl, const struct args *args, bool dry,
     return r;
 }
 
+/* The files as one, with what they include. */
+static int print_files(struct ctl *ctl, const struct args *args)
+{
+    struct files files;
+    struct objects objects;
+    int r = files_read(ctl, args, &files);
+    if (!r) {
+        if (files_check(&files, &objects))
+            output_tree(ctl, files.root);
+        else
+            r = CTL_USAGE;
+        objects_done(&objects);
+    }
+    files_done(&files);
+    return r;
+}
+
 int cmd_apply(struct ctl *ctl, const struct args *args)
 {
     struct node *answer;
-    bool dry = args_has(args, "dry-run");
+    bool dry = args_has(args, "dry-run"), print = print_yaml_asked(ctl, args);
     if (args_has(args, "accept"))
-        return apply_accept(ctl);
+        return print ? ctl_fail(ctl, CTL_REFUSED,
+                                "--print-yaml: no file accepts what was applied")
+                     : apply_accept(ctl);
+    if (print)
+        return print_files(ctl, args);
     int r = send_files(ctl, args, dry, &answer);
     if (r)
         return r;
     plan_show(ctl, answer, dry);
-    if (ctl->output == CTL_TABLE && !dry && plan_steps(answer)->n == 0)
+    if (ctl->output == CTL_TABLE && plan_steps(answer)->n == 0)
         ctl_note(ctl, "nothing to do: the fabric is as the file says");
     node_free(answer);
     return CTL_DONE;

@@ -12,19 +12,14 @@
 
 #define PAGE 500 /* Lines asked for at a time. */
 
-static char *time_text(int64_t ms, char out[32])
+static char *time_text(int64_t ms, char out[HUMAN_SIZE])
 {
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm local;
-    out[0] = '\0';
-    if (localtime_r(&seconds, &local))
-        strftime(out, 32, "%Y-%m-%d %H:%M:%S", &local);
-    return out;
+    return human_time(out, HUMAN_SIZE, (time_t)(ms / 1000));
 }
 
 static void add_rows(struct table *t, const struct node *items)
 {
-    char when[32];
+    char when[HUMAN_SIZE];
     for (size_t i = 0; i < items->n; i++) {
         const struct node *e = items->child[i];
         table_format(t, TINT_NONE, "%lld", (long long)node_get_int(e, "revision", 0));
@@ -68,7 +63,7 @@ static int fetch(struct ctl *ctl, long limit, struct node *all)
 static int show_one(struct ctl *ctl, const char *revision)
 {
     struct node *answer;
-    char *path = http_path("/v1/history/%s", revision), when[32];
+    char *path = http_path("/v1/history/%s", revision), when[HUMAN_SIZE];
     int r = api_call(ctl, "GET", path, NULL, 0, &answer);
     free(path);
     if (r)
@@ -120,13 +115,19 @@ int cmd_rollback(struct ctl *ctl, const struct args *args)
     bool dry = args_has(args, "dry-run");
     if (end == text || *end || revision <= 0)
         return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no revision (iothctl history)", text);
+    int r = plan_revision_ok(ctl, args);
+    if (r)
+        return r;
     char *path = plan_path("/v1/rollback", args, dry);
     char *body = xasprintf("{\"revision\":%lld}", revision);
-    struct http_request q = {
-        .method = "POST", .path = path, .body = body, .size = strlen(body)};
+    struct http_request q = {.method = "POST",
+                             .path = path,
+                             .body = body,
+                             .size = strlen(body),
+                             .if_match = args_value(args, "if-revision")};
     struct http_reply reply;
     struct node *problem, *answer;
-    int r = plan_exchange(ctl, &q, &reply, &problem);
+    r = plan_exchange(ctl, &q, &reply, &problem);
     node_free(problem);
     free(path);
     free(body);
@@ -137,7 +138,7 @@ int cmd_rollback(struct ctl *ctl, const struct args *args)
     if (r)
         return r;
     plan_show(ctl, answer, dry);
-    if (ctl->output == CTL_TABLE && !dry && plan_steps(answer)->n == 0)
+    if (ctl->output == CTL_TABLE && plan_steps(answer)->n == 0)
         ctl_note(ctl, "nothing to do: the fabric is as it was at revision %lld", revision);
     node_free(answer);
     return CTL_DONE;

@@ -7,6 +7,7 @@
 #include "ctl/commands.h"
 #include "ctl/object.h"
 #include "ctl/output.h"
+#include "ctl/print_yaml.h"
 #include "proto/base/xalloc.h"
 
 /* NET or NET:VLAN. */
@@ -76,22 +77,60 @@ static struct node *inner(struct node *body, const char *key)
     return node_get(body, key);
 }
 
+/* [sh, -c, "exit 0"] as YAML has it, or words between blanks. */
+static int set_check_command(struct ctl *ctl, struct node *check, const char *text)
+{
+    struct node *words = NULL;
+    struct diags diags;
+    if (*text != '[') {
+        words = node_list();
+        while (*(text += strspn(text, " \t"))) {
+            size_t size = strcspn(text, " \t");
+            char *word = xasprintf("%.*s", (int)size, text);
+            node_append(words, node_text(word));
+            free(word);
+            text += size;
+        }
+    } else {
+        diags_init(&diags);
+        words = node_from_yaml(text, strlen(text), NULL, &diags);
+        diags_done(&diags);
+    }
+    if (!words || words->kind != NODE_LIST || words->n == 0) {
+        node_free(words);
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--check-command holds no command (words, or [sh, -c, \"…\"])");
+    }
+    node_set(check, "command", words);
+    return 0;
+}
+
 static int set_check(struct ctl *ctl, struct node *body, const struct args *args)
 {
-    const char *http = args_value(args, "check-http"), *tcp = args_value(args, "check-tcp");
-    const char *every = args_value(args, "every");
-    long port;
-    int r = 0;
-    if (every && !http && !tcp)
-        return ctl_fail(ctl, CTL_USAGE, "--every is of --check-http or --check-tcp");
-    if (http)
-        node_set_text(inner(body, "check"), "http", http);
-    if (tcp)
-        r = number_parse(ctl, "--check-tcp", tcp, 1, 65535, &port);
-    if (tcp && !r)
-        node_set_int(inner(body, "check"), "tcp", port);
-    if (every)
-        node_set_text(inner(body, "check"), "every", every);
+    static const struct {
+        const char *option, *key, *what;
+        long max; /* 0 = no number. */
+    } keys[] = {{"check-http", "http", "--check-http", 0},
+                {"check-tcp", "tcp", "--check-tcp", 65535},
+                {"check-port", "port", "--check-port", 65535},
+                {"every", "every", "--every", 0},
+                {"timeout", "timeout", "--timeout", 0},
+                {"failures", "failures", "--failures", 100}};
+    const char *command = args_value(args, "check-command"), *value;
+    int r = command ? set_check_command(ctl, inner(body, "check"), command) : 0;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && !r; i++) {
+        long n;
+        if (!(value = args_value(args, keys[i].option)))
+            continue;
+        if (!command && !args_has(args, "check-http") && !args_has(args, "check-tcp"))
+            return ctl_fail(ctl, CTL_USAGE,
+                            "%s is of --check-http, --check-tcp or --check-command",
+                            keys[i].what);
+        if (keys[i].max == 0)
+            node_set_text(inner(body, "check"), keys[i].key, value);
+        else if (!(r = number_parse(ctl, keys[i].what, value, 1, keys[i].max, &n)))
+            node_set_int(inner(body, "check"), keys[i].key, n);
+    }
     return r;
 }
 
@@ -173,10 +212,22 @@ int cmd_service_create(struct ctl *ctl, const struct args *args)
     return r;
 }
 
+/* The file that lets services run, or not. */
+static int print_run(struct ctl *ctl, const struct args *args)
+{
+    struct node *patch = node_map();
+    node_set_bool(patch, "run", strcmp(args->command->verb, "start") == 0);
+    int r = print_yaml_services(ctl, args->words, args->n_words, patch);
+    node_free(patch);
+    return r;
+}
+
 int cmd_service_do(struct ctl *ctl, const struct args *args)
 {
     const char *verb = args->command->verb;
     int code = 0;
+    if (print_yaml_asked(ctl, args))
+        return print_run(ctl, args);
     for (unsigned i = 0; i < args->n_words; i++) {
         char *path = http_path("/v1/services/%s/%s", args->words[i], verb);
         struct node *object = NULL;
@@ -234,6 +285,12 @@ int cmd_service_migrate(struct ctl *ctl, const struct args *args)
     if (!to)
         return ctl_fail(ctl, CTL_USAGE, "--to HOST says where to");
     body = node_map();
+    if (print_yaml_asked(ctl, args)) {
+        node_set_text(body, "host", to);
+        r = print_yaml_services(ctl, args->words, 1, body);
+        node_free(body);
+        return r;
+    }
     node_set_text(body, "to", to);
     path = http_path("/v1/services/%s/migrate", args->words[0]);
     r = api_call(ctl, "POST", path, body, API_SLOW, &answer);

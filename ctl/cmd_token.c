@@ -93,13 +93,15 @@ static char *who_of(const struct node *entry)
         return xasprintf("host %s", host);
     if (*token)
         return xasprintf("token %s from %s", token, node_get_text(entry, "address", "?"));
+    if (*node_get_text(entry, "address", ""))
+        return xasprintf("somebody at %s", node_get_text(entry, "address", ""));
     return *user ? xstrdup(user)
                  : xasprintf("uid %lld", (long long)node_get_int(entry, "uid", -1));
 }
 
 static void print_entries(const struct ctl *ctl, const struct node *items)
 {
-    struct table *t = table_new("TIME WHO METHOD PATH >STATUS >REVISION");
+    struct table *t = table_new("TIME WHO METHOD PATH >STATUS >REVISION WHY");
     for (size_t i = items->n; i-- > 0;) { /* The latest is the last that is read. */
         const struct node *entry = items->child[i];
         int64_t status = node_get_int(entry, "status", 0);
@@ -110,6 +112,7 @@ static void print_entries(const struct ctl *ctl, const struct node *items)
         table_cell(t, TINT_NONE, node_get_text(entry, "path", NULL));
         table_format(t, status < 400 ? TINT_GOOD : TINT_BAD, "%lld", (long long)status);
         table_cell(t, TINT_NONE, revision);
+        table_cell(t, TINT_NONE, node_get_text(entry, "why", NULL));
         free(revision);
         free(who);
     }

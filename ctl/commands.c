@@ -15,6 +15,9 @@
 #define OPTION_PRINT_YAML \
     {.name = "print-yaml", .help = "Print the fabric file that would do the same, and do nothing"}
 
+/* Of a command that changes what no file says. */
+#define NO_YAML(WHY) {.name = "print-yaml", .help = "", .later = WHY}
+
 #define IMPAIRMENTS "link impairments are not built yet"
 
 const struct option_row global_options[] = {
@@ -78,14 +81,41 @@ static const struct option_row change_options[] = {
     END
 };
 
+static const struct option_row restart_options[] = {
+    NO_YAML("no file says that a service starts anew"),
+    END
+};
+
+static const struct option_row host_leave_options[] = {
+    NO_YAML("no file says which fabric a host is in"),
+    END
+};
+
+static const struct option_row token_rm_options[] = {
+    NO_YAML("tokens are in no file"),
+    END
+};
+
+static const struct option_row daemon_options[] = {
+    NO_YAML("no file says whether a daemon runs"),
+    END
+};
+
+static const struct option_row key_options[] = {
+    NO_YAML("the root key is in no file"),
+    END
+};
+
 static const struct option_row host_invite_options[] = {
     {.name = "name", .value = "NAME", .help = "The name that the host must take"},
     {.name = "expires", .value = "TIME", .help = "How long the token is good (1h)"},
+    NO_YAML("no file invites a host; one that names it under hosts waits for it to join"),
     END
 };
 
 static const struct option_row host_join_options[] = {
     {.name = "discard", .help = "Drop the objects that this host holds of its own"},
+    NO_YAML("no file says which fabric a host is in"),
     END
 };
 
@@ -98,6 +128,7 @@ static const struct option_row run_options[] = {
      .help = "netns: a network namespace; lwip: in the program's process, without any privilege or device"},
     {.name = "rate", .value = "BITS", .help = "Bits per second towards the program"},
     {.name = "root", .help = "Map a root and subordinate ids, for programs that need them"},
+    NO_YAML("no file starts a program that ends with its launcher; iothctl service create does"),
     END
 };
 
@@ -114,7 +145,11 @@ static const struct option_row service_create_options[] = {
     {.name = "folder", .value = "DIR", .help = "The folder that it starts in (/)"},
     {.name = "check-http", .value = "PATH", .help = "It is well while GET http://ADDRESS/PATH succeeds"},
     {.name = "check-tcp", .value = "PORT", .help = "It is well while the port takes connections"},
+    {.name = "check-port", .value = "PORT", .help = "The port of --check-http (80)"},
+    {.name = "check-command", .value = "COMMAND", .help = "It is well while this program, run beside it, ends with 0: words, or a list [sh, -c, …]"},
     {.name = "every", .value = "TIME", .help = "Time between checks (10s)"},
+    {.name = "timeout", .value = "TIME", .help = "After which a check has failed (2s)"},
+    {.name = "failures", .value = "N", .help = "Failed checks in a row that make it unhealthy (3)"},
     {.name = "memory", .value = "BYTES", .help = "Most memory: 512M"},
     {.name = "cpu", .value = "PERCENT", .help = "Most time of processors, in percent of one"},
     {.name = "processes", .value = "N", .help = "Most processes and threads"},
@@ -127,6 +162,7 @@ static const struct option_row service_create_options[] = {
 
 static const struct option_row service_migrate_options[] = {
     {.name = "to", .value = "HOST", .help = "The host to move it to"},
+    OPTION_PRINT_YAML,
     END
 };
 
@@ -140,6 +176,7 @@ static const struct option_row token_create_options[] = {
     {.name = "scope", .value = "SCOPE", .words = "read|write|admin", .help = "What it lets its holder do: read; write objects and files too; or all"},
     {.name = "expires", .value = "TIME", .help = "How long it is good (90d, at most 366d)"},
     {.name = "name", .value = "NAME", .help = "What it is called in ls and in the audit log"},
+    NO_YAML("tokens are in no file"),
     END
 };
 
@@ -159,6 +196,8 @@ static const struct option_row apply_options[] = {
     {.name = "require", .value = "WHICH", .words = "all|quorum|reachable", .help = "Joined hosts that must take part (all)"},
     {.name = "allow-destroy", .help = "Let steps destroy what --prune does not remove"},
     {.name = "within", .value = "TIME", .help = "How long hosts may take to carry it out (10s)"},
+    {.name = "if-revision", .value = "REV", .help = "Only if the fabric is as --dry-run or diff saw it, at that revision"},
+    {.name = "print-yaml", .help = "Print the files as one, checked, and do nothing"},
     END
 };
 
@@ -168,6 +207,8 @@ static const struct option_row rollback_options[] = {
     {.name = "require", .value = "WHICH", .words = "all|quorum|reachable", .help = "Joined hosts that must take part (all)"},
     {.name = "allow-destroy", .help = "Let steps destroy, among them what was made since"},
     {.name = "within", .value = "TIME", .help = "How long hosts may take to carry it out (10s)"},
+    {.name = "if-revision", .value = "REV", .help = "Only if the fabric is as --dry-run saw it, at that revision"},
+    NO_YAML("what there was is in no file but in the history; --dry-run shows what would be done"),
     END
 };
 
@@ -239,13 +280,13 @@ const struct command commands[] = {
 
     {"fabric", "show", 0, 0, 0, "", NULL, cmd_fabric_show, "Show this host's fabric", NULL},
     {"fabric", "rename", 0, 1, 1, "NAME", change_options, cmd_fabric_rename, "Give the fabric a name", NULL},
-    {"fabric", "key", COMMAND_HERE, 2, 2, "export|import FILE", NULL, cmd_fabric_key, "Take the root key out of this machine, or bring it back", NULL},
+    {"fabric", "key", COMMAND_HERE, 2, 2, "export|import FILE", key_options, cmd_fabric_key, "Take the root key out of this machine, or bring it back", NULL},
 
     {"host", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the hosts", NULL},
     {"host", "show", 0, 1, 1, "HOST", NULL, cmd_show, "Show a host", NULL},
     {"host", "invite", 0, 0, 0, "", host_invite_options, cmd_host_invite, "Print a token that lets one host join", NULL},
     {"host", "join", COMMAND_SECRET | COMMAND_HERE, 1, 1, "TOKEN", host_join_options, cmd_host_join, "Join the fabric of a token; - reads it from standard input", NULL},
-    {"host", "leave", COMMAND_HERE, 0, 0, "", NULL, cmd_host_leave, "Leave the fabric and be one's own again", NULL},
+    {"host", "leave", COMMAND_HERE, 0, 0, "", host_leave_options, cmd_host_leave, "Leave the fabric and be one's own again", NULL},
     {.noun = "host", .verb = "revoke", .flags = COMMAND_HIDDEN, .usage = "", .help = "", .later = "host revoke is not built yet"},
 
     {"link", "ls", 0, 0, 0, "", NULL, cmd_ls, "List the links with their state", NULL},
@@ -259,9 +300,9 @@ const struct command commands[] = {
     {"service", "show", 0, 1, 1, "NAME", NULL, cmd_show, "Show a service", NULL},
     {"service", "set", 0, 2, ANY, "NAME KEY=VALUE…", change_options, cmd_set, "Change a service", NULL},
     {"service", "logs", 0, 1, 1, "NAME", service_log_options, cmd_service_logs, "Print what a service has written", NULL},
-    {"service", "start", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "Let services run", NULL},
-    {"service", "stop", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "End services, and keep them declared", NULL},
-    {"service", "restart", 0, 1, ANY, "NAME…", NULL, cmd_service_do, "Start services anew", NULL},
+    {"service", "start", 0, 1, ANY, "NAME…", change_options, cmd_service_do, "Let services run", NULL},
+    {"service", "stop", 0, 1, ANY, "NAME…", change_options, cmd_service_do, "End services, and keep them declared", NULL},
+    {"service", "restart", 0, 1, ANY, "NAME…", restart_options, cmd_service_do, "Start services anew", NULL},
     {"service", "rm", 0, 1, ANY, "NAME…", change_options, cmd_rm, "End services and remove them", NULL},
     {"service", "migrate", 0, 1, 1, "NAME --to HOST", service_migrate_options, cmd_service_migrate, "Move a service to another host, with its addresses", NULL},
 
@@ -282,13 +323,13 @@ const struct command commands[] = {
     {"history", NULL, 0, 0, 1, "[REV]", history_options, cmd_history, "Show who changed what, or what one revision changed", NULL},
     {"rollback", NULL, 0, 1, 1, "REV", rollback_options, cmd_rollback, "Make the fabric what it was at a revision", NULL},
 
-    {"daemon", "start", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_start, "Start this user's daemon in the background", NULL},
-    {"daemon", "stop", COMMAND_HERE, 0, 0, "", NULL, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
+    {"daemon", "start", COMMAND_HERE, 0, 0, "", daemon_options, cmd_daemon_start, "Start this user's daemon in the background", NULL},
+    {"daemon", "stop", COMMAND_HERE, 0, 0, "", daemon_options, cmd_daemon_stop, "End the daemon and with it its nodes' networks", NULL},
     {"daemon", "log", COMMAND_HERE, 0, 0, "", log_options, cmd_daemon_log, "Print the log of a daemon that iothctl started", NULL},
 
     {"token", "create", 0, 0, 0, "", token_create_options, cmd_token_create, "Print a token for the API over TCP; it is shown this once", NULL},
     {"token", "ls", 0, 0, 0, "", NULL, cmd_token_ls, "List the tokens", NULL},
-    {"token", "rm", 0, 1, ANY, "NAME…", NULL, cmd_token_rm, "Take tokens back", NULL},
+    {"token", "rm", 0, 1, ANY, "NAME…", token_rm_options, cmd_token_rm, "Take tokens back", NULL},
     {"audit", NULL, 0, 0, 0, "", audit_options, cmd_audit, "Show who asked this host for which change", NULL},
 
     {"version", NULL, 0, 0, 0, "", NULL, cmd_version, "Show the versions of iothctl and the daemon", NULL},

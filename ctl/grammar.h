@@ -30,7 +30,7 @@ struct option_row {
     const char *value; /* What its value is called in the help; NULL = takes none. */
     const char *words; /* The only values allowed, separated by '|', or NULL = any. */
     const char *help;
-    const char *later;       /* Not built yet: why it is refused. */
+    const char *later;       /* Not built yet, or never: why it is refused. */
     const char *later_words; /* Then only these of its values are, or NULL = all. */
 };
 

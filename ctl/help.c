@@ -38,13 +38,27 @@ static void print_commands(FILE *out, const char *noun)
     }
 }
 
+static bool is_shown(const struct option_row *row)
+{
+    return !row->later || row->later_words;
+}
+
+/* Whether there is an option that is not refused anyway. */
+static bool has_options(const struct option_row *rows)
+{
+    for (; rows && rows->name; rows++)
+        if (is_shown(rows))
+            return true;
+    return false;
+}
+
 static void print_options(FILE *out, const char *title, const struct option_row *rows)
 {
-    if (!rows)
+    if (!has_options(rows))
         return;
     fprintf(out, "%s:\n", title);
     for (; rows->name; rows++) {
-        if (rows->later && !rows->later_words)
+        if (!is_shown(rows))
             continue;
         char *text =
             xasprintf("%c%c%s--%s%s%s", rows->letter ? '-' : ' ',
@@ -60,11 +74,11 @@ void help_print(FILE *out, const char *noun, const struct command *command)
 {
     if (command) {
         /* What follows -- is the program's, options too. */
-        char *text = synopsis(command, command->options ? " [OPTION…]" : "");
+        char *text = synopsis(command, has_options(command->options) ? " [OPTION…]" : "");
         fprintf(out, "usage: iothctl %s\n\n%s.\n\n", text, command->help);
         free(text);
         print_options(out, "options", command->options);
-        fputs(command->options ? "\n" : "", out);
+        fputs(has_options(command->options) ? "\n" : "", out);
     } else {
         fputs("usage: iothctl [OPTION…] NOUN [VERB] …\n\n", out);
         print_commands(out, noun);

@@ -138,10 +138,17 @@ static bool ends_in(const char *text, const char *end)
     return n >= e && strcmp(text + n - e, end) == 0;
 }
 
-/* The value for people: the key tells the unit of a number. */
+/* The value for people: the key tells the unit of a number, its form that a text is a time. */
 static char *fact_text(const char *key, const struct node *n)
 {
     char text[HUMAN_SIZE];
+    time_t when;
+    if (n->kind == NODE_TEXT && time_parse(n->text, &when)) {
+        char *local = xstrdup(human_time(text, sizeof(text), when));
+        char *whole = xasprintf("%s (%s)", local, human_age(text, sizeof(text), when));
+        free(local);
+        return whole;
+    }
     uint64_t value = n->kind == NODE_INT && n->integer > 0 ? (uint64_t)n->integer : 0;
     if (value == 0)
         return node_brief(n);

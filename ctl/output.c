@@ -267,6 +267,40 @@ char *human_us(char *out, size_t size, uint64_t us)
     return scaled(out, size, us, 1000, units, 3);
 }
 
+char *human_time(char *out, size_t size, time_t when)
+{
+    struct tm local;
+    out[0] = '\0';
+    if (localtime_r(&when, &local))
+        strftime(out, size, "%Y-%m-%d %H:%M:%S", &local);
+    return out;
+}
+
+char *human_age(char *out, size_t size, time_t when)
+{
+    static const struct {
+        const char *name;
+        long long seconds;
+    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+    long long age = (long long)time(NULL) - (long long)when, far = age < 0 ? -age : age;
+    size_t i = 0;
+    while (i < 3 && far < units[i].seconds)
+        i++;
+    snprintf(out, size, age < 0 ? "in %lld %s" : "%lld %s ago", far / units[i].seconds,
+             units[i].name);
+    return out;
+}
+
+bool time_parse(const char *text, time_t *out)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (!end || *end)
+        return false;
+    *out = timegm(&tm);
+    return true;
+}
+
 static void brief(FILE *out, const struct node *n)
 {
     switch (n->kind) {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 struct node;
 struct ctl;
@@ -47,7 +48,12 @@ void print_blanks(FILE *out, size_t n);
 char *human_bytes(char *out, size_t size, uint64_t bytes); /* 1.5 MiB */
 char *human_count(char *out, size_t size, uint64_t n);     /* 12.3k */
 char *human_us(char *out, size_t size, uint64_t us);       /* 1.2 ms */
+char *human_time(char *out, size_t size, time_t);          /* 2026-05-01 12:00:00, here */
+char *human_age(char *out, size_t size, time_t);           /* 12 s ago, in 3 h */
 #define HUMAN_SIZE 32
+
+/* A time as RFC 3339 has it, in UTC: 2026-05-01T12:00:00Z. */
+bool time_parse(const char *text, time_t *out);
 
 /*
  * An object, or a list of them, as `-o json|yaml` wants it; false with -o table, and nothing is

@@ -41,6 +41,14 @@ void plan_print(const struct ctl *ctl, const struct node *steps)
     table_print(t, stdout, ctl->colour);
 }
 
+/* Who looks at a plan can have just that one, or none. */
+static void say_revision(struct ctl *ctl, const struct node *answer)
+{
+    if (plan_steps(answer)->n > 0 && isatty(STDERR_FILENO))
+        ctl_note(ctl, "this plan and no other: apply with --if-revision %lld",
+                 (long long)node_get_int(answer, "revision", 0));
+}
+
 void plan_show(struct ctl *ctl, const struct node *answer, bool dry)
 {
     const struct node *steps = plan_steps(answer), *confirm = node_get(answer, "confirm");
@@ -50,11 +58,24 @@ void plan_show(struct ctl *ctl, const struct node *answer, bool dry)
     }
     if (!ctl->quiet || dry)
         plan_print(ctl, steps);
+    if (dry)
+        say_revision(ctl, answer);
     if (confirm)
         ctl_note(ctl,
                  "revision %lld is rolled back in %lld s unless: iothctl apply --accept",
                  (long long)node_get_int(answer, "revision", 0),
                  (long long)(node_get_int(confirm, "within", 0) / 1000));
+}
+
+int plan_revision_ok(struct ctl *ctl, const struct args *args)
+{
+    const char *text = args_value(args, "if-revision");
+    size_t size = text ? strlen(text) : 0;
+    if (!text ||
+        (size > 0 && size < 19 && strspn(text, "0123456789") == size && *text != '0'))
+        return 0;
+    return ctl_fail(ctl, CTL_USAGE,
+                    "--if-revision: \"%s\" is no revision (iothctl history)", text);
 }
 
 /* Adds KEY=VALUE to the path's query; takes the path. */

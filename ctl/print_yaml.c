@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/api.h"
+#include "ctl/object.h"
 #include "ctl/output.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
@@ -113,6 +114,51 @@ int print_yaml_patched(struct ctl *ctl, const char *kind, const struct node *obj
     node_free(body);
     node_free(base);
     free(full);
+    return r;
+}
+
+/* One service, as the patch leaves it, into the section. */
+static int add_patched(struct ctl *ctl, const char *name, const struct node *patch,
+                       struct node *section)
+{
+    const struct kind *kind = schema_kind("service");
+    struct node *object, *body, *canonical;
+    struct diags diags;
+    char *path;
+    int r = object_path(ctl, "service", name, &path);
+    if (r)
+        return r;
+    r = api_get(ctl, path, &object);
+    free(path);
+    if (r)
+        return r;
+    node_remove(object, "kind");
+    body = node_merge(object, patch);
+    diags_init(&diags);
+    canonical = schema_check(kind, body, "", NULL, &diags);
+    if (canonical)
+        node_set(section, name, schema_minimal(kind, canonical));
+    else
+        r = fail_diags(ctl, &diags);
+    node_free(canonical);
+    node_free(body);
+    node_free(object);
+    diags_done(&diags);
+    return r;
+}
+
+int print_yaml_services(struct ctl *ctl, const char *const *names, unsigned n,
+                        const struct node *patch)
+{
+    struct node *root = node_map(), *section = node_map();
+    int r = 0;
+    node_set_int(root, "version", 1);
+    node_set(root, "services", section);
+    for (unsigned i = 0; i < n && !r; i++)
+        r = add_patched(ctl, names[i], patch, section);
+    if (!r)
+        print_tree(ctl, root);
+    node_free(root);
     return r;
 }
 

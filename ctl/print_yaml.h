@@ -22,6 +22,10 @@ int print_yaml_object(struct ctl *, const char *kind, const char *name,
 int print_yaml_patched(struct ctl *, const char *kind, const struct node *object,
                        const struct node *patch) __attribute__((warn_unused_result));
 
+/* The same for several services at once. */
+int print_yaml_services(struct ctl *, const char *const *names, unsigned n,
+                        const struct node *patch) __attribute__((warn_unused_result));
+
 /* The file that removes objects if it is applied with --prune: what is, without them. */
 int print_yaml_without(struct ctl *, const char *kind, const char *const *names, unsigned n)
     __attribute__((warn_unused_result));

@@ -8,6 +8,8 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
 
+#define WORDS_LISTED 120 /* Bytes of a list that may stand in a message. */
+
 static void take(struct words *w, char *word)
 {
     w->list = xrealloc(w->list, (w->n + 2) * sizeof(*w->list));
@@ -64,15 +66,27 @@ char *words_all(const struct words *w)
     return text;
 }
 
+/* The nearest of the words; what all options begin with makes none of them near. */
+static const char *nearest(const struct words *w, const char *word)
+{
+    size_t dashes = strncmp(word, "--", 2) == 0 ? 2 : 0, n = 0;
+    const char **list = xcalloc(w->n + 1, sizeof(*list)), *near;
+    for (size_t i = 0; i < w->n; i++)
+        if (strncmp(w->list[i], "--", dashes) == 0)
+            list[n++] = w->list[i] + dashes;
+    near = schema_nearest(word + dashes, list);
+    free(list);
+    return near ? near - dashes : NULL;
+}
+
 char *words_near(const struct words *w, const char *word)
 {
-    const char *near = NULL;
-    if (w->n > 0)
-        near = schema_nearest(word, (const char *const *)w->list);
+    const char *near = nearest(w, word);
     if (near)
         return xasprintf("did you mean %s?", near);
     char *all = words_all(w);
-    char *text = xasprintf("valid: %s", all);
+    char *text = strlen(all) < WORDS_LISTED ? xasprintf("valid: %s", all)
+                                            : xstrdup("none is near it");
     free(all);
     return text;
 }

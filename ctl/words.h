@@ -17,7 +17,7 @@ void words_add_option(struct words *, const char *name); /* Adds --NAME. */
 void words_add_split(struct words *, const char *words, const char *but);
 void words_done(struct words *);
 
-/* "did you mean "net"?", or where none is near the whole list. The caller's to free(). */
+/* "did you mean "net"?", or where none is near the whole list if it is short. The caller's to free(). */
 char *words_near(const struct words *, const char *word);
 
 /* "create, ls, rm". The caller's to free(). */

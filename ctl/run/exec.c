@@ -68,10 +68,12 @@ static pid_t find_node(struct ctl *ctl, const char *what)
         const char *state = node_get_text(node_get(endpoint, "status"), "state", "down");
 
         pid = 0;
-        if (strcmp(state, "up") == 0)
-            ctl_fail(ctl, CTL_OURS, "%s runs on host %s, not on this one", what,
-                     node_get_text(endpoint, "host", "no host"));
-        else
+        if (strcmp(state, "up") == 0) {
+            const char *host = node_get_text(endpoint, "host", "?");
+
+            ctl_fail(ctl, CTL_OURS, "%s runs on host %s, not on this one", what, host);
+            ctl_hint(ctl, "on host %s: iothctl exec %s -- COMMAND", host, what);
+        } else
             ctl_fail(ctl, CTL_OURS, "no program runs as %s now", what);
     }
     node_free(endpoint);

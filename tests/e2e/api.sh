@@ -93,6 +93,9 @@ is "both mistakes of a token" '/colour /scope' "$(field '[.errors[].pointer] | s
 code 200 GET '/v1/audit?limit=2'
 is "it is written down" '["DELETE","/v1/tokens/ci",404]' \
     "$(jq -c '.items[1] | [.method, .path, .status]' <<<"$BODY")"
+code 412 PUT /v1/networks/lan1 -H 'If-Match: "1"' --json '{}'
+api GET '/v1/audit?limit=1'
+has "a conflict is, with the reason" 'was changed meanwhile' "$(field '.items[0].why')"
 code 404 GET /v1/nothing
 code 501 GET /v1/routers
 code 200 GET /openapi.json
@@ -134,6 +137,10 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 4242 --regid 4242 --clear-groups true 2
     is "not the other" 404 "$CODE"
     other DELETE /v1/networks/open
     is "he removes none" 403 "$CODE"
+    api GET '/v1/audit?limit=1'
+    is "that he tried is written down" '[4242,"DELETE","/v1/networks/open",403]' \
+        "$(jq -c '.items[0] | [.uid, .method, .path, .status]' <<<"$BODY")"
+    has "and why he was refused" 'owner, root and group ioth' "$(field '.items[0].why')"
     other POST /v1/daemon/stop
     is "he does not end the daemon" 403 "$CODE"
     other GET /v1/hosts

@@ -141,6 +141,9 @@ is "pages are the whole" "$(jq -c 'map(.number)' <<<"$log")" \
         after="&after=$next"
     done; echo "$all")"
 status 1 remote "$T/write.token" audit
+log=$(ctl alpha audit -o json)
+is "who may not read it" '["ci-write","GET","/v1/audit",403]' \
+    "$(jq -c '.[0] | [.token, .method, .path, .status]' <<<"$log")"
 before=$(jq '.[0].number' <<<"$log")
 e2e_stop alpha
 e2e_start alpha --api 192.0.2.1:8443

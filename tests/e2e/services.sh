@@ -51,6 +51,17 @@ status 1 ctl alpha net rm lan1
 has "its network is not removed" 'in use by service web' "$ERR"
 status 125 ctl alpha run --net lan1 --name web -- true
 has "its name is taken" 'name of a service' "$ERR"
+has "what was run is written down" 'RUN +/v1/endpoints/lan1/run-[0-9a-f]+ +20[01]' "$(ctl alpha audit -n 100)"
+has "since when, for people" '^status\.since: +20[0-9-]+ [0-9:]+ \([0-9]+ s ago\)' "$(ctl alpha service show web)"
+has "since when, for programs" '^20[0-9-]+T[0-9:]+Z$' "$(field web .status.since)"
+ctl alpha service stop web --print-yaml >"$T/stop.yaml"
+has "the file that ends it" 'run: false' "$(cat "$T/stop.yaml")"
+status 0 ctl alpha diff -f <(ctl alpha service start web --print-yaml)
+status 1 ctl alpha diff -f "$T/stop.yaml"
+status 0 ctl alpha service create checked --net lan1 --check-command '[sh, -c, "exit 0"]' --timeout 1s \
+    --failures 2 --every 200ms --print-yaml -- true
+has "a check by command" 'command: \[sh, "-c", exit 0\]' "$OUT"
+has "all its keys" 'failures: 2' "$OUT"
 status 1 ctl alpha service create web --net lan1 -- true
 has "there is one already" 'exists already' "$ERR"
 

@@ -312,6 +312,37 @@ static void test_audit_rotates(void **state)
     audit_add(NULL, entry(1));
 }
 
+/* What costs its maker nothing does not wash out what was done. */
+static void test_audit_of_refusals(void **state)
+{
+    struct audit *a = audit_new(folder);
+    int64_t before = 0, after = 0;
+    struct node *last;
+    mtime_t now = MTIME_SEC;
+    bool more;
+
+    (void)state;
+    (void)read_all(a, 1000, &before);
+    for (unsigned i = 0; i < AUDIT_CHEAP + 1000; i++)
+        audit_add_cheap(a, entry((int)i), now);
+    (void)read_all(a, 1000, &after);
+    assert_int_equal(after - before, AUDIT_CHEAP);
+    audit_add(a, entry(1)); /* This one is done, and written. */
+    last = audit_read(a, 0, 1, &more);
+    assert_int_equal(node_get_int(last->child[0], "left_out", 0), 1000);
+    node_free(last);
+    audit_add_cheap(a, entry(1), now + 60 * MTIME_SEC);
+    last = audit_read(a, 0, 1, &more);
+    assert_int_equal(node_get_int(last->child[0], "number", 0), after + 2);
+    assert_int_equal(node_get_int(last->child[0], "left_out", 0), 0);
+    node_free(last);
+    audit_add_cheap(a, entry(1), now + 60 * MTIME_SEC); /* The same again. */
+    last = audit_read(a, 0, 1, &more);
+    assert_int_equal(node_get_int(last->child[0], "number", 0), after + 2);
+    node_free(last);
+    audit_free(a);
+}
+
 /* --- key and certificate -------------------------------------------------------------------- */
 
 static void test_own_tls(void **state)
@@ -352,10 +383,15 @@ static void test_own_tls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token),         cmocka_unit_test(test_wrong_tokens),
-        cmocka_unit_test(test_token_bounds),  cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_failures_full), cmocka_unit_test(test_audit),
-        cmocka_unit_test(test_audit_rotates), cmocka_unit_test(test_own_tls),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_wrong_tokens),
+        cmocka_unit_test(test_token_bounds),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_failures_full),
+        cmocka_unit_test(test_audit),
+        cmocka_unit_test(test_audit_rotates),
+        cmocka_unit_test(test_own_tls),
+        cmocka_unit_test(test_audit_of_refusals),
     };
     char command[64];
     int r;

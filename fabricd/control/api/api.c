@@ -159,6 +159,8 @@ void api_problem_err(struct api_request *rq, int status, const struct err *err,
     char *text = node_to_json(problem, 2);
 
     node_free(problem);
+    if (status != 400)
+        snprintf(rq->why, sizeof(rq->why), "%s", err->why);
     answer(rq, status, problem_type, text);
 }
 

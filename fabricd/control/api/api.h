@@ -88,6 +88,7 @@ struct api_request {
     enum scope scope;
     char token[TOKENS_NAME_SIZE]; /* Whose scope it is; or "". */
     bool audited;                 /* What comes of it goes into the audit log. */
+    char why[320];                /* Why it was refused, for that; of a bad request "". */
     char allow[API_ALLOW_SIZE];   /* For the answer. */
     unsigned retry_after;         /* For the answer. */
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The audit log: what was asked for by whom, and what came of it. Bodies are not in it, and so no
- * secret is.
+ * The audit log: what was asked for by whom, and what came of it, refusals with their reason. Bodies
+ * are not in it, nor what is wrong with them, and so no secret is.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,19 +31,16 @@ static const char *address_text(const struct api_request *rq, char out[ADDR_TEXT
 
 static void set_who(struct node *entry, const struct api_request *rq)
 {
-    struct passwd user, *found = NULL;
-    char texts[4096], text[ADDR_TEXT_SIZE];
+    char text[ADDR_TEXT_SIZE];
 
     if (rq->from_host[0] != '\0') {
         node_set_text(entry, "host", rq->from_host);
     } else if (rq->remote) {
-        node_set_text(entry, "token", rq->token);
+        if (rq->token[0] != '\0')
+            node_set_text(entry, "token", rq->token);
         node_set_text(entry, "address", address_text(rq, text));
     } else {
-        node_set_int(entry, "uid", (int64_t)rq->peer.uid);
-        if (getpwuid_r(rq->peer.uid, &user, texts, sizeof(texts), &found) == 0 &&
-            found != NULL)
-            node_set_text(entry, "user", user.pw_name);
+        audit_set_peer(entry, &rq->peer);
     }
 }
 
@@ -64,11 +60,16 @@ void api_audit_note(const struct api_request *rq, const struct api_answer *answe
     node_set_text(entry, "method", rq->method);
     node_set_text(entry, "path", path);
     node_set_int(entry, "status", answer->status);
+    if (rq->why[0] != '\0')
+        node_set_text(entry, "why", rq->why);
     if (answer->status < 300)
         node_set_int(entry, "revision",
                      (int64_t)(answer->revision != 0 ? answer->revision
                                                      : store_revision(control->store)));
-    audit_add(control->audit, entry);
+    if (answer->status < 400)
+        audit_add(control->audit, entry);
+    else
+        audit_add_cheap(control->audit, entry, loop_now(control->loop));
 }
 
 /* --- reading -------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ static void refuse(struct api_request *rq, const char *why)
 {
     struct err err = {.why = ""};
 
+    rq->audited = true;
     snprintf(err.why, sizeof(err.why), "%s", why);
     snprintf(err.hint, sizeof(err.hint), "%s", token_hint);
     api_problem_err(rq, 401, &err, NULL);
@@ -96,7 +97,9 @@ enum scope api_scope_of(const struct route *route)
 bool api_permit(struct api_request *rq, const struct route *route)
 {
     enum scope needed = api_scope_of(route);
+    bool audited = rq->audited;
 
+    rq->audited = true; /* That he may not, whatever it is. */
     if (route->who == API_OWN && rq->from_host[0] != '\0')
         api_problem(rq, 403, "that is done on host %s itself", control_host(rq->control));
     else if (route->who != API_READ && !rq->full)
@@ -106,7 +109,9 @@ bool api_permit(struct api_request *rq, const struct route *route)
     else if (rq->scope < needed)
         api_problem(rq, 403, "the token %s has the scope %s, and this needs %s", rq->token,
                     scope_name(rq->scope), scope_name(needed));
-    else
+    else {
+        rq->audited = audited;
         return true;
+    }
     return false;
 }

@@ -151,12 +151,12 @@ static void handle(struct api_request *rq, const struct route *route)
 {
     const struct kind *kind = rq->n_parts > 1 ? schema_kind(rq->parts[1]) : NULL;
 
+    rq->audited = strcmp(route->method, "GET") != 0 && !api_query_flag(rq, "dry_run");
     if (route->later != NULL) {
         api_problem(rq, 501, "%s", route->later);
     } else if (strstr(route->path, "KIND") != NULL && kind->later != NULL) {
         api_problem(rq, 501, "%s", kind->later);
     } else if (api_permit(rq, route)) {
-        rq->audited = strcmp(route->method, "GET") != 0 && !api_query_flag(rq, "dry_run");
         if (is_for_another(rq))
             api_pass(rq);
         else if (query_ok(rq, route))

@@ -135,6 +135,8 @@ static struct node *network_status(const struct shape *shape,
                 node_append(hosts, node_text(host->name));
         }
     }
+    if (hosts->n > 1)
+        qsort(hosts->child, hosts->n, sizeof(hosts->child[0]), by_text);
     for (size_t i = 0; i < shape->stats->n_ports; i++)
         ports += shape->stats->ports[i].net == net->id && shape->stats->ports[i].kind != 0;
     for (size_t i = 0; i < shape->stats->n_macs; i++)
@@ -575,6 +577,17 @@ static void add_links(struct shape *shape)
 
 /* --- services ------------------------------------------------------------------------------ */
 
+static struct node *service_status(const struct control *control,
+                                   const struct view_service *service)
+{
+    struct node *status = services_status(control, service);
+    int64_t since = node_get_int(status, "since", 0); /* Milliseconds. */
+
+    if (since > 0)
+        api_set_time(status, "since", since / 1000);
+    return status;
+}
+
 static void add_services(struct shape *shape)
 {
     const struct control *control = shape->rq->control;
@@ -588,7 +601,7 @@ static void add_services(struct shape *shape)
             add_shown(shape,
                       object_shown(node_copy(service->body), "", service->name,
                                    service->revision, service->owner),
-                      services_status(control, service));
+                      service_status(control, service));
     }
 }
 

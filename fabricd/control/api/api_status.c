@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,9 +22,48 @@ static void add_problem(void *aux, const char *what, const char *why)
     free(text);
 }
 
+#define NAMED 3u /* Networks that one problem names. */
+
+/* "no link works between alpha-beta: lan1, lan2, lan3 and 9 more networks are degraded" of each pair. */
+static void add_pairs(const struct node *pairs, struct node *list)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        const struct node *nets = pairs->child[i];
+        char names[NAMED * 66 + 32] = "", *text;
+        size_t used = 0;
+
+        for (size_t k = 0; k < nets->n && k < NAMED; k++)
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                     k > 0 ? ", " : "", nets->child[k]->text);
+        if (nets->n > NAMED)
+            snprintf(names + used, sizeof(names) - used, " and %zu more", nets->n - NAMED);
+        text =
+            xasprintf("no link works between %s: network%s %s %s degraded", pairs->key[i],
+                      nets->n > 1 ? "s" : "", names, nets->n > 1 ? "are" : "is");
+        node_append(list, node_text(text));
+        free(text);
+    }
+}
+
+/* The network under each pair of hosts that it misses. */
+static void note_degraded(const struct control *control, const struct view_network *net,
+                          struct node *pairs)
+{
+    struct node *degraded = shape_degraded(control, net);
+
+    for (size_t i = 0; i < degraded->n; i++) {
+        const char *pair = degraded->child[i]->text;
+
+        if (node_get(pairs, pair) == NULL)
+            node_set(pairs, pair, node_list());
+        node_append(node_get(pairs, pair), node_text(net->name));
+    }
+    node_free(degraded);
+}
+
 static struct node *problems(const struct control *control)
 {
-    struct node *list = node_list();
+    struct node *list = node_list(), *pairs = node_map();
 
     reconcile_each_problem(control->reconcile, add_problem, list);
     if (!chan_up(&control->switch_))
@@ -32,14 +72,8 @@ static struct node *problems(const struct control *control)
         node_append(list, node_text("the parent process is away: start fabricd again"));
     list_for_each (it, &control->view->networks) {
         const struct view_network *net = list_entry(it, struct view_network, link);
-        struct node *pairs = shape_degraded(control, net);
 
-        for (size_t i = 0; i < pairs->n; i++) {
-            char *text = xasprintf("network %s: no link works between %s", net->name,
-                                   pairs->child[i]->text);
-            node_append(list, node_text(text));
-            free(text);
-        }
+        note_degraded(control, net, pairs);
         if (net->scope == STORE_LOCAL &&
             view_network_in(control->view, STORE_FABRIC, net->name) != NULL) {
             char *text =
@@ -47,8 +81,9 @@ static struct node *problems(const struct control *control)
             node_append(list, node_text(text));
             free(text);
         }
-        node_free(pairs);
     }
+    add_pairs(pairs, list);
+    node_free(pairs);
     return list;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
 #include "proto/base/mtime.h"
@@ -22,7 +24,11 @@ struct audit {
     int fd; /* Of the file that is being written, or -1. */
     size_t size;
     uint64_t next;
-    bool failing; /* The log knows. */
+    bool failing;   /* The log knows. */
+    mtime_t minute; /* When the one began in which cheap entries are counted. */
+    unsigned cheap; /* Written in it. */
+    char *last;     /* Of them, in this minute. */
+    int64_t left_out;
 };
 
 static void path_of(const struct audit *a, unsigned i, char *out, size_t size)
@@ -131,6 +137,8 @@ void audit_add(struct audit *a, struct node *entry)
         return;
     }
     whole = numbered(a->next, entry);
+    if (a->left_out > 0)
+        node_set_int(whole, "left_out", a->left_out);
     json = node_to_json(whole, 0);
     size = strcspn(json, "\n");
     line = xasprintf("%.*s\n", (int)(size < AUDIT_LINE_MAX ? size : 0), json);
@@ -139,12 +147,51 @@ void audit_add(struct audit *a, struct node *entry)
         complain(a, r);
     } else {
         a->next++;
+        a->left_out = 0;
         a->failing = false;
     }
     free(line);
     free(json);
     node_free(whole);
     node_free(entry);
+}
+
+void audit_add_cheap(struct audit *a, struct node *entry, mtime_t now)
+{
+    char *text;
+    bool again;
+
+    if (a == NULL) {
+        node_free(entry);
+        return;
+    }
+    if (a->minute == 0 || now - a->minute >= 60 * MTIME_SEC) {
+        a->minute = now;
+        a->cheap = 0;
+        free(a->last);
+        a->last = NULL;
+    }
+    text = node_to_json(entry, 0);
+    again = a->last != NULL && strcmp(a->last, text) == 0;
+    free(a->last);
+    a->last = text;
+    if (again || a->cheap >= AUDIT_CHEAP) {
+        a->left_out++;
+        node_free(entry);
+        return;
+    }
+    a->cheap++;
+    audit_add(a, entry);
+}
+
+void audit_set_peer(struct node *entry, const struct fd_peer *peer)
+{
+    struct passwd user, *found = NULL;
+    char texts[4096];
+
+    node_set_int(entry, "uid", (int64_t)peer->uid);
+    if (getpwuid_r(peer->uid, &user, texts, sizeof(texts), &found) == 0 && found != NULL)
+        node_set_text(entry, "user", user.pw_name);
 }
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -275,6 +322,7 @@ void audit_free(struct audit *a)
     if (a == NULL)
         return;
     fd_close(&a->fd);
+    free(a->last);
     free(a->folder);
     free(a);
 }

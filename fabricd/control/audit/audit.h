@@ -12,12 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/base/err.h"
+#include "proto/base/fd.h"
+#include "proto/base/mtime.h"
 #include "proto/model/node.h"
 
 #define AUDIT_FILE_SIZE (1024u * 1024u)
 #define AUDIT_FILES     5u
 #define AUDIT_LINE_MAX  4096u /* A longer entry is not written. */
+#define AUDIT_CHEAP     120u  /* Entries of audit_add_cheap() in a minute. */
 
 struct audit;
 
@@ -27,6 +29,14 @@ void audit_free(struct audit *);
 
 /* Takes the entry, a map, and puts its number and time in front. */
 void audit_add(struct audit *, struct node *entry);
+
+/* The same for what costs its maker nothing, as being refused: one that says the same as the one
+ * before, and all after AUDIT_CHEAP in a minute, are counted only, so that nobody washes out what was
+ * done. The next entry that is written says how many, as `left_out`. */
+void audit_add_cheap(struct audit *, struct node *entry, mtime_t now);
+
+/* Who it was, of a socket's peer: uid, and user if he has a name. */
+void audit_set_peer(struct node *entry, const struct fd_peer *);
 
 /*
  * At most `most` entries older than number `before` (0 = the latest), newest first, as a list.

@@ -153,13 +153,20 @@ static int find_entry(void *aux, const struct store_entry *entry)
     return 1;
 }
 
-static int too_old(struct work *work, uint64_t revision)
+static int not_there(struct work *work, uint64_t revision)
 {
-    change_fail(work->result, 404,
-                "the history has no revision %llu (it goes from %llu to %llu)",
-                (unsigned long long)revision,
-                (unsigned long long)store_oldest(work->control->store),
-                (unsigned long long)store_revision(work->control->store));
+    uint64_t first = store_oldest(work->control->store) + 1,
+             last = store_revision(work->control->store);
+
+    if (revision >= first && revision <= last)
+        change_fail(work->result, 404,
+                    "revision %llu changed nothing that the history tells of",
+                    (unsigned long long)revision);
+    else
+        change_fail(work->result, 404,
+                    "the history has no revision %llu (it goes from %llu to %llu)",
+                    (unsigned long long)revision, (unsigned long long)first,
+                    (unsigned long long)last);
     err_hint(&work->result->err, "iothctl history");
     return -ENOENT;
 }
@@ -176,7 +183,7 @@ static int show_entry(struct work *work, uint64_t revision)
         (entry == NULL || node_get_int(entry, "revision", 0) != (int64_t)revision ||
          revision <= store_oldest(store))) {
         node_free(entry);
-        return too_old(work, revision);
+        return not_there(work, revision);
     }
     c.later = node_map();
     c.list = node_list();
@@ -335,7 +342,7 @@ int execute_rollback(struct work *work, const struct change_item *item)
     objects_init(&now);
     objects_init(&wanted);
     if (to < (int64_t)store_oldest(store) || to > (int64_t)store_revision(store)) {
-        r = too_old(work, to > 0 ? (uint64_t)to : 0);
+        r = not_there(work, to > 0 ? (uint64_t)to : 0);
     } else {
         r = apply_gather(store, scopes, &now);
         objects_sort(&now);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fabricd/control/audit/audit.h"
 #include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/plugd/plugd_internal.h"
@@ -209,11 +210,39 @@ static void plug_endpoint(struct plug_conn *conn)
     plug_conn_free(conn);
 }
 
+/* Into the audit log: what people run, not how services come and go. */
+static void note_run(const struct plug_conn *conn, int status, const char *why)
+{
+    const struct plug_request *request = &conn->request;
+    struct control *control = conn->plugd->control;
+    struct node *entry;
+    char *path;
+
+    if (control->audit == NULL || (request->flags & PLUG_SERVICE) != 0)
+        return;
+    entry = node_map();
+    path = xasprintf("/v1/endpoints/%s/%s", request->network, request->name);
+    audit_set_peer(entry, &conn->peer);
+    node_set_text(entry, "method", "RUN");
+    node_set_text(entry, "path", path);
+    node_set_int(entry, "status", status);
+    if (status >= 400)
+        node_set_text(entry, "why", why);
+    else
+        node_set_int(entry, "revision", (int64_t)store_revision(control->store));
+    if (status < 400 && perm_full(&conn->peer))
+        audit_add(control->audit, entry);
+    else
+        audit_add_cheap(control->audit, entry, loop_now(control->loop));
+    free(path);
+}
+
 static void registered(void *aux, struct change_result *result)
 {
     struct plug_conn *conn = aux;
 
     conn->submitted = false;
+    note_run(conn, result->status, result->err.why);
     if (result->status >= 400) {
         if (result->status == 400 && result->diags.n > 0)
             snprintf(result->err.why, sizeof(result->err.why), "%s: %s",
@@ -562,6 +591,8 @@ void plug_request_again(struct plug_conn *conn)
     struct err err = {.why = ""};
     int r = check(conn, net, &err);
 
+    if (r == -EACCES || r == -EPERM)
+        note_run(conn, 403, err.why);
     if (r < 0)
         plug_refuse(conn, r, &err);
     else if ((conn->request.flags & PLUG_ENDPOINT) != 0)

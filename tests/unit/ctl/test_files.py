@@ -35,6 +35,34 @@ class Files(base.WithDaemon):
         self.check(0, "apply", "-f", "-", "--prune", stdin=self.GOOD)
         self.assertEqual(self.last()[1], "/v1/apply?prune=1")
 
+    def test_revision(self):
+        """The plan that was looked at, or none."""
+        self.plan()
+        self.check(0, "apply", "-f", "-", "--if-revision", "12", stdin=self.GOOD)
+        self.assertEqual(self.last()[3]["If-Match"], '"12"')
+        self.check(0, "apply", "-f", "-", stdin=self.GOOD)
+        self.assertNotIn("If-Match", self.last()[3])
+        before = len(self.daemon.requests)
+        for bad in ("0", "-1", "12x", "", "9" * 20):
+            self.assertIn("is no revision",
+                          self.check(2, "apply", "-f", "-", "--if-revision", bad, stdin=self.GOOD).err)
+        self.assertEqual(len(self.daemon.requests), before)
+        self.daemon.actions[("POST", "/v1/rollback")] = lambda q, b: (200, dict(steps=[]))
+        r = self.check(0, "rollback", "3", "--dry-run", "--if-revision", "12")
+        self.assertEqual(self.last()[3]["If-Match"], '"12"')
+        self.assertIn("nothing to do: the fabric is as it was at revision 3", r.err)
+
+    def test_print_yaml(self):
+        """apply --print-yaml: the files as one, checked, and no daemon is asked."""
+        a = self.write("a.yaml", self.GOOD + "include: b.yaml\n")
+        self.write("b.yaml", "networks: {lan2: {mtu: 1400}}\n")
+        r = self.check(0, "apply", "-f", a, "--print-yaml")
+        self.assertEqual(r.out, "networks:\n  lan2: {mtu: 1400}\n  lan1: {}\nversion: 1\n")
+        self.write("b.yaml", "networks: {lan2: {mtu: 1}}\n")
+        self.assertIn("b.yaml:1:24: networks.lan2.mtu", self.check(2, "apply", "-f", a, "--print-yaml").err)
+        self.check(1, "apply", "--accept", "--print-yaml")
+        self.assertEqual(len(self.daemon.requests), 0)
+
     def test_diff(self):
         self.plan()
         self.assertEqual(self.check(0, "diff", "-f", "-", stdin=self.GOOD).out, "")

@@ -91,6 +91,25 @@ class Usage(Base):
                            (["--sokcet", "x", "net", "ls"], "--socket?")]:
             self.assertIn("did you mean " + near, self.one_line(2, *line))
 
+    def test_no_nearest_word(self):
+        """Where nothing is near, the way to the list, and not the list cut off."""
+        r = self.check(2, "service", "create", "x", "--zork", "3")
+        self.assertEqual(r.err, "iothctl: service create x failed: unknown option --zork (none is near it)\n"
+                                "hint: iothctl service create --help\n")
+        self.assertIn("did you mean --check-command?",
+                      self.one_line(2, "service", "create", "x", "--check-comand", "y"))
+
+    def test_no_file_says_it(self):
+        for line in (["host", "invite"], ["host", "join", "T"], ["host", "leave"], ["token", "rm", "t"],
+                     ["token", "create", "--scope", "read"], ["daemon", "stop"], ["rollback", "3"],
+                     ["service", "restart", "x"], ["fabric", "key", "export", "f"]):
+            with self.subTest(line):
+                self.assertRegex(self.one_line(1, *line, "--print-yaml"),
+                                 r"--print-yaml: .*(no file|in the history)")
+                self.assertNotIn("print-yaml", self.check(0, *line[:2], "--help").out)
+        self.assertIn("no file starts a program",
+                      self.one_line(125, "run", "--net", "x", "--print-yaml", "--", "true"))
+
     def test_wrong_usage(self):
         for line in (["net"], ["net", "create"], ["net", "create", "a", "b"],
                      ["net", "create", "Big"], ["net", "create", "x", "--vlan", "4095"],
