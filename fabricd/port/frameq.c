@@ -5,6 +5,7 @@
  */
 #include "fabricd/port/frameq.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -65,6 +66,7 @@ bool frameq_put(struct frameq *q, const struct frame *f)
     size_t span = RECORD_HEAD + (f->size + ALIGN - 1) / ALIGN * ALIGN;
     struct record *r;
 
+    assert(!f->rest_size);
     if (!make_room(q, span))
         return false;
     r = record_at(q, q->head);

@@ -384,7 +384,8 @@ int ring_new(struct port_env *env, const struct ipc_port *config, const int fds[
              struct port **out)
 {
     static const struct port_ops ops = {.free = ring_free};
-    static const struct swport_ops sw_ops = {.send = ring_send, .room = ring_room_bytes};
+    static const struct swport_ops sw_ops = {
+        .send = ring_send, .room = ring_room_bytes, .takes_rest = true};
     struct ring *ring = calloc(1, sizeof *ring);
     int code;
 

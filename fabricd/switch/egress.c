@@ -102,6 +102,8 @@ static void give(struct switch_ *sw, struct swport *port, struct frame *const *f
     for (unsigned i = 0; i < n; i++) {
         struct frame *f = frames[i];
 
+        if (!port->ops->takes_rest || must_be_cut(port, f))
+            frame_whole(f);
         if (!fits(port, f)) {
             port->counters.tx_drops[SWPORT_DROP_TOO_BIG]++;
             continue;
@@ -118,8 +120,10 @@ static void give(struct switch_ *sw, struct swport *port, struct frame *const *f
             send_cut(sw, port, f);
             continue;
         }
-        if (f->flags & FRAME_NEEDS_CSUM && !(port->caps & FRAME_CAP_CSUM))
+        if (f->flags & FRAME_NEEDS_CSUM && !(port->caps & FRAME_CAP_CSUM)) {
+            frame_whole(f);
             checksum_complete(f);
+        }
         ready[n_ready++] = f;
     }
     if (n_ready)
@@ -128,6 +132,8 @@ static void give(struct switch_ *sw, struct swport *port, struct frame *const *f
 
 void egress_flush(struct switch_ *sw, struct swport *port)
 {
+    for (unsigned i = 0; sw->capture && i < port->n_pending; i++)
+        frame_whole(port->pending[i]);
     if (sw->capture)
         sw->capture->out(sw->capture->aux, port, port->pending, port->n_pending);
     if (port->mirror)

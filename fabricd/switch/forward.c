@@ -357,6 +357,8 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
     enter_vlan(b, 0);
     b->in->counters.rx_frames += i;
     b->in->counters.rx_bytes += bytes;
+    for (unsigned n_seen = 0; b->sw->capture && n_seen < i; n_seen++)
+        frame_whole(&frames[n_seen]);
     if (b->sw->capture && i)
         b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
     if (b->in->mirror)

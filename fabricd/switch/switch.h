@@ -77,6 +77,8 @@ struct swport_ops {
      * SWPORT_ROOM_FRAME bytes more than its size. For drivers whose senders are held back
      * rather than frames dropped (rings); NULL = always all. */
     size_t (*room)(struct swport *);
+
+    bool takes_rest; /* send() copies a frame's rest by itself (proto/wire/frame.h). */
 };
 
 #define SWPORT_ROOM_FRAME 128u

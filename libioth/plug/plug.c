@@ -20,6 +20,7 @@
 #define RING_FDS         2u
 #define YIELD_MAX_US     50 /* Longer than a wake-up costs is wasted. */
 #define YIELD_FLOOR_US   2
+#define REF_MIN          2048u /* Fewer bytes are copied. */
 
 struct plug {
     char socket[SOCKET_PATH_SIZE];
@@ -31,6 +32,7 @@ struct plug {
     bool waiting_rx, waiting_tx;
     unsigned yield_us; /* How long yielding has been worth it lately. */
     struct ringmap map;
+    struct pool *pool;
 };
 
 /* What one exchange brings. */
@@ -148,6 +150,8 @@ static int adopt(struct plug *p, struct exchange *x, struct err *err)
         }
         ringmap_done(&p->map);
         p->map = fresh;
+        pool_leave(p->pool);
+        p->pool = pool_new(x->fds[0], fresh.ring_size, &p->map.tx);
         fd_close(&p->bell);
         p->bell = x->fds[1];
         x->fds[1] = -1;
@@ -255,6 +259,7 @@ void plug_free(struct plug *p)
 {
     if (!p)
         return;
+    pool_leave(p->pool);
     ringmap_done(&p->map);
     fd_close(&p->lifeline);
     fd_close(&p->bell);
@@ -307,10 +312,47 @@ int plug_send(struct plug *p, const struct frame *frames, unsigned n)
     return i == 0 && r < 0 && r != -ENOBUFS ? r : (int)i;
 }
 
+/* How many of the pieces are to be copied; those behind them are *size bytes in a row at *offset in the pool. */
+static unsigned leave_in_pool(const struct pool *pool, const struct ring_piece *pieces,
+                              unsigned n, uint64_t *offset, uint32_t *size)
+{
+    const uint8_t *start = NULL;
+    unsigned copied = n;
+
+    *size = 0;
+    while (copied > 0) {
+        const struct ring_piece *piece = &pieces[copied - 1];
+        const uint8_t *data = piece->data;
+        uint64_t at;
+
+        if ((start && data + piece->size != start) ||
+            !pool_has(pool, data, piece->size, &at))
+            break;
+        start = data;
+        *offset = at;
+        *size += piece->size;
+        copied--;
+    }
+    if (*size >= REF_MIN)
+        return copied;
+    *size = 0;
+    return n;
+}
+
 int plug_put(struct plug *p, const struct frame *f, const struct ring_piece *pieces,
              unsigned n)
 {
-    return ring_put_pieces(&p->map.tx, f, pieces, n);
+    uint64_t offset = 0;
+    uint32_t size = 0;
+
+    if (p->pool)
+        n = leave_in_pool(p->pool, pieces, n, &offset, &size);
+    return ring_put_ref(&p->map.tx, f, pieces, n, offset, size);
+}
+
+struct pool *plug_pool(const struct plug *p)
+{
+    return p->pool;
 }
 
 void plug_flush(struct plug *p)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libioth/plug/pool.h"
 #include "libioth/plug/ringmap.h"
 #include "proto/base/err.h"
 #include "proto/plug/plug.h"
@@ -69,11 +70,15 @@ int plug_bell(const struct plug *p);
 int plug_send(struct plug *p, const struct frame *frames, unsigned n)
     __attribute__((warn_unused_result));
 
-/* One frame out of n pieces, f->size bytes in all; nobody is woken before plug_flush(). Returns 0
- * or as ring_put(). */
+/* One frame out of n pieces, f->size bytes in all; nobody is woken before plug_flush(). Pieces in a row at the
+ * end that lie in a row in the pool are not copied. Returns 0 or as ring_put(). */
 int plug_put(struct plug *p, const struct frame *f, const struct ring_piece *pieces,
              unsigned n) __attribute__((warn_unused_result));
 void plug_flush(struct plug *p);
+
+/* Where bytes are best put that plug_put() is to send; another one after plug_again(). NULL if there was no
+ * memory for one. */
+struct pool *plug_pool(const struct plug *p);
 
 /* True if a frame of `size` bytes can be sent now. */
 bool plug_has_room(struct plug *p, uint32_t size);

@@ -16,6 +16,7 @@ enum ringmap_side { RINGMAP_DAEMON, RINGMAP_CLIENT };
 struct ringmap {
     struct ring_control *control;
     uint8_t *mem[RING_DIRECTIONS];
+    const uint8_t *pool; /* The daemon's side only; the client has pool.h. */
     uint32_t ring_size;
     struct ring_tx tx; /* What this side writes. */
     struct ring_rx rx; /* What it reads. */

@@ -28,6 +28,9 @@ struct port_ops {
      * port_room() tells when; another: the frame is lost. */
     int (*send)(struct port *, const struct frame *meta, const struct ring_piece *pieces,
                 unsigned n);
+    /* Where what send() is given is best put, since it is not copied from there then. NULL where there is no
+     * such place. */
+    struct pool *(*pool)(struct port *);
     /* Shows the other side what was sent. */
     void (*flush)(struct port *);
     /* Looks at up to `max` frames, which stay valid and writable until recv_done(). 0: none. */

@@ -47,6 +47,11 @@ static int send_frame(struct port *port, const struct frame *meta,
     return r;
 }
 
+static struct pool *pool(struct port *port)
+{
+    return mine(port)->down ? NULL : plug_pool(mine(port)->plug);
+}
+
 static void flush(struct port *port)
 {
     if (!mine(port)->down)
@@ -131,6 +136,7 @@ static void free_port(struct port *port)
 
 static const struct port_ops ops = {
     .send = send_frame,
+    .pool = pool,
     .flush = flush,
     .recv = receive,
     .recv_done = receive_done,

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "libioth/plug/pool.h"
+
 #define SMALL_SIZE (4096u - sizeof(struct byteq_chunk))
 #define LARGE_SIZE (131072u - sizeof(struct byteq_chunk))
 #define STORE_MAX  32u /* Large chunks that are kept. */
@@ -12,7 +14,8 @@ struct byteq_chunk {
     struct byteq_chunk *next;
     uint32_t size; /* Of data. */
     uint32_t head, tail;
-    uint8_t data[];
+    struct pool *pool; /* Whose block data is; NULL: it lies behind. */
+    uint8_t *data;
 };
 
 static struct byteq_chunk *store;
@@ -31,6 +34,8 @@ static struct byteq_chunk *chunk_new(size_t size)
         if (!c)
             return NULL;
         c->size = (uint32_t)size;
+        c->pool = NULL;
+        c->data = (uint8_t *)(c + 1);
     }
     c->next = NULL;
     c->head = c->tail = 0;
@@ -39,7 +44,10 @@ static struct byteq_chunk *chunk_new(size_t size)
 
 static void chunk_free(struct byteq_chunk *c)
 {
-    if (c->size == LARGE_SIZE && n_stored < STORE_MAX) {
+    if (c->pool) {
+        pool_give(c->pool, c->data);
+        free(c);
+    } else if (c->size == LARGE_SIZE && n_stored < STORE_MAX) {
         c->next = store;
         store = c;
         n_stored++;
@@ -48,19 +56,46 @@ static void chunk_free(struct byteq_chunk *c)
     }
 }
 
+static void append(struct byteq *q, struct byteq_chunk *c)
+{
+    if (q->last)
+        q->last->next = c;
+    else
+        q->first = c;
+    q->last = c;
+}
+
+bool byteq_full(const struct byteq *q)
+{
+    return !q->last || q->last->tail == q->last->size;
+}
+
+bool byteq_begin(struct byteq *q, struct pool *pool, size_t unit)
+{
+    uint8_t *block = pool_take(pool);
+    struct byteq_chunk *c = block ? malloc(sizeof *c) : NULL;
+
+    if (!c) {
+        if (block)
+            pool_give(pool, block);
+        return false;
+    }
+    *c = (struct byteq_chunk){.pool = pool, .data = block, .size = POOL_BLOCK_SIZE};
+    if (unit < POOL_BLOCK_SIZE)
+        c->size -= (uint32_t)(POOL_BLOCK_SIZE % unit);
+    append(q, c);
+    return true;
+}
+
 uint8_t *byteq_room(struct byteq *q, size_t size, size_t *room)
 {
     struct byteq_chunk *c = q->last;
 
-    if (!c || c->tail == c->size) {
+    if (byteq_full(q)) {
         c = chunk_new(q->first ? LARGE_SIZE : size);
         if (!c)
             return NULL;
-        if (q->last)
-            q->last->next = c;
-        else
-            q->first = c;
-        q->last = c;
+        append(q, c);
     }
     *room = c->size - c->tail < size ? c->size - c->tail : size;
     return c->data + c->tail;

@@ -10,8 +10,10 @@
 #include <lwip/priv/tcp_priv.h>
 
 #include "libioth/sockets/tcp.h"
+#include "libioth/stack/iface.h"
 
 #define WRITE_MAX 0xffffu /* tcp_write() and tcp_recved() count in 16 bits. */
+#define BULK_MIN  8192u   /* One that sends less at a time gets no large chunk at once. */
 
 /* --- receiving ---------------------------------------------------------------------------------- */
 
@@ -143,13 +145,26 @@ err_t tcp_sock_on_sent(void *arg, struct tcp_pcb *pcb, u16_t size)
     return ERR_OK;
 }
 
+/* Begins a chunk that can be sent without being copied, if there is much to send. Segments begin and end with
+ * it, so that each lies in one. */
+static bool begin_chunk(struct tcp_sock *t, size_t size)
+{
+    const struct tcp_pcb *pcb = t->pcb;
+    struct pool *pool;
+
+    if (!byteq_full(&t->tx) || (size < BULK_MIN && !t->tx.size))
+        return false;
+    pool = iface_pool(ip_route(&pcb->local_ip, &pcb->remote_ip));
+    return pool && byteq_begin(&t->tx, pool, TCP_SUPER_MAX / pcb->mss * pcb->mss);
+}
+
 static size_t fill(struct tcp_sock *t, const struct msghdr *msg, size_t total, bool more)
 {
     size_t done = 0;
 
     while (done < total && t->tx.size < t->sock.snd_size) {
         size_t room = t->sock.snd_size - t->tx.size, n = total - done;
-        uint8_t *to;
+        uint8_t *to, flags = begin_chunk(t, n) ? TCP_WRITE_FLAG_NEW : 0;
 
         if (n > room)
             n = room;
@@ -157,8 +172,9 @@ static size_t fill(struct tcp_sock *t, const struct msghdr *msg, size_t total, b
         if (!to)
             break;
         sock_iov_in(msg, done, to, n);
-        if (tcp_write(t->pcb, to, (u16_t)n,
-                      more || done + n < total ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
+        if (more || done + n < total)
+            flags |= TCP_WRITE_FLAG_MORE;
+        if (tcp_write(t->pcb, to, (u16_t)n, flags) != ERR_OK)
             break;
         byteq_add(&t->tx, n);
         done += n;

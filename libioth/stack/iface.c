@@ -62,6 +62,17 @@ struct netif *iface_netif(struct iface *i)
     return i == &lo ? netif_get_by_index(1) : &i->netif;
 }
 
+struct pool *iface_pool(const struct netif *netif)
+{
+    list_for_each (it, &all) {
+        struct iface *i = entry(it);
+
+        if (&i->netif == netif && i->port && i->port->ops->pool)
+            return i->port->ops->pool(i->port);
+    }
+    return NULL;
+}
+
 void iface_init(void)
 {
     list_init(&all);

@@ -66,6 +66,9 @@ unsigned iface_index(const struct iface *);
 /* lwIP's own of an interface: lo's is not ours. */
 struct netif *iface_netif(struct iface *);
 
+/* Where bytes are best put that are to leave by lwIP's interface; NULL: anywhere. */
+struct pool *iface_pool(const struct netif *);
+
 /* All of them, lo first. */
 struct list *iface_list(void);
 

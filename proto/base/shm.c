@@ -68,8 +68,18 @@ int shm_map_twice(int fd, size_t offset, size_t size, void **out)
     return 0;
 }
 
-void shm_unmap(void *p, size_t size)
+int shm_map_to_read(int fd, size_t offset, size_t size, const void **out)
+{
+    void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+
+    if (p == MAP_FAILED)
+        return -errno;
+    *out = p;
+    return 0;
+}
+
+void shm_unmap(const void *p, size_t size)
 {
     if (p)
-        munmap(p, size);
+        munmap((void *)(uintptr_t)p, size);
 }

@@ -22,12 +22,16 @@ int shm_check(int fd, size_t *size) __attribute__((warn_unused_result));
 int shm_map(int fd, size_t offset, size_t size, void **out)
     __attribute__((warn_unused_result));
 
+/* The same, only for reading. */
+int shm_map_to_read(int fd, size_t offset, size_t size, const void **out)
+    __attribute__((warn_unused_result));
+
 /* Maps the same bytes twice, one after the other: 2 * size bytes of addresses. To be given back
  * with shm_unmap(p, 2 * size). */
 int shm_map_twice(int fd, size_t offset, size_t size, void **out)
     __attribute__((warn_unused_result));
 
 /* Does nothing for NULL. */
-void shm_unmap(void *p, size_t size);
+void shm_unmap(const void *p, size_t size);
 
 #endif

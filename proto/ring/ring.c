@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proto/wire/packet.h"
+
 #define RING_MAGIC   0x696f7452u /* "Rtoi" in memory. */
-#define RING_VERSION 1u
+#define RING_VERSION 2u
+#define HEAD_MAX     256u /* Ethernet, IP and TCP headers fit. */
 
 static_assert(sizeof(struct ring_desc) == 32, "half of a record's head");
 static_assert(RING_RECORD_HEAD == FRAME_HEADROOM, "the head is the frame's headroom");
@@ -25,8 +28,9 @@ static bool size_valid(uint32_t size)
 
 size_t ring_memory_size(uint32_t ring_size)
 {
-    return size_valid(ring_size) ? RING_CONTROL_SIZE + (size_t)RING_DIRECTIONS * ring_size
-                                 : 0;
+    return size_valid(ring_size)
+               ? RING_CONTROL_SIZE + (size_t)(RING_DIRECTIONS + RING_POOL_RATIO) * ring_size
+               : 0;
 }
 
 void ring_control_init(struct ring_control *c, uint32_t ring_size)
@@ -70,7 +74,7 @@ int ring_tx_init(struct ring_tx *tx, struct ring_shared *shared, uint8_t *mem,
 }
 
 int ring_rx_init(struct ring_rx *rx, struct ring_shared *shared, uint8_t *mem,
-                 uint32_t size)
+                 const uint8_t *pool, uint32_t size)
 {
     uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
     uint32_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
@@ -79,6 +83,7 @@ int ring_rx_init(struct ring_rx *rx, struct ring_shared *shared, uint8_t *mem,
         return -EPROTO;
     *rx = (struct ring_rx){.shared = shared,
                            .mem = mem,
+                           .pool = pool,
                            .size = size,
                            .tail = tail,
                            .released = tail,
@@ -102,10 +107,12 @@ static int tx_free(struct ring_tx *tx, uint32_t wanted, uint32_t *out)
     return 0;
 }
 
-int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
-                    const struct ring_piece *pieces, unsigned n)
+int ring_put_ref(struct ring_tx *tx, const struct frame *f, const struct ring_piece *pieces,
+                 unsigned n, uint64_t ref_offset, uint32_t ref_size)
 {
-    struct ring_desc desc = {.inline_size = f->size,
+    struct ring_desc desc = {.inline_size = f->size - ref_size,
+                             .ref_size = ref_size,
+                             .ref_offset = ref_offset,
                              .gso_size = f->gso_size,
                              .hdr_size = f->hdr_size,
                              .csum_start = f->csum_start,
@@ -118,7 +125,7 @@ int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
 
     if (f->size > FRAME_SUPER_MAX)
         return -EMSGSIZE;
-    wanted = record_size(f->size);
+    wanted = record_size(desc.inline_size);
     if (tx_free(tx, wanted, &room) < 0)
         return -EPROTO;
     if (room < wanted)
@@ -133,11 +140,28 @@ int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
     return 0;
 }
 
+int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
+                    const struct ring_piece *pieces, unsigned n)
+{
+    return ring_put_ref(tx, f, pieces, n, 0, 0);
+}
+
 int ring_put(struct ring_tx *tx, const struct frame *f)
 {
-    const struct ring_piece whole = {f->data, f->size};
+    const struct ring_piece pieces[] = {{f->data, f->size - f->rest_size},
+                                        {f->rest, f->rest_size}};
 
-    return ring_put_pieces(tx, f, &whole, 1);
+    return ring_put_ref(tx, f, pieces, f->rest_size ? 2 : 1, 0, 0);
+}
+
+bool ring_taken(struct ring_tx *tx, uint32_t mark)
+{
+    uint32_t room;
+
+    /* A peer that lies takes nothing; the port goes for that elsewhere. */
+    if ((int32_t)(mark - tx->tail) > 0 && tx_free(tx, tx->size, &room) < 0)
+        return false;
+    return (int32_t)(mark - tx->tail) <= 0;
 }
 
 unsigned ring_room(struct ring_tx *tx, uint32_t size)
@@ -182,8 +206,19 @@ static int rx_look(struct ring_rx *rx)
     return 0;
 }
 
-/* Takes the next record's descriptor into a frame that views the ring. Returns the bytes that
- * the record fills, or 0 if it lies. There is a record: tail != head. */
+/* Does the descriptor refer to bytes of the pool? */
+static bool ref_valid(const struct ring_rx *rx, const struct ring_desc *d)
+{
+    uint64_t pool_size = (uint64_t)RING_POOL_RATIO * rx->size;
+
+    if (!d->ref_size)
+        return true;
+    return rx->pool && d->ref_size <= FRAME_SUPER_MAX - d->inline_size &&
+           d->ref_offset <= pool_size - d->ref_size;
+}
+
+/* Takes the next record's descriptor into a frame that views the ring, and the pool as its rest. Returns the
+ * bytes that the record fills, or 0 if it lies. There is a record: tail != head. */
 static uint32_t rx_record(const struct ring_rx *rx, struct frame *f)
 {
     uint8_t *record = rx->mem + (rx->tail & (rx->size - 1));
@@ -192,11 +227,13 @@ static uint32_t rx_record(const struct ring_rx *rx, struct frame *f)
     memcpy(&desc, record, sizeof desc);
     /* So that checks and uses are of the same copy, whatever the compiler would rather do. */
     atomic_signal_fence(memory_order_seq_cst);
-    if (desc.inline_size > FRAME_SUPER_MAX || desc.ref_size != 0 ||
-        record_size(desc.inline_size) > rx->head - rx->tail)
+    if (desc.inline_size > FRAME_SUPER_MAX ||
+        record_size(desc.inline_size) > rx->head - rx->tail || !ref_valid(rx, &desc))
         return 0;
     *f = (struct frame){.data = record + RING_RECORD_HEAD,
-                        .size = desc.inline_size,
+                        .size = desc.inline_size + desc.ref_size,
+                        .rest_size = desc.ref_size,
+                        .rest = desc.ref_size ? rx->pool + desc.ref_offset : NULL,
                         .tci = desc.tci,
                         .gso_size = desc.gso_size,
                         .hdr_size = desc.hdr_size,
@@ -233,6 +270,27 @@ int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
     return (int)n;
 }
 
+/* Copies a frame out of the ring, or its headers if they are those of a TCP superframe. What the copy says of
+ * itself decides, not the ring's bytes, which may change. */
+static void copy_out(struct frame *f, uint8_t *copy)
+{
+    uint32_t here = f->size - f->rest_size, head = here < HEAD_MAX ? here : HEAD_MAX;
+
+    if (f->gso != FRAME_GSO_TCP4 && f->gso != FRAME_GSO_TCP6)
+        head = here;
+    memcpy(copy, f->data, head);
+    if (head < here && f->rest_size == 0 && packet_head_is_tcp(copy, head)) {
+        f->rest = f->data + head;
+        f->rest_size = here - head;
+    } else {
+        memcpy(copy + head, f->data + head, here - head);
+        head = here;
+    }
+    f->data = copy;
+    if (f->rest_size && (f->gso == FRAME_GSO_NONE || !packet_head_is_tcp(copy, head)))
+        frame_whole(f);
+}
+
 int ring_get(struct ring_rx *rx, uint8_t *arena, size_t room, size_t *used,
              struct frame *frames, unsigned max)
 {
@@ -249,8 +307,7 @@ int ring_get(struct ring_rx *rx, uint8_t *arena, size_t room, size_t *used,
             return -EPROTO;
         if (room - at < FRAME_HEADROOM + frames[n].size)
             break;
-        memcpy(copy, frames[n].data, frames[n].size);
-        frames[n].data = copy;
+        copy_out(&frames[n], copy);
         at += FRAME_HEADROOM + frames[n].size;
         at += -at & 15;
         if (at > room)

@@ -6,12 +6,15 @@
  * followed by the two byte rings, each of a power-of-two size. Each byte ring is mapped twice
  * in a row (proto/base/shm.h), so that a record never wraps:
  *
- *     | control page | to the daemon: N bytes | to the client: N bytes |
+ *     | control page | to the daemon: N bytes | to the client: N bytes | pool: 4 N bytes |
  *
  * A record is RING_RECORD_HEAD bytes with a struct ring_desc at its start, then the frame's
  * bytes, and fills whole lines of RING_ALIGN. The rest of the head is the frame's headroom.
- * Payload by reference (ref_offset, ref_size) has its place in the descriptor; it is refused
- * until both sides agree on it.
+ *
+ * The pool is the client's: towards the daemon the end of a frame may lie there instead of in the record
+ * (ref_offset, ref_size; the frame is inline_size + ref_size bytes). The daemon only reads there, and
+ * what it reads may change. The bytes are the client's again when the record's room is (ring_taken).
+ * The daemon refers to nothing.
  *
  * Indices count bytes and run free; head is the producer's, tail the consumer's. Each side keeps
  * its own index in private memory and never reads it back. What it reads of the other side is
@@ -40,6 +43,7 @@
 #define RING_SIZE_DEFAULT (1u << 20)
 #define RING_SIZE_MIN     (1u << 18) /* Three superframes fit. */
 #define RING_SIZE_MAX     (1u << 26)
+#define RING_POOL_RATIO   4u /* The pool's size in rings. */
 
 enum ring_direction { RING_TO_DAEMON, RING_TO_CLIENT, RING_DIRECTIONS };
 
@@ -62,8 +66,8 @@ struct ring_control {
 
 struct ring_desc {
     uint32_t inline_size; /* Bytes behind the record's head. */
-    uint32_t ref_size;    /* 0 */
-    uint64_t ref_offset;  /* 0 */
+    uint32_t ref_size;    /* 0 = all are there. */
+    uint64_t ref_offset;  /* In the pool. */
     uint16_t gso_size;
     uint16_t hdr_size;
     uint16_t csum_start;
@@ -96,6 +100,7 @@ struct ring_tx {
 struct ring_rx {
     struct ring_shared *shared;
     uint8_t *mem;
+    const uint8_t *pool; /* The producer's; NULL = it has none, and may not refer to it. */
     uint32_t size;
     uint32_t tail; /* Ours. */
     uint32_t released;
@@ -105,11 +110,11 @@ struct ring_rx {
 };
 
 /* Begin where the shared indices stand, so that either side may be replaced. -EPROTO if they
- * make no sense. `mem` stays the caller's. */
+ * make no sense. `mem` and `pool`, of RING_POOL_RATIO * size bytes, stay the caller's. */
 int ring_tx_init(struct ring_tx *tx, struct ring_shared *shared, uint8_t *mem,
                  uint32_t size) __attribute__((warn_unused_result));
 int ring_rx_init(struct ring_rx *rx, struct ring_shared *shared, uint8_t *mem,
-                 uint32_t size) __attribute__((warn_unused_result));
+                 const uint8_t *pool, uint32_t size) __attribute__((warn_unused_result));
 
 /*
  * Copies a frame in; the consumer sees it after ring_publish(). Returns 0, -ENOBUFS if there is
@@ -130,6 +135,15 @@ int ring_put_pieces(struct ring_tx *tx, const struct frame *f,
 /* How many frames of at most `size` bytes ring_put() would take now; 0 also if the peer lies. */
 unsigned ring_room(struct ring_tx *tx, uint32_t size);
 
+/* The same with the frame's last ref_size bytes left in the pool, at ref_offset, which lies in it; the pieces are
+ * what is in front of them. */
+int ring_put_ref(struct ring_tx *tx, const struct frame *f, const struct ring_piece *pieces,
+                 unsigned n, uint64_t ref_offset, uint32_t ref_size)
+    __attribute__((warn_unused_result));
+
+/* True if the consumer has given back the room of everything put before tx->head was `mark`. */
+bool ring_taken(struct ring_tx *tx, uint32_t mark);
+
 /* Shows everything put since the last time, with one release store. Returns true if the
  * consumer sleeps and its doorbell must be rung. */
 bool ring_publish(struct ring_tx *tx);
@@ -137,8 +151,8 @@ bool ring_publish(struct ring_tx *tx);
 /*
  * Looks at up to `max` (at most FRAME_BURST) frames and moves on. Their bytes stay in the ring, writable with
  * FRAME_HEADROOM in front, until ring_release(). Only for who trusts the producer, or does not
- * mind that bytes change. Returns how many (0 = empty), or -EPROTO. Metadata is not checked:
- * frame_check() does that.
+ * mind that bytes change. What is in a pool stays there (frame.rest), and there is no room to bring it. Returns how
+ * many (0 = empty), or -EPROTO. Metadata is not checked: frame_check() does that.
  */
 int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
     __attribute__((warn_unused_result));
@@ -146,7 +160,7 @@ int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
 /*
  * The same, copied out to arena[room], with FRAME_HEADROOM in front of each; stops when the next
  * frame does not fit (an arena of FRAME_HEADROOM + FRAME_SUPER_MAX holds any). *used is what the
- * copies take.
+ * copies take. The payload of TCP superframes stays where it is (frame.rest), until ring_release().
  */
 int ring_get(struct ring_rx *rx, uint8_t *arena, size_t room, size_t *used,
              struct frame *frames, unsigned max) __attribute__((warn_unused_result));

@@ -11,6 +11,11 @@
  * Inside a switch the VLAN is in `tci` and the tag is not in the bytes; in a transparent network
  * tci is 0 and tags stay where they are.
  *
+ * The payload of a TCP superframe may still be elsewhere (`rest`), in memory that somebody else can change
+ * at any time: only its headers are at `data` then, with room for the rest behind them. A switch hands
+ * it on like that to ports that say so (swport_ops.takes_rest), which copy it and read nothing of it; before
+ * anybody else sees the frame, frame_whole() brings it together.
+ *
  * A frame owns nothing: whoever filled it in keeps the bytes alive until the burst that it is
  * part of has been sent. A driver that must keep one copies it.
  */
@@ -18,6 +23,7 @@
 #define PROTO_WIRE_FRAME_H
 
 #include <stdint.h>
+#include <string.h>
 
 #define FRAME_SIZE_MIN  14u
 #define FRAME_SIZE_MAX  9234u  /* Without segmentation: VDE_ETHBUFSIZE. */
@@ -62,7 +68,17 @@ struct frame {
     uint16_t csum_ofs;   /* From csum_start. */
     uint8_t gso;         /* enum frame_gso */
     uint8_t flags;
-    uint32_t egress; /* The switch's: where it goes. Meaningless elsewhere. */
+    uint32_t rest_size; /* Of `size`, the bytes that are not at `data`. */
+    const uint8_t *rest;
 };
+
+/* Copies the rest to where it belongs. */
+static inline void frame_whole(struct frame *f)
+{
+    if (!f->rest_size)
+        return;
+    memcpy(f->data + f->size - f->rest_size, f->rest, f->rest_size);
+    f->rest_size = 0;
+}
 
 #endif

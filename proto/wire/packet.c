@@ -181,6 +181,36 @@ int packet_parse(const uint8_t *data, size_t size, struct packet *out)
     return 0;
 }
 
+bool packet_head_is_tcp(const uint8_t *head, size_t size)
+{
+    struct reader r = {.c = cur_init(head, size), .start = head};
+    uint16_t type, fragment = 0;
+    uint8_t first, proto, tcp;
+
+    first = cur_u8(&r.c);
+    cur_skip(&r.c, MAC_PAIR - 1);
+    type = cur_u16(&r.c);
+    if (first & 1 || (type != PACKET_TYPE_IP4 && type != PACKET_TYPE_IP6))
+        return false;
+    first = cur_u8(&r.c);
+    if (type == PACKET_TYPE_IP4) {
+        cur_skip(&r.c, 5);
+        fragment = cur_u16(&r.c);
+        cur_skip(&r.c, 1);
+        proto = cur_u8(&r.c);
+        cur_skip(&r.c, (first & 15) < 5 ? SIZE_MAX : (size_t)(first & 15) * 4 - 10);
+    } else {
+        cur_skip(&r.c, 5);
+        proto = cur_u8(&r.c);
+        cur_skip(&r.c, 33);
+    }
+    cur_skip(&r.c, 12);
+    tcp = cur_u8(&r.c) >> 4;
+    cur_skip(&r.c, tcp < 5 ? SIZE_MAX : tcp * 4u - 13);
+    return !r.c.bad && first >> 4 == (type == PACKET_TYPE_IP4 ? 4 : 6) &&
+           proto == PACKET_PROTO_TCP && !(fragment & (IP4_MORE | IP4_OFFSET));
+}
+
 static int claims_arp(struct cur c, struct packet_claim *claims)
 {
     uint16_t hw_type = cur_u16(&c);

@@ -59,6 +59,13 @@ struct packet {
 int packet_parse(const uint8_t *data, size_t size, struct packet *out)
     __attribute__((warn_unused_result));
 
+/*
+ * True if the `size` bytes at `head`, the first of a longer frame to one station, hold all of its headers, and they
+ * are Ethernet, IPv4 or IPv6 without extensions, and TCP, no fragment: then nothing of what is behind
+ * them is anybody's header.
+ */
+bool packet_head_is_tcp(const uint8_t *head, size_t size);
+
 /* An address that a frame says is its sender's own. */
 struct packet_claim {
     uint8_t family; /* 4 or 6 */

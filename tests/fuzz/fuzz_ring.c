@@ -28,9 +28,17 @@ static void check_frames(const struct ringmap *m, const struct frame *frames, in
 
     for (int i = 0; i < n; i++) {
         assert(frames[i].size <= FRAME_SUPER_MAX);
+        assert(frames[i].rest_size <= frames[i].size);
         assert(frames[i].data >= start + FRAME_HEADROOM);
-        assert(frames[i].data + frames[i].size <= end);
-        for (uint32_t b = 0; b < frames[i].size; b += 64)
+        assert(frames[i].data + frames[i].size - (peek ? frames[i].rest_size : 0) <= end);
+        for (uint32_t b = 0; b < frames[i].rest_size; b += 64)
+            sum += frames[i].rest[b];
+        if (!peek) {
+            struct frame whole = frames[i];
+
+            frame_whole(&whole);
+        }
+        for (uint32_t b = 0; b < frames[i].size - frames[i].rest_size; b += 64)
             sum += frames[i].data[b];
     }
     (void)sum;
@@ -65,8 +73,12 @@ static void step(struct ringmap *m, int fd, struct cur *c)
         atomic_store(&out->tail, value * (what & 16 ? 1 : RING_ALIGN));
         break;
     case 2: {
-        struct ring_desc desc = {.inline_size = value, .ref_size = what & 16};
+        struct ring_desc desc = {.inline_size = value, .gso = what >> 5 & 3};
 
+        if (what & 16) {
+            desc.ref_size = cur_u32(c);
+            desc.ref_offset = cur_u32(c);
+        }
         memcpy(m->mem[RING_TO_DAEMON] + (size_t)cur_u16(c) * RING_ALIGN % SIZE, &desc,
                sizeof desc);
         break;

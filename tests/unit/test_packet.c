@@ -175,6 +175,44 @@ static void test_extensions(void **state)
     assert_int_equal(pk.l4, PACKET_L4_NONE);
 }
 
+/* The first bytes of a frame suffice, if all headers are among them and are the plain ones. */
+static void test_head_is_tcp(void **state)
+{
+    static const uint8_t options[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    uint8_t bytes[400];
+
+    (void)state;
+    for (int ip6 = 0; ip6 <= 1; ip6++) {
+        struct frames_spec spec = {.ip6 = ip6,
+                                   .options = options,
+                                   .options_size = sizeof options,
+                                   .payload = payload,
+                                   .size = sizeof payload};
+        uint32_t size = frames_build(&spec, bytes), head = size - (uint32_t)sizeof payload;
+
+        for (uint32_t n = 0; n <= size; n++)
+            assert_int_equal(packet_head_is_tcp(bytes, n), n >= head);
+        bytes[0] |= 1;
+        assert_false(packet_head_is_tcp(bytes, size));
+        spec.udp = true;
+        size = frames_build(&spec, bytes);
+        assert_false(packet_head_is_tcp(bytes, size));
+    }
+    frames_build(&(struct frames_spec){.payload = payload, .size = sizeof payload}, bytes);
+    bytes[20] = 0x20; /* More fragments. */
+    assert_false(packet_head_is_tcp(bytes, sizeof bytes));
+    bytes[20] = 0;
+    bytes[14] = 0x44; /* A header of 16 bytes. */
+    assert_false(packet_head_is_tcp(bytes, sizeof bytes));
+    bytes[14] = 0x65; /* IPv6 under the name of IPv4. */
+    assert_false(packet_head_is_tcp(bytes, sizeof bytes));
+    bytes[14] = 0x45;
+    bytes[14 + 20 + 12] = 0x40; /* A TCP header of 16 bytes. */
+    assert_false(packet_head_is_tcp(bytes, sizeof bytes));
+    bytes[12] = 0x81;
+    assert_false(packet_head_is_tcp(bytes, sizeof bytes));
+}
+
 static void test_udp_length_must_agree(void **state)
 {
     struct frames_spec spec = {.udp = true, .payload = payload, .size = 16};
@@ -461,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_fragments_are_not_tcp),
         cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_head_is_tcp),
         cmocka_unit_test(test_udp_length_must_agree),
         cmocka_unit_test(test_claims_arp),
         cmocka_unit_test(test_claims_nd),

@@ -12,11 +12,13 @@
 
 #include <cmocka.h>
 
+#include "libioth/plug/pool.h"
 #include "libioth/plug/ringmap.h"
 #include "proto/base/shm.h"
 #include "tests/unit/frames.h"
 
-#define SIZE RING_SIZE_MIN
+#define SIZE      RING_SIZE_MIN
+#define POOL_SIZE ((uint64_t)RING_POOL_RATIO * SIZE)
 
 static int fd;
 static struct ringmap daemon_side, client;
@@ -286,11 +288,17 @@ static void test_tail_lies(void **state)
 
 static void test_descriptor_lies(void **state)
 {
-    struct ring_desc lies[] = {{.inline_size = 65},
-                               {.inline_size = 0xffffffffu},
-                               {.inline_size = 0xffffffc0u},
-                               {.inline_size = FRAME_SUPER_MAX + 1},
-                               {.inline_size = 60, .ref_size = 1}};
+    struct ring_desc lies[] = {
+        {.inline_size = 65},
+        {.inline_size = 0xffffffffu},
+        {.inline_size = 0xffffffc0u},
+        {.inline_size = FRAME_SUPER_MAX + 1},
+        {.inline_size = 60, .ref_size = 1, .ref_offset = POOL_SIZE},
+        {.inline_size = 60, .ref_size = 2, .ref_offset = POOL_SIZE - 1},
+        {.inline_size = 60, .ref_size = 2, .ref_offset = UINT64_MAX},
+        {.inline_size = 60, .ref_size = FRAME_SUPER_MAX - 59},
+        {.inline_size = 60, .ref_size = UINT32_MAX},
+        {.inline_size = FRAME_SUPER_MAX, .ref_size = 1}};
     static uint8_t arena[FRAME_SUPER_MAX + FRAME_HEADROOM];
     struct frame got[4];
     size_t used;
@@ -298,11 +306,142 @@ static void test_descriptor_lies(void **state)
     (void)state;
     /* Nothing but zeros behind the lie, so that it alone is what is refused. */
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
-        set(&client.control->dir[RING_TO_DAEMON].head, i == 3 ? SIZE : 128);
+        bool large = lies[i].inline_size / FRAME_SUPER_MAX == 1;
+
+        set(&client.control->dir[RING_TO_DAEMON].head, large ? SIZE : 128);
         memcpy(client.mem[RING_TO_DAEMON], &lies[i], sizeof lies[i]);
         assert_int_equal(ring_peek(&daemon_side.rx, got, 4), -EPROTO);
         assert_int_equal(ring_get(&daemon_side.rx, arena, sizeof arena, &used, got, 4),
                          -EPROTO);
+    }
+}
+
+/* --- the pool ----------------------------------------------------------------------------- */
+
+static uint8_t arena_of_pool[FRAME_HEADROOM + FRAME_SUPER_MAX];
+
+/* A superframe of TCP; returns the size of its headers. */
+static uint32_t super_of(struct frame *f, uint32_t payload, bool ip6)
+{
+    struct frames_spec spec = {.ip6 = ip6, .payload = arena_of_pool, .size = payload};
+    uint32_t size = frames_build(&spec, bytes);
+
+    *f = (struct frame){.data = bytes,
+                        .size = size,
+                        .gso = ip6 ? FRAME_GSO_TCP6 : FRAME_GSO_TCP4,
+                        .gso_size = 1460,
+                        .flags = FRAME_NEEDS_CSUM};
+    return size - payload;
+}
+
+static struct frame get_one(void)
+{
+    struct frame got = {.data = NULL};
+    size_t used;
+
+    (void)ring_publish(&client.tx);
+    assert_int_equal(
+        ring_get(&daemon_side.rx, arena_of_pool, sizeof arena_of_pool, &used, &got, 1), 1);
+    return got;
+}
+
+static void test_rest(void **state)
+{
+    struct pool *pool = pool_new(fd, SIZE, &client.tx);
+    uint8_t *block = pool_take(pool);
+    uint64_t offset;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct frame f, got;
+        uint32_t payload = 20000 + i, head = super_of(&f, payload, i & 1);
+        struct ring_piece piece = {bytes, head};
+        bool in_pool = i & 2;
+
+        memset(bytes + head, (int)i + 1, payload);
+        memset(block, (int)i + 1, payload);
+        assert_true(pool_has(pool, block, payload, &offset));
+        assert_int_equal(in_pool ? ring_put_ref(&client.tx, &f, &piece, 1, offset, payload)
+                                 : ring_put(&client.tx, &f),
+                         0);
+        got = get_one();
+        assert_int_equal(got.size, f.size);
+        assert_true(got.rest_size > 0 && got.rest_size <= payload);
+        assert_int_equal(in_pool ? got.rest - daemon_side.pool : 0, in_pool ? offset : 0);
+        /* What the headers say does not change any more, whatever happens in the ring. */
+        memset(client.mem[RING_TO_DAEMON] + 64, 0, head);
+        assert_memory_equal(got.data, bytes, head);
+        frame_whole(&got);
+        assert_int_equal(got.rest_size, 0);
+        assert_memory_equal(got.data, bytes, f.size);
+        (void)ring_release(&daemon_side.rx);
+        client.tx.head = client.tx.published;
+    }
+    pool_give(pool, block);
+    pool_leave(pool);
+}
+
+/* What is not certainly TCP is copied whole before anybody looks at it. */
+static void test_no_rest(void **state)
+{
+    struct frame f, got;
+    uint32_t head = super_of(&f, 20000, false);
+    struct ring_piece piece = {bytes, head};
+
+    (void)state;
+    bytes[23] = 17; /* UDP under the name of TCP. */
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    got = get_one();
+    assert_int_equal(got.rest_size, 0);
+    assert_memory_equal(got.data, bytes, f.size);
+    bytes[23] = 6;
+    piece.size = head - 1; /* Not all of the headers. */
+    assert_int_equal(ring_put_ref(&client.tx, &f, &piece, 1, 0, f.size - piece.size), 0);
+    assert_int_equal(get_one().rest_size, 0);
+    piece.size = head;
+    f.gso = FRAME_GSO_NONE; /* No superframe. */
+    assert_int_equal(ring_put_ref(&client.tx, &f, &piece, 1, 0, f.size - head), 0);
+    assert_int_equal(get_one().rest_size, 0);
+    bytes[0] |= 1; /* To a group. */
+    f.gso = FRAME_GSO_TCP4;
+    assert_int_equal(ring_put_ref(&client.tx, &f, &piece, 1, 0, f.size - head), 0);
+    assert_int_equal(get_one().rest_size, 0);
+}
+
+/* A block comes again when the daemon is done with it, and lives as long as somebody has it. */
+static void test_blocks(void **state)
+{
+    struct pool *pool = pool_new(fd, SIZE, &client.tx);
+    struct frame f = frame_of(60, 1);
+    uint8_t *blocks[POOL_SIZE / POOL_BLOCK_SIZE];
+    unsigned n = sizeof blocks / sizeof blocks[0];
+    uint64_t offset;
+
+    (void)state;
+    for (unsigned i = 0; i < n; i++) {
+        blocks[i] = pool_take(pool);
+        assert_non_null(blocks[i]);
+        assert_true(pool_has(pool, blocks[i], POOL_BLOCK_SIZE, &offset));
+        assert_int_equal(offset % POOL_BLOCK_SIZE, 0);
+    }
+    assert_null(pool_take(pool));
+    assert_false(pool_has(pool, blocks[n - 1] + (n == 1), POOL_SIZE, &offset));
+    assert_false(pool_has(pool, bytes, 1, &offset));
+    pool_give(pool, blocks[0]); /* Nothing is under way. */
+    assert_ptr_equal(pool_take(pool), blocks[0]);
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    pool_give(pool, blocks[0]);
+    assert_null(pool_take(pool));
+    (void)ring_publish(&client.tx);
+    assert_int_equal(ring_peek(&daemon_side.rx, &f, 1), 1);
+    assert_null(pool_take(pool));
+    (void)ring_release(&daemon_side.rx);
+    assert_ptr_equal(pool_take(pool), blocks[0]);
+    pool_leave(pool);
+    assert_null(pool_take(pool));
+    for (unsigned i = 0; i < n; i++) {
+        memset(blocks[i], 1, POOL_BLOCK_SIZE);
+        pool_give(pool, blocks[i]);
     }
 }
 
@@ -349,6 +488,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_head_lies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tail_lies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_descriptor_lies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_attach_refuses, setup, teardown),
     };
 

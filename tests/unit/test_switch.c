@@ -451,9 +451,10 @@ static void check_segments(const struct fake_port *p, const uint8_t *payload, ui
     assert_int_equal(at, size);
 }
 
+/* The payload is elsewhere, too. */
 static void superframes_are_cut_where_needed(void **state)
 {
-    static uint8_t payload[60000];
+    static uint8_t payload[60000], elsewhere[sizeof payload];
     const struct frames_spec spec = {
         .payload = payload, .size = sizeof payload, .flags = 0x18};
     struct world *w = *state;
@@ -471,11 +472,17 @@ static void superframes_are_cut_where_needed(void **state)
     frames[1].gso_size = 1448;
     frames[1].hdr_size = 54;
     open_checksum(&frames[1]);
+    memcpy(elsewhere, payload, sizeof payload);
+    memset(frames[1].data + 54, 0, sizeof payload);
+    frames[1].rest = elsewhere;
+    frames[1].rest_size = sizeof payload;
     frames[2] = fake_frame(broadcast, mac(0), 60, 2);
     switch_input(&w->ports[0].sw, frames, 3, 0);
     /* Whole, to the one that takes it. */
     assert_int_equal(w->ports[1].n, 3);
     assert_int_equal(w->ports[1].got[1].meta.size, sizeof payload + 54);
+    assert_int_equal(w->ports[1].got[1].meta.rest_size, 0);
+    assert_memory_equal(w->ports[1].got[1].bytes + 54, payload, sizeof payload);
     /* In pieces, in order, to the other. */
     assert_int_equal(w->ports[2].n, 2 + (sizeof payload + 1447) / 1448);
     assert_int_equal(fake_serial(&w->ports[2].got[0]), 1);
@@ -494,7 +501,8 @@ static void count_in(void *aux, const struct swport *port, const struct frame *f
 {
     struct captured *counts = aux;
 
-    (void)frames;
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(frames[i].rest_size, 0);
     counts->in[port->id] += n;
 }
 
@@ -503,7 +511,8 @@ static void count_out(void *aux, const struct swport *port, struct frame *const 
 {
     struct captured *counts = aux;
 
-    (void)frames;
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(frames[i]->rest_size, 0);
     counts->out[port->id] += n;
 }
 
@@ -511,6 +520,8 @@ static void captures_see_both_ways(void **state)
 {
     struct world *w = *state;
     struct captured counts = {.in = {0}};
+    static const uint8_t rest[6];
+    struct frame f;
     const struct switch_capture capture = {
         .in = count_in, .out = count_out, .aux = &counts};
 
@@ -518,7 +529,10 @@ static void captures_see_both_ways(void **state)
         add_port(w, i);
     switch_set_capture(w->sw, &capture);
     send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
-    send_one(w, 1, fake_frame(mac(0), mac(1), 60, 0));
+    f = fake_frame(mac(0), mac(1), 60, 0);
+    f.rest = rest;
+    f.rest_size = sizeof rest;
+    send_one(w, 1, f);
     switch_set_capture(w->sw, NULL);
     send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
     assert_int_equal(counts.in[1], 1);
