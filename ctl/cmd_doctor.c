@@ -6,14 +6,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
+#include <netinet/udp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/timex.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +36,8 @@
 #define DISK_WARN      (256u << 20)
 #define TOKEN_WARN_SEC (7 * 86400)
 #define CERT_WARN_SEC  (30 * 86400)
+#define CLOCK_WARN_SEC 5
+#define CLOCK_BAD_SEC  (12 * 3600) /* Of the day that certificates allow for. */
 
 enum verdict { OK, WARN, BAD };
 
@@ -167,6 +174,40 @@ static void check_clock(struct doctor *d)
         report(d, OK, NULL, "the clock is kept right");
 }
 
+static bool takes(int family, int type, int level, int option)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC, 0), on = 0;
+    socklen_t size = sizeof(on);
+    bool does = fd >= 0 && getsockopt(fd, level, option, &on, &size) == 0;
+    fd_close(&fd);
+    return does;
+}
+
+/* What the daemon uses where the kernel has it, and what is lost without. */
+static void check_kernel(struct doctor *d)
+{
+    bool landlock =
+        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
+    bool cuts = takes(AF_INET, SOCK_DGRAM, SOL_UDP, UDP_SEGMENT);
+    int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    struct utsname name;
+    if (uname(&name) < 0)
+        return;
+    if (process < 0)
+        report(d, BAD, "a kernel from 5.10 on",
+               "Linux %.60s has no process descriptors: fabricd cannot run", name.release);
+    else if (!cuts)
+        report(d, WARN, "a kernel from 5.10 on",
+               "Linux %.60s does not cut UDP datagrams: links are slow", name.release);
+    else if (!landlock)
+        report(d, WARN, "lsm=landlock,... on the kernel's command line",
+               "Linux %.60s has no Landlock: files are guarded by their modes only",
+               name.release);
+    else
+        report(d, OK, NULL, "Linux %.60s has all that is used", name.release);
+    fd_close(&process);
+}
+
 static void check_disk(struct doctor *d)
 {
     char usual[LOCATE_PATH_SIZE] = "", hint[LOCATE_PATH_SIZE + 8], left[HUMAN_SIZE];
@@ -278,6 +319,64 @@ static void check_tokens(struct doctor *d)
     node_free(answer);
 }
 
+/* Seconds that the other host's clock is ahead; what lies within the question's own time is none. */
+static long long clock_ahead(const struct node *status, time_t asked, time_t answered)
+{
+    time_t there = time_of(node_get_text(status, "time", ""));
+    if (there > answered + 1)
+        return there - answered;
+    return there < asked - 1 ? there - asked : 0;
+}
+
+/* Asks each host that is reached, over the links. */
+static void check_clocks(struct doctor *d)
+{
+    const struct node *peers = node_get(d->status, "peers");
+    const char *own = d->ctl->host;
+    size_t n = peers && peers->kind == NODE_LIST ? peers->n : 0;
+    unsigned told = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct node *status = NULL;
+        time_t asked = time(NULL);
+        char hint[200];
+        d->ctl->host = node_get_text(peers->child[i], "host", "?");
+        if (strcmp(node_get_text(peers->child[i], "state", ""), "up") != 0)
+            continue;
+        if (api_get(d->ctl, "/v1/status", &status) != 0) {
+            ctl_forget(d->ctl);
+            continue;
+        }
+        long long ahead = clock_ahead(status, asked, time(NULL));
+        snprintf(hint, sizeof(hint), "sudo timedatectl set-ntp true   (on %.64s, or here)",
+                 d->ctl->host);
+        if (llabs(ahead) > CLOCK_WARN_SEC)
+            report(d, llabs(ahead) > CLOCK_BAD_SEC ? BAD : WARN, hint,
+                   "the clock of host %s is %lld s %s", d->ctl->host, llabs(ahead),
+                   ahead > 0 ? "ahead" : "behind");
+        told += llabs(ahead) > CLOCK_WARN_SEC;
+        node_free(status);
+    }
+    d->ctl->host = own;
+    if (!told)
+        report(d, OK, NULL, "no other host's clock differs");
+}
+
+static void check_membership(struct doctor *d)
+{
+    const struct node *cert = node_get(d->status, "certificate");
+    const char *until = node_get_text(cert, "expires", "");
+    if (!cert)
+        report(d, OK, NULL, "this host is in no fabric with others");
+    else if (node_get_bool(cert, "expired", false))
+        report(d, BAD, "iothctl host leave, then join again",
+               "this host's certificate has expired, or its clock is wrong");
+    else if (time_of(until) - time(NULL) > CERT_WARN_SEC)
+        report(d, OK, NULL, "this host's certificate is good until %s", until);
+    else
+        report(d, WARN, "iothctl host leave, then join again",
+               "this host's certificate is good until %s only", until);
+}
+
 static void check_certificate(struct doctor *d)
 {
     const struct node *api = node_get(d->status, "api");
@@ -299,11 +398,19 @@ static const struct {
     void (*run)(struct doctor *);
     bool asks; /* The daemon has to answer. */
 } checks[] = {
-    {"tun", check_tun, false},          {"namespaces", check_namespaces, false},
-    {"ids", check_subids, false},       {"clock", check_clock, false},
-    {"daemon", check_daemon, false},    {"disk", check_disk, false},
-    {"problems", check_problems, true}, {"links", check_links, true},
-    {"tokens", check_tokens, true},     {"certificate", check_certificate, true},
+    {"tun", check_tun, false},
+    {"namespaces", check_namespaces, false},
+    {"ids", check_subids, false},
+    {"clock", check_clock, false},
+    {"kernel", check_kernel, false},
+    {"clocks", check_clocks, true},
+    {"membership", check_membership, true},
+    {"daemon", check_daemon, false},
+    {"disk", check_disk, false},
+    {"problems", check_problems, true},
+    {"links", check_links, true},
+    {"tokens", check_tokens, true},
+    {"certificate", check_certificate, true},
 };
 
 static void print_found(const struct ctl *ctl, const struct node *found)

@@ -110,6 +110,7 @@ static const struct field rollback_body[] = {
 static const struct field status_answer[] = {
     TEXT("version", "Version of the daemon"),
     TEXT("host", "Name of this host"),
+    TEXT("time", "Its time of day"),
     ITEM("fabric", "Name of the fabric, or null"),
     ITEM("pids", "Processes of the daemon"),
     ITEM("apply", "The apply that is being proved, as GET /v1/apply gives it"),
@@ -118,6 +119,7 @@ static const struct field status_answer[] = {
     ITEM("counts", "How many objects there are"),
     ITEM("peers", "The other hosts, as seen from here"),
     ITEM("problems", "What is wrong, in words"),
+    ITEM("certificate", "Until when this host is known to the others: expires, or expired"),
     ITEM("api", "The API over TCP: its address, the pin of its key, until when its certificate is good"),
     NONE
 };

@@ -28,11 +28,22 @@ hour() { sed -n '1s/.*T\([0-9:]*\).*/\1/p' "$T/$1.log"; }
 
 status 0 ctl alpha net create lan1
 for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
+    status 0 ctl "$host" host join "$(ctl alpha host invite --expires 10m)"
 done
 all_up() { [ "$(ctl "$1" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "self up up" ]; }
 for host in alpha beta gamma; do
     wait_for 15 all_up "$host"
+done
+
+status 0 ctl alpha doctor
+has "what doctor says" '^clocks +warn +the clock of host beta is 3(599|60[0-9]) s ahead' "$OUT"
+has "and of the other" '^clocks +warn +the clock of host gamma is 3(599|60[0-9]) s behind' "$OUT"
+
+# --- tokens last as long as they were made for -----------------------------------------------------
+for host in beta gamma; do
+    secret=$(ctl "$host" -q token create --scope read --expires 10m --name short)
+    [ -n "$secret" ] || fail "no token at $host"
+    is "it is good" false "$(ctl "$host" token ls -o json | jq '.[0].expired // false')"
 done
 
 # --- an apply is taken back in its time, whoever asked for it -------------------------------------

@@ -25,7 +25,7 @@ e2e_start alpha
 e2e_start beta
 status 0 ctl beta host join "$(ctl alpha host invite)"
 wait_for 15 says links '^ok'
-for check in tun namespaces ids daemon disk problems tokens certificate; do
+for check in kernel clocks membership tun namespaces ids daemon disk problems tokens certificate; do
     has "nothing is wrong with $check" '^ok' "$(result $check)"
 done
 status 0 ctl alpha doctor

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "fabricd/control/trial/standing.h"
 #include "ioth_version.h"
 #include "proto/base/xalloc.h"
+#include "proto/link/cert.h"
 #include "proto/wire/mac.h"
 
 static void add_problem(void *aux, const char *what, const char *why)
@@ -145,6 +147,26 @@ static struct node *api_node(const struct control *control)
     return node;
 }
 
+/* Until when this host is known to the others. Nothing where there are none, yet. */
+static void put_certificate(const struct control *control, struct node *status)
+{
+    const struct ipc_self *self = &control->id.self;
+    struct node *node = node_map();
+    struct cert_host cert;
+    int r = self->chain_size > 0 ? cert_chain_verify(self->chain, self->chain_size,
+                                                     self->root, wall_now(), &cert, NULL)
+                                 : -ENOENT;
+
+    if (r == 0)
+        api_set_time(node, "expires", cert.not_after);
+    else if (r == -EKEYEXPIRED)
+        node_set_bool(node, "expired", true);
+    if (r == 0 || r == -EKEYEXPIRED)
+        node_set(status, "certificate", node);
+    else
+        node_free(node);
+}
+
 void api_status(struct api_request *rq)
 {
     const struct control *control = rq->control;
@@ -153,6 +175,7 @@ void api_status(struct api_request *rq)
 
     node_set_text(status, "version", IOTH_VERSION_TEXT);
     node_set_text(status, "host", control_host(control));
+    api_set_time(status, "time", wall_now());
     if (rq->full) {
         if (fabric != NULL)
             node_set_text(status, "fabric", fabric);
@@ -170,6 +193,7 @@ void api_status(struct api_request *rq)
         node_set(status, "counts", counts(control));
         node_set(status, "peers", peers(control));
         node_set(status, "problems", problems(control));
+        put_certificate(control, status);
         if (api_tls(control->api) != NULL)
             node_set(status, "api", api_node(control));
     } else {
