@@ -32,6 +32,7 @@
 #define IOTH_H
 
 #include <ifaddrs.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -133,6 +134,25 @@ IOTH_API int ioth_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags);
 IOTH_API int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
                            struct timespec *timeout);
 
+/* --- waiting ------------------------------------------------------------------------------------ */
+
+/*
+ * poll(2), ppoll(2) and epoll(7) themselves take sockets of stacks; these do it faster and tell a little more.
+ * Descriptors may be of any kind. While the calling thread waits it drives the stack (of several, that
+ * of the first socket), so that what comes need not come by another thread. A socket that is added with
+ * EPOLLET shows each arrival as an edge, which a plain descriptor does only when there was nothing to read
+ * before. All beyond VirtualSquare's; an epoll is made by epoll_create1(2) and closed by close(2).
+ */
+struct pollfd;
+struct epoll_event;
+IOTH_API int ioth_poll(struct pollfd *fds, unsigned long n, int timeout_ms);
+IOTH_API int ioth_ppoll(struct pollfd *fds, unsigned long n, const struct timespec *timeout,
+                        const sigset_t *mask);
+IOTH_API int ioth_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+IOTH_API int ioth_epoll_wait(int epoll, struct epoll_event *events, int n, int timeout_ms);
+IOTH_API int ioth_epoll_pwait(int epoll, struct epoll_event *events, int n, int timeout_ms,
+                              const sigset_t *mask);
+
 /* --- configuration ------------------------------------------------------------------------------ */
 
 /*
@@ -215,7 +235,10 @@ static inline int ioth_macton(const char *text, void *mac)
  * program may use it).
  *
  * A function finds the data that newstack returned by calling getstackdata(). Beyond VirtualSquare's:
- * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd.
+ * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd;
+ * `int ioth_NAME_edges(int fd)`, that somebody polls it by edges; `int ioth_NAME_poll(struct pollfd *fds,
+ * unsigned n, int64_t deadline_us, const sigset_t *mask)` is ppoll() up to a time of CLOCK_MONOTONIC, in an
+ * array with 130 more places for its own use, and drives the stack meanwhile.
  */
 struct ioth_functions {
     void *(*getstackdata)(void);

@@ -180,6 +180,8 @@ static void take_all(struct plugin *p, const char *kind, struct ioth_functions *
 #undef TAKE
     take(p, kind, "error", &p->error);
     take(p, kind, "dup", &p->dup);
+    take(p, kind, "edges", &p->edges);
+    take(p, kind, "poll", &p->poll);
 }
 
 static bool good_name(const char *kind)

@@ -3,6 +3,10 @@
 #ifndef LIBIOTH_API_PLUGIN_H
 #define LIBIOTH_API_PLUGIN_H
 
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+
 #include "libioth/api/ioth.h"
 #include "proto/base/err.h"
 
@@ -10,7 +14,9 @@ struct plugin {
     void *handle;
     int copy; /* The memfd that a copy was loaded from, which stays open; -1. */
     const char *(*error)(void); /* ioth_NAME_error, if it is there. */
-    int (*dup)(int fd, int as); /* ioth_NAME_dup, likewise. */
+    int (*dup)(int fd, int as); /* ioth_NAME_dup, likewise, and so on. */
+    int (*edges)(int fd);
+    int (*poll)(struct pollfd *fds, unsigned n, int64_t deadline_us, const sigset_t *mask);
 };
 
 /*

@@ -147,6 +147,7 @@ int ioth_delstack(struct ioth *s)
     stack_enter(s);
     if (s->f.delstack && s->f.delstack(s->data) < 0)
         return -1;
+    poll_forget(s);
     if (of_thread == s)
         of_thread = NULL;
     {

@@ -33,6 +33,9 @@ int fdtab_add(int fd, struct ioth *) __attribute__((warn_unused_result));
 struct ioth *fdtab_get(int fd);
 void fdtab_remove(int fd);
 
+/* A stack goes: no epoll is waited for with it any more. */
+void poll_forget(const struct ioth *);
+
 /* Records why a call failed, for ioth_error(); sets errno and returns -1. */
 int stack_failed(const struct err *, int r);
 

@@ -31,8 +31,8 @@
 /* clang-format off */
 #define REAL_FUNCTIONS(X)                                                                  \
     X(accept4) X(bind) X(clone) X(close) X(close_range) X(closefrom) X(connect)            \
-    X(copy_file_range) X(daemon) X(dup) X(dup2) X(dup3) X(epoll_create1) X(epoll_pwait)    \
-    X(epoll_wait) X(eventfd) X(execve) X(execvp) X(execvpe) X(fcntl) X(fdopen)             \
+    X(copy_file_range) X(daemon) X(dup) X(dup2) X(dup3) X(epoll_create1) X(epoll_ctl) X(epoll_pwait)    \
+    X(epoll_pwait2) X(epoll_wait) X(eventfd) X(execve) X(execvp) X(execvpe) X(fcntl) X(fdopen)             \
     X(fexecve) X(fileno) X(fork) X(forkpty) X(gethostname) X(getnameinfo)                  \
     X(getpeername) X(getsockname) X(getsockopt) X(ioctl) X(listen) X(memfd_create)         \
     X(poll) X(posix_spawn_file_actions_adddup2) X(ppoll) X(pselect) X(pthread_create)      \

@@ -134,6 +134,9 @@ EXPORT void *ioth_lwip_newstack(const char *vnlv[], const char *options,
 EXPORT int ioth_lwip_delstack(void *data);
 EXPORT const char *ioth_lwip_error(void);
 EXPORT int ioth_lwip_dup(int fd, int as);
+EXPORT int ioth_lwip_edges(int fd);
+EXPORT int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,
+                          const sigset_t *mask);
 
 /* In words; for ioth_error(). */
 const char *ioth_lwip_error(void)
@@ -258,6 +261,17 @@ static int fcntl_(int fd, int cmd, long val)
 int ioth_lwip_dup(int fd, int as)
 {
     return result(sock_dup(fd, as));
+}
+
+int ioth_lwip_edges(int fd)
+{
+    return result(sock_edges(fd));
+}
+
+int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,
+                   const sigset_t *mask)
+{
+    return result(drive_poll(fds, n, deadline_us, mask));
 }
 
 static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)

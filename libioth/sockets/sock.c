@@ -34,6 +34,7 @@ void sock_done(struct sock *s)
 
 void sock_changed(struct sock *s, unsigned what)
 {
+    s->came = s->came || what & SOCK_IN;
     if (what & (SOCK_IN | SOCK_RDHUP | SOCK_HUP))
         drive_wake(&s->readers);
     if (what & (SOCK_OUT | SOCK_HUP))
@@ -143,6 +144,17 @@ int sock_dup(int fd, int as)
     if (s)
         drive_leave();
     return r;
+}
+
+int sock_edges(int fd)
+{
+    struct sock *s = sock_enter(fd);
+
+    if (!s)
+        return -EBADF;
+    s->edges = true;
+    drive_leave();
+    return 0;
 }
 
 int sock_accept(int fd, struct sockaddr *addr, socklen_t *size, int flags)

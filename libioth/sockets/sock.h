@@ -65,6 +65,8 @@ struct sock {
     uint64_t ino;     /* The program's end's: it is not another file that got its number. */
     bool would_block; /* Somebody was told to ask poll() for SOCK_OUT. */
     unsigned shown;   /* Readiness that the descriptor shows now. */
+    bool edges;       /* Somebody wants to be told each time that something comes … */
+    bool came;        /* … which it has. */
     struct list unsettled;        /* Its readiness may have changed. */
     struct list readers, writers; /* Threads that wait (drive_wait). */
     unsigned n_reading,
@@ -127,6 +129,7 @@ size_t sock_iov_out(const struct msghdr *, size_t ofs, const void *from, size_t 
 int sock_open(int domain, int type, int protocol);
 int sock_close(int fd);
 int sock_dup(int fd, int as);
+int sock_edges(int fd);
 int sock_accept(int fd, struct sockaddr *, socklen_t *, int flags);
 int sock_connect(int fd, const struct sockaddr *, socklen_t);
 ssize_t sock_send(int fd, const struct msghdr *, int flags);

@@ -206,6 +206,16 @@ static void show_out(const struct sock *s, bool out)
         (void)!send(s->fd, fill, sizeof fill, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* For who polls by edges: more has come to what was there already. */
+static void show_again(struct sock *s)
+{
+    if (s->edges && s->came && s->shown & SOCK_IN && is_ours(s)) {
+        show_in(s, true);
+        show_in(s, false);
+    }
+    s->came = false;
+}
+
 /*
  * Shows what has changed; false if a part is left for later: to a thread in a call, which is about to
  * change it; and that the socket is full, unless a send was refused or `all` is wanted. A program that
@@ -220,6 +230,8 @@ static bool settle(struct sock *s, bool all)
 
     if (ready & SOCK_OUT)
         s->would_block = false;
+    if (s->came && !(busy & SOCK_IN) && ready & SOCK_IN)
+        show_again(s);
     now = (ready & ~busy) | (s->shown & busy);
     changed = now ^ s->shown;
     cleared = changed & s->shown & (SOCK_IN | SOCK_OUT);

@@ -25,6 +25,7 @@
 #define STACK_SIZE  (128 * 1024)
 #define OWN_FDS     2u /* The kick, and ops->watch. */
 #define POLL_MAX    (IFACE_MAX * PORT_FDS + OWN_FDS)
+_Static_assert(POLL_MAX <= DRIVE_POLL_OWN, "a stack's own descriptors have room");
 
 enum helper_mode {
     HELPER_ARMED, /* Waits for the bells and the next timer. */
@@ -131,7 +132,7 @@ static void disarm(void)
     }
 }
 
-static unsigned poll_set(struct pollfd fds[POLL_MAX], const struct poller *p)
+static unsigned poll_set(struct pollfd *fds, const struct poller *p)
 {
     unsigned n = OWN_FDS;
 
@@ -173,10 +174,12 @@ static bool any_end(const struct pollfd *fds, unsigned n)
     return ringing > 1;
 }
 
-/* poll() with the lock released, until `until` or a kick. Returns 0, or -EINTR. */
-static int sleep_until(struct poller *p, mtime_t until)
+/* poll() with the lock released, until `until` or a kick, or until one of n_more descriptors is ready, which
+ * are the first of `all`. Returns 0, or -EINTR. */
+static int sleep_on(struct poller *p, mtime_t until, struct pollfd *all, unsigned n_more,
+                    const sigset_t *mask)
 {
-    struct pollfd fds[POLL_MAX];
+    struct pollfd *fds = all + n_more;
     unsigned n = poll_set(fds, p);
     mtime_t left = until == MTIME_NEVER ? 0 : until - mtime_now();
     struct timespec ts = {.tv_sec = left > 0 ? left / MTIME_SEC : 0,
@@ -186,7 +189,7 @@ static int sleep_until(struct poller *p, mtime_t until)
     p->wakes_at = until;
     p->sleeping = true;
     pthread_mutex_unlock(&d.lock);
-    r = ppoll(fds, n, until == MTIME_NEVER ? NULL : &ts, NULL);
+    r = ppoll(all, n_more + n, until == MTIME_NEVER ? NULL : &ts, mask);
     r = r < 0 ? -errno : r;
     pthread_mutex_lock(&d.lock);
     p->sleeping = false;
@@ -196,6 +199,13 @@ static int sleep_until(struct poller *p, mtime_t until)
     if (r > 0 && any_end(fds, n))
         look_for_broken();
     return r == -EINTR ? r : 0;
+}
+
+static int sleep_until(struct poller *p, mtime_t until)
+{
+    struct pollfd fds[POLL_MAX];
+
+    return sleep_on(p, until, fds, 0, NULL);
 }
 
 /* --- program threads --------------------------------------------------------------------------- */
@@ -306,16 +316,21 @@ static void learn_from_sleep(mtime_t took)
         d.yield = d.yield / 2 < YIELD_FLOOR ? YIELD_FLOOR : d.yield / 2;
 }
 
-/* Drives until the waiter is woken or its time is over. */
-static int drive(const struct waiter *w, mtime_t deadline)
+static void take_over(void)
 {
-    int r = 0;
-
     d.driven = true;
     if (d.mode == HELPER_ARMED) {
         d.mode = HELPER_LAZY;
         kick(&d.armed);
     }
+}
+
+/* Drives until the waiter is woken or its time is over. */
+static int drive(const struct waiter *w, mtime_t deadline)
+{
+    int r = 0;
+
+    take_over();
     while (!w->woken && r == 0) {
         mtime_t start;
 
@@ -376,6 +391,78 @@ int drive_wait(struct list *list, mtime_t deadline)
     pthread_cond_destroy(&s.cond);
     pthread_condattr_destroy(&attr);
     return w.woken ? 0 : r;
+}
+
+/* --- polling ------------------------------------------------------------------------------------ */
+
+/* What poll() says of the program's descriptors now, all being shown. */
+static int look(struct pollfd *fds, unsigned n)
+{
+    int r;
+
+    d.ops->settle(true);
+    pthread_mutex_unlock(&d.lock);
+    r = poll(fds, n, 0);
+    r = r < 0 ? -errno : r;
+    pthread_mutex_lock(&d.lock);
+    return r;
+}
+
+/* Another thread drives, and shows what it finds. */
+static int only_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t *mask)
+{
+    mtime_t left = deadline == MTIME_NEVER ? 0 : deadline - mtime_now();
+    struct timespec ts = {.tv_sec = left > 0 ? left / MTIME_SEC : 0,
+                          .tv_nsec = left > 0 ? left % MTIME_SEC * 1000 : 0};
+    int r;
+
+    pthread_mutex_unlock(&d.lock);
+    r = ppoll(fds, n, deadline == MTIME_NEVER ? NULL : &ts, mask);
+    r = r < 0 ? -errno : r;
+    pthread_mutex_lock(&d.lock);
+    return r;
+}
+
+static int drive_and_poll(struct pollfd *fds, unsigned n, mtime_t deadline,
+                          const sigset_t *mask)
+{
+    const struct waiter nobody = {.woken = false};
+    int r = 0;
+
+    take_over();
+    while (r == 0 && mtime_now() < deadline) {
+        bool came = step(false);
+        mtime_t start = timers_now();
+
+        came = came || yield_a_while(&nobody, start);
+        r = look(fds, n);
+        if (came || r != 0 || !arm())
+            continue;
+        r = sleep_on(&d.driver, mtime_min(timers_next(timers_now()), deadline), fds, n,
+                     mask);
+        disarm();
+        learn_from_sleep(mtime_now() - start);
+        step(false);
+        if (r == 0)
+            r = look(fds, n);
+    }
+    d.driven = false;
+    hand_over();
+    return r;
+}
+
+int drive_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t *mask)
+{
+    int r;
+
+    drive_enter();
+    flush();
+    r = look(fds, n);
+    if (r == 0 && mtime_now() < deadline)
+        r = d.driven ? only_poll(fds, n, deadline, mask)
+                     : drive_and_poll(fds, n, deadline, mask);
+    drive_leave();
+    return r;
 }
 
 /* --- the helper -------------------------------------------------------------------------------- */

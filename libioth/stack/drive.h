@@ -14,6 +14,7 @@
 #ifndef LIBIOTH_STACK_DRIVE_H
 #define LIBIOTH_STACK_DRIVE_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "proto/base/list.h"
@@ -50,6 +51,17 @@ struct waiter {
  * -ETIMEDOUT, or -EINTR if a signal came.
  */
 int drive_wait(struct list *list, mtime_t deadline) __attribute__((warn_unused_result));
+
+/*
+ * For a thread that polls descriptors, of its sockets and others: drives until one of them is ready.
+ * Outside. `fds` has DRIVE_POLL_OWN more places behind its n. Returns what poll() says of them, 0 at the
+ * deadline, or -EINTR; the signal mask is as ppoll() has it. Where another thread drives already, it waits
+ * only.
+ */
+struct pollfd;
+#define DRIVE_POLL_OWN 130u
+int drive_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t *mask)
+    __attribute__((warn_unused_result));
 
 /* Wakes all that wait in the list. Inside. */
 void drive_wake(struct list *list);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -263,6 +264,74 @@ static void test_closed_without_us(void **state)
     assert_int_equal(ioth_recv(p.client, &byte, 1, 0), 0);
     assert_int_equal(ioth_close(p.client), 0);
     assert_int_equal(ioth_close(p.listener), 0);
+}
+
+static unsigned epolled(int epoll, int ms)
+{
+    struct epoll_event e = {.events = 0};
+    int n = ioth_epoll_wait(epoll, &e, 1, ms);
+
+    assert_true(n >= 0);
+    return n ? e.events : 0;
+}
+
+static void *send_later(void *aux)
+{
+    usleep(20000);
+    assert_int_equal(ioth_send(*(int *)aux, "z", 1, 0), 1);
+    return NULL;
+}
+
+/* Waiting that drives the stack, beside other descriptors. */
+static void test_waiting(void **state)
+{
+    struct epoll_event edge = {.events = EPOLLIN | EPOLLET};
+    int epoll = epoll_create1(EPOLL_CLOEXEC), pipes[2];
+    struct sockaddr_in addr = in4("127.0.0.1", 80);
+    struct ioth *s = new_stack(NULL);
+    struct pollfd fds[100];
+    pthread_t thread;
+    struct pair p;
+    char buf[8];
+
+    (void)state;
+    pair_connect(&p, s, s, &addr, sizeof addr);
+    assert_int_equal(pipe(pipes), 0);
+    for (unsigned i = 0; i < 100; i++)
+        fds[i] = (struct pollfd){.fd = -1};
+    fds[0] = (struct pollfd){.fd = p.server, .events = POLLIN};
+    fds[99] = (struct pollfd){.fd = pipes[0], .events = POLLIN};
+    assert_int_equal(ioth_poll(fds, 100, 0), 0);
+    assert_int_equal(ioth_poll(fds, 100, 20), 0);
+    assert_int_equal(write(pipes[1], "x", 1), 1);
+    assert_int_equal(ioth_poll(fds, 100, WAIT_MS), 1);
+    assert_int_equal(fds[99].revents, POLLIN);
+    assert_int_equal(ioth_send(p.client, "a", 1, 0), 1);
+    assert_int_equal(ioth_poll(fds, 1, WAIT_MS), 1);
+    assert_int_equal(fds[0].revents, POLLIN);
+
+    /* Edges, also where something was there to be read already. */
+    assert_int_equal(ioth_epoll_ctl(epoll, EPOLL_CTL_ADD, p.server, &edge), 0);
+    assert_int_equal(epolled(epoll, WAIT_MS), EPOLLIN);
+    assert_int_equal(epolled(epoll, 5), 0);
+    assert_int_equal(ioth_send(p.client, "b", 1, 0), 1);
+    assert_int_equal(epolled(epoll, WAIT_MS), EPOLLIN);
+    assert_int_equal(ioth_recv(p.server, buf, sizeof buf, 0), 2);
+    assert_int_equal(epolled(epoll, 5), 0);
+    assert_int_equal(polled(p.server, POLLIN, 0), 0);
+
+    /* While another thread sends, and while one waits in a call. */
+    assert_int_equal(pthread_create(&thread, NULL, send_later, &p.client), 0);
+    assert_int_equal(epolled(epoll, WAIT_MS), EPOLLIN);
+    pthread_join(thread, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, send_later, &p.server), 0);
+    assert_int_equal(ioth_recv(p.client, buf, 1, 0), 1);
+    pthread_join(thread, NULL);
+    pair_close(&p);
+    close(epoll);
+    close(pipes[0]);
+    close(pipes[1]);
+    assert_int_equal(ioth_delstack(s), 0);
 }
 
 /* One socket by several descriptors: it ends with the last, whichever that is. */
@@ -646,6 +715,7 @@ int main(void)
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_waiting),
         cmocka_unit_test(test_closed_without_us),
         cmocka_unit_test(test_many_stacks),
         cmocka_unit_test_setup_teardown(test_ifaddrs, join, part),
