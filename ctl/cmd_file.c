@@ -33,9 +33,9 @@ int cmd_validate(struct ctl *ctl, const struct args *args)
         if (!files_check(&files, &objects))
             r = CTL_USAGE;
         else
-            ctl_note(ctl, "%s is valid: %zu object%s",
-                     files_name(&files, name, sizeof(name)), objects.n,
-                     objects.n == 1 ? "" : "s");
+            ctl_note(ctl, "%s %s valid: %zu object%s",
+                     files_name(&files, name, sizeof(name)), files.n > 1 ? "are" : "is",
+                     objects.n, objects.n == 1 ? "" : "s");
         objects_done(&objects);
     }
     files_done(&files);
@@ -49,7 +49,7 @@ static int send_files(struct ctl *ctl, const struct args *args, bool dry,
     struct files files;
     struct http_reply reply;
     struct node *problem = NULL;
-    int r = plan_revision_ok(ctl, args);
+    int r = plan_options_ok(ctl, args);
     if (r)
         return r;
     r = files_read(ctl, args, &files);
@@ -65,7 +65,14 @@ static int send_files(struct ctl *ctl, const struct args *args, bool dry,
                              .size = strlen(body),
                              .type = "application/json",
                              .if_match = args_value(args, "if-revision")};
-    r = plan_exchange(ctl, &q, &reply, &problem);
+    if (q.size > FILES_MAX_BYTES) {
+        r = ctl_fail(ctl, CTL_USAGE,
+                     "the files are too large: %zu bytes as JSON, and the API takes %u",
+                     q.size, FILES_MAX_BYTES);
+        ctl_hint(ctl, "apply them one after another, without --prune");
+    } else {
+        r = plan_exchange(ctl, &q, &reply, &problem);
+    }
     if (r && files_print_errors(&files, problem))
         ctl_forget(ctl);
     if (!r) {

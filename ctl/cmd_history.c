@@ -115,7 +115,7 @@ int cmd_rollback(struct ctl *ctl, const struct args *args)
     bool dry = args_has(args, "dry-run");
     if (end == text || *end || revision <= 0)
         return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no revision (iothctl history)", text);
-    int r = plan_revision_ok(ctl, args);
+    int r = plan_options_ok(ctl, args);
     if (r)
         return r;
     char *path = plan_path("/v1/rollback", args, dry);

@@ -215,10 +215,13 @@ static void read_path(struct reading *r, const struct origin *o, const char *pat
     close(fd);
 }
 
-static int print_diags(const struct diags *diags)
+/* What belongs to no line of a file is an error as any other. */
+static int print_diags(const struct files *files, const struct diags *diags)
 {
     for (size_t i = 0; i < diags->n; i++) {
         char *line = diag_print(&diags->list[i]);
+        if (diags->list[i].line == 0 && files->what)
+            fprintf(stderr, "iothctl: %s failed: ", files->what);
         print_clean(stderr, line);
         fputc('\n', stderr);
         free(line);
@@ -234,7 +237,7 @@ int files_read(struct ctl *ctl, const struct args *args, struct files *out)
     const char *path;
     unsigned at = 0;
     int code = 0;
-    *out = (struct files){0};
+    *out = (struct files){.what = ctl->what};
     if (!args_has(args, "file"))
         return ctl_fail(ctl, CTL_USAGE, "the file is missing (-f FILE)");
     diags_init(&r.diags);
@@ -246,7 +249,7 @@ int files_read(struct ctl *ctl, const struct args *args, struct files *out)
             read_path(&r, &(struct origin){.name = path}, path);
     }
     if (r.diags.n > 0 || !out->root)
-        code = print_diags(&r.diags);
+        code = print_diags(out, &r.diags);
     diags_done(&r.diags);
     return code;
 }
@@ -275,7 +278,7 @@ bool files_check(const struct files *files, struct objects *out)
     diags_init(&diags);
     bool ok = fabric_file_read(files->root, files->names[0], out, &diags);
     if (!ok)
-        print_diags(&diags);
+        print_diags(files, &diags);
     diags_done(&diags);
     return ok;
 }
@@ -320,6 +323,34 @@ static void add_error(const struct files *files, const struct diags *ours,
     free(path);
 }
 
+static unsigned file_at(const struct files *files, const char *name)
+{
+    unsigned i = 0;
+    while (i < files->n && strcmp(files->names[i], name ? name : "") != 0)
+        i++;
+    return i;
+}
+
+static bool is_behind(const struct files *files, const struct diag *a, const struct diag *b)
+{
+    unsigned x = file_at(files, a->file), y = file_at(files, b->file);
+    if (x != y)
+        return x > y;
+    return a->line != b->line ? a->line > b->line : a->column > b->column;
+}
+
+/* In the order in which they stand in the files; there are DIAGS_MAX at most. */
+static void sort_by_place(const struct files *files, struct diags *diags)
+{
+    for (size_t i = 1; i < diags->n; i++) {
+        struct diag one = diags->list[i];
+        size_t k = i;
+        for (; k > 0 && is_behind(files, &diags->list[k - 1], &one); k--)
+            diags->list[k] = diags->list[k - 1];
+        diags->list[k] = one;
+    }
+}
+
 bool files_print_errors(const struct files *files, const struct node *problem)
 {
     const struct node *errors = problem ? node_get(problem, "errors") : NULL;
@@ -332,7 +363,8 @@ bool files_print_errors(const struct files *files, const struct node *problem)
     fabric_file_read(files->root, files->names[0], &objects, &ours);
     for (size_t i = 0; i < errors->n; i++)
         add_error(files, &ours, errors->child[i], &all);
-    print_diags(&all);
+    sort_by_place(files, &all);
+    print_diags(files, &all);
     const char *hint = node_get_text(problem, "hint", "");
     if (*hint) {
         fputs("hint: ", stderr);

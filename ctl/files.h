@@ -18,6 +18,7 @@ struct files {
     struct node *root; /* Without `include`. Its nodes know their file. */
     char *names[FILES_MAX];
     unsigned n;
+    const char *what; /* The command, for messages. */
 };
 
 /*

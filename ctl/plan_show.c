@@ -8,6 +8,7 @@
 
 #include "ctl/output.h"
 #include "proto/base/xalloc.h"
+#include "proto/model/schema.h"
 
 const struct node *plan_steps(const struct node *answer)
 {
@@ -45,7 +46,7 @@ void plan_print(const struct ctl *ctl, const struct node *steps)
 static void say_revision(struct ctl *ctl, const struct node *answer)
 {
     if (plan_steps(answer)->n > 0 && isatty(STDERR_FILENO))
-        ctl_note(ctl, "this plan and no other: apply with --if-revision %lld",
+        ctl_note(ctl, "to have this plan and no other: --if-revision %lld",
                  (long long)node_get_int(answer, "revision", 0));
 }
 
@@ -67,15 +68,22 @@ void plan_show(struct ctl *ctl, const struct node *answer, bool dry)
                  (long long)(node_get_int(confirm, "within", 0) / 1000));
 }
 
-int plan_revision_ok(struct ctl *ctl, const struct args *args)
+int plan_options_ok(struct ctl *ctl, const struct args *args)
 {
+    static const char *const times[] = {"confirm", "within"};
     const char *text = args_value(args, "if-revision");
     size_t size = text ? strlen(text) : 0;
-    if (!text ||
-        (size > 0 && size < 19 && strspn(text, "0123456789") == size && *text != '0'))
-        return 0;
-    return ctl_fail(ctl, CTL_USAGE,
-                    "--if-revision: \"%s\" is no revision (iothctl history)", text);
+    int64_t ms;
+    if (text &&
+        (size == 0 || size > 18 || strspn(text, "0123456789") < size || *text == '0'))
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--if-revision: \"%s\" is no revision (iothctl history)", text);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if ((text = args_value(args, times[i])) &&
+            (!schema_parse_time(text, &ms) || ms <= 0))
+            return ctl_fail(ctl, CTL_USAGE, "--%s: \"%s\" is no time (as 30s or 5m)",
+                            times[i], text);
+    return 0;
 }
 
 /* Adds KEY=VALUE to the path's query; takes the path. */

@@ -17,8 +17,9 @@ void plan_show(struct ctl *, const struct node *answer, bool dry);
 /* The path with the options of apply and rollback as its query. The caller's. */
 char *plan_path(const char *path, const struct args *, bool dry);
 
-/* Whether --if-revision, if it is given, is a revision. 0, or CTL_USAGE recorded. */
-int plan_revision_ok(struct ctl *, const struct args *) __attribute__((warn_unused_result));
+/* Whether --if-revision, --within and --confirm, where they are given, are a revision and times. 0, or
+ * CTL_USAGE recorded. */
+int plan_options_ok(struct ctl *, const struct args *) __attribute__((warn_unused_result));
 
 /* Asks for a plan to be carried out: says on a terminal after a second which hosts are waited for.
  * As api_exchange_problem(). */

@@ -11,6 +11,8 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/node_internal.h"
 
+#define BOM "\xef\xbb\xbf"
+
 #define DIRECTIVES_MAX 16
 
 struct level {
@@ -298,6 +300,10 @@ struct node *node_from_yaml(const char *text, size_t size, const char *file,
     if (!yaml_parser_initialize(&parser)) {
         diags_add(diags, file, 0, 0, "", "out of memory");
         return NULL;
+    }
+    if (size >= sizeof(BOM) - 1 && !memcmp(text, BOM, sizeof(BOM) - 1)) {
+        text += sizeof(BOM) - 1; /* As editors of other systems begin UTF-8. */
+        size -= sizeof(BOM) - 1;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);

@@ -97,9 +97,9 @@ class Files(base.WithDaemon):
         b = self.write("b.yaml", "version: 1\nnetworks:\n  lan2:\n    mtu: 1500\n")
         r = self.check(2, "apply", "-f", a, "-f", b)
         self.assertEqual(r.err.splitlines(), [
+            f"{a}:1:1: hosts.x: is absent",
             f"{a}:3:9: networks.lan1: is wrong (allowed: not that)",
-            f"{b}:4:5: networks.lan2.mut: unknown key",
-            f"{a}:1:1: hosts.x: is absent"])
+            f"{b}:4:5: networks.lan2.mut: unknown key"])
 
     def test_same_mistake_same_place(self):
         """What the daemon finds and we find too is shown where we see it: at the key."""
@@ -112,8 +112,8 @@ class Files(base.WithDaemon):
         self.refuse(("/networks/lan1/ports/p/tap", "is taken"), ("/networks/lan2", "is there"))
         r = self.check(2, "apply", "-f", "-", stdin="- {kind: network, name: lan2}\n"
                        "- {kind: port, network: lan1, name: p, tap: t0}\n")
-        self.assertEqual(r.err, "<stdin>:2:45: networks.lan1.ports.p.tap: is taken\n"
-                                "<stdin>:1:3: networks.lan2: is there\n")
+        self.assertEqual(r.err, "<stdin>:1:3: networks.lan2: is there\n"
+                                "<stdin>:2:45: networks.lan1.ports.p.tap: is taken\n")
 
     def test_several_files(self):
         self.plan()
@@ -200,6 +200,23 @@ class Files(base.WithDaemon):
         self.assertEqual(self.last()[3]["Accept"], "application/yaml")
         self.check(0, "export", "-o", "json")
         self.assertEqual(self.last()[3]["Accept"], "application/json")
+
+    def test_no_line(self):
+        """What belongs to no line of a file is an error as any other."""
+        r = self.check(2, "apply", "-f", self.path("nosuch"))
+        self.assertEqual(r.err, f"iothctl: apply failed: {self.path('nosuch')}: No such file or directory\n")
+        for option in ("--confirm", "--within"):
+            self.assertIn(f"{option}: \"soon\" is no time",
+                          self.check(2, "apply", "-f", "-", option, "soon", stdin=self.GOOD).err)
+
+    def test_byte_order_mark(self):
+        self.check(0, "validate", "-f", "-", stdin="\ufeff" + self.GOOD)
+
+    def test_too_big_as_json(self):
+        text = "version: 1\nnetworks:\n" + "".join(
+            f"  n{i}: {{ipv4: none, ipv6: none}}\n" for i in range(30000))
+        self.assertIn("too large", self.check(2, "apply", "-f", "-", stdin=text).err)
+        self.assertEqual(len(self.daemon.requests), 0)
 
     def test_too_big(self):
         with open(self.path("big"), "w", encoding="ascii") as f:
