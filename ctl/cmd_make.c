@@ -327,6 +327,10 @@ static int create_link(struct ctl *ctl, const struct args *args, struct node *bo
     char *self = object_own_host(ctl, &r);
     if (r)
         return r;
+    if (strcmp(self, host) == 0) {
+        free(self);
+        return ctl_fail(ctl, CTL_USAGE, "%s is the host that is asked itself", host);
+    }
     bool first = strcmp(self, host) < 0;
     char *name = xasprintf("%s-%s", first ? self : host, first ? host : self);
     struct node *between = node_list();

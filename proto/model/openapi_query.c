@@ -42,11 +42,11 @@ static bool path_is(const char *described, const char *route)
     return !*route;
 }
 
-const char *api_path_parameters(const char *method, const char *path)
+const struct api_operation *api_operation_of(const char *method, const char *path)
 {
     for (const struct api_operation *o = api_operations; o->method; o++) {
         if (!strcmp(o->method, method) && path_is(o->path, path)) {
-            return o->parameters;
+            return o;
         }
     }
     return NULL;

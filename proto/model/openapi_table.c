@@ -47,6 +47,8 @@ const struct api_parameter api_parameters[] = {
 
 const struct field api_fabric_file[] = {NONE};
 
+#define YEAR (INT64_C(366) * 86400 * 1000) /* Milliseconds */
+
 static const struct field rename_body[] = {
     {.name = "name", .type = FIELD_NAME, .flags = FIELD_REQUIRED, .help = "The fabric's name"},
     NONE
@@ -54,7 +56,7 @@ static const struct field rename_body[] = {
 
 static const struct field invite_body[] = {
     {.name = "name", .type = FIELD_NAME, .help = "The name that the host must take"},
-    {.name = "expires", .type = FIELD_TIME, .min = 1000, .help = "How long the token is good; 1h if not given"},
+    {.name = "expires", .type = FIELD_TIME, .min = 1000, .max = YEAR, .help = "How long the token is good, at most 366d; 1h if not given"},
     NONE
 };
 
@@ -142,7 +144,7 @@ static const struct field items_answer[] = {
 
 static const struct field api_token_body[] = {
     {.name = "scope", .type = FIELD_ENUM, .flags = FIELD_REQUIRED, .words = "read|write|admin", .help = "What its holder may do"},
-    {.name = "expires", .type = FIELD_TIME, .min = 1000, .help = "How long it is good, at most 366d; 90d if not given"},
+    {.name = "expires", .type = FIELD_TIME, .min = 1000, .max = YEAR, .help = "How long it is good, at most 366d; 90d if not given"},
     {.name = "name", .type = FIELD_NAME, .help = "What it is called; made up if not given"},
     NONE
 };

@@ -42,8 +42,8 @@ extern const struct api_parameter api_parameters[]; /* Ends with name == NULL. *
  * `parameters` above. `all`: on all objects of the kind, not on one. */
 const char *api_kind_parameters(const struct kind *, const char *method, bool all);
 
-/* Of another operation; `path` with '*' where the row has {a name}. NULL = none. */
-const char *api_path_parameters(const char *method, const char *path);
+/* Another operation; `path` with '*' where the row has {a name}. NULL = there is none. */
+const struct api_operation *api_operation_of(const char *method, const char *path);
 
 /* A parameter of a query; decoded. */
 struct api_pair {

@@ -15,111 +15,8 @@
 #include "fabricd/control/api/media.h"
 #include "fabricd/control/api/routes.h"
 #include "fabricd/control/events/events.h"
+#include "tests/unit/api_call.h"
 #include "tests/unit/control_fixture.h"
-
-struct call {
-    struct api_request rq;
-    struct api_answer answer;
-    bool answered;
-    struct node *json; /* The answer's body, if it is JSON. */
-};
-
-static void answered(struct api_request *rq, const struct api_answer *answer)
-{
-    struct call *call = list_entry(rq, struct call, rq);
-
-    assert_false(call->answered);
-    call->answered = true;
-    call->answer = *answer;
-}
-
-static void set_query(struct api_request *rq, const char *query)
-{
-    char *copy = strdup(query), *save = NULL;
-
-    for (char *part = strtok_r(copy, "&", &save); part != NULL;
-         part = strtok_r(NULL, "&", &save)) {
-        char *equals = strchr(part, '=');
-
-        if (equals != NULL)
-            *equals++ = '\0';
-        rq->query[rq->n_query].key = strdup(part);
-        rq->query[rq->n_query++].value = strdup(equals != NULL ? equals : "");
-    }
-    free(copy);
-}
-
-static struct call prepare(struct control *c, const char *method, const char *target,
-                           const char *body)
-{
-    struct call call = {.rq = {.control = c, .answered = answered}};
-    const char *query = strchr(target, '?');
-
-    call.rq.method = strdup(method);
-    call.rq.path =
-        query != NULL ? strndup(target, (size_t)(query - target)) : strdup(target);
-    if (query != NULL)
-        set_query(&call.rq, query + 1);
-    call.rq.body = body != NULL ? strdup(body) : NULL;
-    call.rq.size = body != NULL ? strlen(body) : 0;
-    call.rq.peer.uid = geteuid();
-    return call;
-}
-
-static void finish(struct call *call)
-{
-    api_dispatch(&call->rq);
-    for (int i = 0; !call->answered && i < 10; i++)
-        loop_turn(call->rq.control->loop, mtime_now() + 2 * MTIME_SEC);
-    assert_true(call->answered);
-    if (call->answer.body != NULL && strstr(call->answer.type, "json") != NULL)
-        call->json = fixture_json(call->answer.body);
-}
-
-static void done(struct call *call)
-{
-    node_free(call->json);
-    free(call->answer.body);
-    api_request_done(&call->rq);
-    if (call->answer.stream != NULL)
-        call->answer.stream->ops->free(call->answer.stream);
-}
-
-static struct call request(struct control *c, const char *method, const char *target,
-                           const char *body)
-{
-    /* The request must not move while it is carried out. */
-    struct call *call = malloc(sizeof(*call)), out;
-
-    *call = prepare(c, method, target, body);
-    finish(call);
-    out = *call;
-    free(call);
-    return out;
-}
-
-static int status(struct control *c, const char *method, const char *target,
-                  const char *body)
-{
-    struct call call = request(c, method, target, body);
-    int code = call.answer.status;
-
-    if (code >= 400) {
-        assert_string_equal(call.answer.type, "application/problem+json");
-        assert_int_equal(node_get_int(call.json, "status", 0), code);
-    }
-    done(&call);
-    return code;
-}
-
-static const char *at(const struct node *node, const char *a, const char *b)
-{
-    const struct node *inner = node_get(node, a);
-
-    if (b != NULL)
-        inner = inner != NULL && inner->kind == NODE_MAP ? node_get(inner, b) : NULL;
-    return inner != NULL && inner->text != NULL ? inner->text : "";
-}
 
 static void test_routing(void **state)
 {
@@ -163,7 +60,7 @@ static void test_routing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        int code = status(c, table[i].method, table[i].path, NULL);
+        int code = api_call_status(c, table[i].method, table[i].path, NULL);
 
         if (code != table[i].status)
             fail_msg("%s %s: %d, not %d", table[i].method, table[i].path, code,
@@ -175,34 +72,36 @@ static void test_routing(void **state)
 static void test_objects(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call call = request(c, "PUT", "/v1/networks/lan1", "{\"mtu\": 9000}");
+    struct api_call call =
+        api_call_request(c, "PUT", "/v1/networks/lan1", "{\"mtu\": 9000}");
 
     (void)state;
     assert_int_equal(call.answer.status, 201);
-    assert_string_equal(at(call.json, "name", NULL), "lan1");
-    assert_string_equal(at(call.json, "ipv4", NULL), "10.64.0.0/24");
+    assert_string_equal(api_call_text(call.json, "name", NULL), "lan1");
+    assert_string_equal(api_call_text(call.json, "ipv4", NULL), "10.64.0.0/24");
     assert_true(node_get_int(call.json, "revision", 0) > 0);
-    done(&call);
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", "{\"mtu\": 9000}"), 200);
-    call = request(c, "PATCH", "/v1/networks/lan1", "{\"mtu\": null}");
+    api_call_done(&call);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/lan1", "{\"mtu\": 9000}"),
+                     200);
+    call = api_call_request(c, "PATCH", "/v1/networks/lan1", "{\"mtu\": null}");
     assert_int_equal(call.answer.status, 200);
     assert_int_equal(node_get_int(call.json, "mtu", 0), 1500);
-    done(&call);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/lan1/web", NULL), 201);
-    call = request(c, "GET", "/v1/endpoints/lan1/web", NULL);
+    api_call_done(&call);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/lan1/web", NULL), 201);
+    call = api_call_request(c, "GET", "/v1/endpoints/lan1/web", NULL);
     assert_int_equal(call.answer.status, 200);
-    assert_string_equal(at(call.json, "network", NULL), "lan1");
-    assert_string_equal(at(call.json, "host", NULL), "alpha");
-    assert_string_equal(at(call.json, "status", "state"), "down");
+    assert_string_equal(api_call_text(call.json, "network", NULL), "lan1");
+    assert_string_equal(api_call_text(call.json, "host", NULL), "alpha");
+    assert_string_equal(api_call_text(call.json, "status", "state"), "down");
     assert_null(node_get(call.json, "_held"));
-    done(&call);
-    call = request(c, "GET", "/v1/endpoints?network=lan1", NULL);
+    api_call_done(&call);
+    call = api_call_request(c, "GET", "/v1/endpoints?network=lan1", NULL);
     assert_int_equal(node_get(call.json, "items")->n, 1);
-    done(&call);
-    assert_int_equal(status(c, "GET", "/v1/endpoints?network=none", NULL), 404);
-    assert_int_equal(status(c, "DELETE", "/v1/endpoints/lan1/web", NULL), 204);
-    assert_int_equal(status(c, "DELETE", "/v1/endpoints/lan1/web", NULL), 404);
-    assert_int_equal(status(c, "DELETE", "/v1/networks/lan1", NULL), 204);
+    api_call_done(&call);
+    assert_int_equal(api_call_status(c, "GET", "/v1/endpoints?network=none", NULL), 404);
+    assert_int_equal(api_call_status(c, "DELETE", "/v1/endpoints/lan1/web", NULL), 204);
+    assert_int_equal(api_call_status(c, "DELETE", "/v1/endpoints/lan1/web", NULL), 404);
+    assert_int_equal(api_call_status(c, "DELETE", "/v1/networks/lan1", NULL), 204);
     fixture_free(c);
 }
 
@@ -210,23 +109,26 @@ static void test_objects(void **state)
 static void test_round_trip(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call call;
+    struct api_call call;
     uint64_t revision;
 
     (void)state;
     assert_int_equal(
-        status(c, "PUT", "/v1/networks/lan1", "{\"vlans\":{\"10\":\"staff\"}}"), 201);
+        api_call_status(c, "PUT", "/v1/networks/lan1", "{\"vlans\":{\"10\":\"staff\"}}"),
+        201);
     assert_int_equal(
-        status(c, "PUT", "/v1/ports/lan1/core", "{\"tap\":\"t0\",\"access\":10}"), 201);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/lan1/web", "{\"vlan\":10}"), 201);
+        api_call_status(c, "PUT", "/v1/ports/lan1/core", "{\"tap\":\"t0\",\"access\":10}"),
+        201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/lan1/web", "{\"vlan\":10}"),
+                     201);
     revision = store_revision(c->store);
     static const char *const paths[] = {"/v1/networks/lan1", "/v1/ports/lan1/core",
                                         "/v1/endpoints/lan1/web", "/v1/hosts/alpha"};
     for (size_t i = 0; i < 4; i++) {
-        call = request(c, "GET", paths[i], NULL);
+        call = api_call_request(c, "GET", paths[i], NULL);
         assert_int_equal(call.answer.status, 200);
-        assert_int_equal(status(c, "PUT", paths[i], call.answer.body), 200);
-        done(&call);
+        assert_int_equal(api_call_status(c, "PUT", paths[i], call.answer.body), 200);
+        api_call_done(&call);
     }
     assert_int_equal(store_revision(c->store), revision);
     fixture_free(c);
@@ -235,7 +137,7 @@ static void test_round_trip(void **state)
 static void test_conditions(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
     static const struct {
         const char *match, *none_match;
         int status;
@@ -247,76 +149,25 @@ static void test_conditions(void **state)
     };
 
     (void)state;
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/lan1", NULL), 201);
     assert_int_equal(store_revision(c->store), 2);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         /* The fourth row changes it, so that the fifth's revision is an old one. */
-        *call = prepare(c, "PUT", "/v1/networks/lan1",
-                        i == 3 ? "{\"mtu\":4000}" : "{\"mtu\":4001}");
+        *call = api_call_prepare(c, "PUT", "/v1/networks/lan1",
+                                 i == 3 ? "{\"mtu\":4000}" : "{\"mtu\":4001}");
         call->rq.if_match = table[i].match != NULL ? strdup(table[i].match) : NULL;
         call->rq.if_none_match =
             table[i].none_match != NULL ? strdup(table[i].none_match) : NULL;
-        finish(call);
+        api_call_finish(call);
         assert_int_equal(call->answer.status, table[i].status);
-        done(call);
+        api_call_done(call);
     }
-    *call = prepare(c, "PUT", "/v1/networks/other", NULL);
+    *call = api_call_prepare(c, "PUT", "/v1/networks/other", NULL);
     call->rq.if_match = strdup("*");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 412);
-    done(call);
+    api_call_done(call);
     free(call);
-    fixture_free(c);
-}
-
-/* A parameter that nobody hears would make something else of a request than was meant. */
-static void test_queries(void **state)
-{
-    static const struct {
-        const char *method, *target;
-        int status;
-        const char *says;
-    } table[] = {
-        {"GET", "/v1/networks?zork=1", 400, "\"zork\" here (valid: limit, after)"},
-        {"GET", "/v1/networks?limits=1", 400, "did you mean limit?"},
-        {"GET", "/v1/networks?network=lan1", 400, "valid: limit, after"},
-        {"GET", "/v1/networks?limit=1&limit=2", 400, "limit is given twice"},
-        {"GET", "/v1/networks/lan1?limit=1", 400, "it takes none"},
-        {"GET", "/v1/ports?network=LAN", 400, "network is \"LAN\""},
-        {"GET", "/v1/services?network=lan1", 200, NULL},
-        {"GET", "/v1/status?watch=1", 400, "it takes none"},
-        {"GET", "/v1/events?kind=network,weather", 400, "network|port"},
-        {"GET", "/v1/history?before=0", 400, "before is \"0\""},
-        {"GET", "/v1/history?limit=99999999999999999999", 400, "wanted: 1 to 1000"},
-        {"GET", "/v1/resolve?name=web&type=MX", 400, "valid: A|AAAA|PTR"},
-        {"POST", "/v1/apply?dryrun=1", 400, "did you mean dry_run?"},
-        {"POST", "/v1/apply?dry_run=yes", 400, "wanted: 1, true, 0 or false"},
-        {"POST", "/v1/apply?If-Match=1", 400, "no query parameter"},
-        {"POST", "/v1/apply?confirm=soon", 400, "a time, as 30s"},
-        {"POST", "/v1/apply?confirm=25h", 400, "confirm is at most 1d"},
-        {"POST", "/v1/apply?require=most", 400, "all|quorum|reachable"},
-        {"POST", "/v1/apply?dry_run", 200, NULL},
-        {"PUT", "/v1/networks/lan2?dry_run=1", 400, "it takes none"},
-        {"DELETE", "/v1/networks/lan1?dry_run=1", 400, "it takes none"},
-    };
-    static const char file[] = "{\"version\": 1, \"networks\": {\"lan3\": {}}}";
-    struct control *c = fixture_new("alpha", true);
-
-    (void)state;
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        bool file_too = strstr(table[i].target, "apply") != NULL;
-        struct call call =
-            request(c, table[i].method, table[i].target, file_too ? file : NULL);
-
-        if (call.answer.status != table[i].status ||
-            (table[i].says != NULL &&
-             strstr(at(call.json, "detail", NULL), table[i].says) == NULL))
-            fail_msg("%s %s: %d %s", table[i].method, table[i].target, call.answer.status,
-                     call.answer.body);
-        done(&call);
-    }
-    assert_int_equal(store_revision(c->store), 2); /* Nothing was done. */
     fixture_free(c);
 }
 
@@ -326,46 +177,49 @@ static void test_pages(void **state)
     static const char *const names[] = {"e", "b", "d", "a", "c"};
     struct control *c = fixture_new("alpha", true);
     char target[64], path[64];
-    struct call call;
+    struct api_call call;
 
     (void)state;
     for (size_t i = 0; i < 5; i++) {
         snprintf(path, sizeof(path), "/v1/networks/%s", names[i]);
-        assert_int_equal(status(c, "PUT", path, NULL), 201);
+        assert_int_equal(api_call_status(c, "PUT", path, NULL), 201);
     }
-    call = request(c, "GET", "/v1/networks", NULL);
+    call = api_call_request(c, "GET", "/v1/networks", NULL);
     assert_int_equal(node_get(call.json, "items")->n, 5);
     assert_null(node_get(call.json, "next"));
-    done(&call);
-    call = request(c, "GET", "/v1/networks?limit=2", NULL);
+    api_call_done(&call);
+    call = api_call_request(c, "GET", "/v1/networks?limit=2", NULL);
     assert_int_equal(node_get(call.json, "items")->n, 2);
-    assert_string_equal(at(node_get(call.json, "items")->child[1], "name", NULL), "b");
-    assert_string_equal(at(call.json, "next", NULL), "b");
+    assert_string_equal(api_call_text(node_get(call.json, "items")->child[1], "name", NULL),
+                        "b");
+    assert_string_equal(api_call_text(call.json, "next", NULL), "b");
     snprintf(target, sizeof(target), "/v1/networks?limit=2&after=%s",
-             at(call.json, "next", NULL));
-    done(&call);
+             api_call_text(call.json, "next", NULL));
+    api_call_done(&call);
     /* What the cursor names may go. */
-    assert_int_equal(status(c, "DELETE", "/v1/networks/b", NULL), 204);
-    call = request(c, "GET", target, NULL);
-    assert_string_equal(at(node_get(call.json, "items")->child[0], "name", NULL), "c");
-    assert_string_equal(at(call.json, "next", NULL), "d");
-    done(&call);
-    call = request(c, "GET", "/v1/networks?limit=2&after=d", NULL);
+    assert_int_equal(api_call_status(c, "DELETE", "/v1/networks/b", NULL), 204);
+    call = api_call_request(c, "GET", target, NULL);
+    assert_string_equal(api_call_text(node_get(call.json, "items")->child[0], "name", NULL),
+                        "c");
+    assert_string_equal(api_call_text(call.json, "next", NULL), "d");
+    api_call_done(&call);
+    call = api_call_request(c, "GET", "/v1/networks?limit=2&after=d", NULL);
     assert_int_equal(node_get(call.json, "items")->n, 1);
     assert_null(node_get(call.json, "next"));
-    done(&call);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/c/web", NULL), 201);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/a/web", NULL), 201);
-    call = request(c, "GET", "/v1/endpoints?limit=1", NULL);
-    assert_string_equal(at(call.json, "next", NULL), "a/web");
-    done(&call);
-    call = request(c, "GET", "/v1/endpoints?limit=1&after=a/web", NULL);
-    assert_string_equal(at(node_get(call.json, "items")->child[0], "network", NULL), "c");
-    done(&call);
-    assert_int_equal(status(c, "GET", "/v1/networks?limit=0", NULL), 400);
-    assert_int_equal(status(c, "GET", "/v1/networks?limit=1001", NULL), 400);
-    assert_int_equal(status(c, "GET", "/v1/networks?limit=-1", NULL), 400);
-    assert_int_equal(status(c, "GET", "/v1/networks?limit=2x", NULL), 400);
+    api_call_done(&call);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/c/web", NULL), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/a/web", NULL), 201);
+    call = api_call_request(c, "GET", "/v1/endpoints?limit=1", NULL);
+    assert_string_equal(api_call_text(call.json, "next", NULL), "a/web");
+    api_call_done(&call);
+    call = api_call_request(c, "GET", "/v1/endpoints?limit=1&after=a/web", NULL);
+    assert_string_equal(
+        api_call_text(node_get(call.json, "items")->child[0], "network", NULL), "c");
+    api_call_done(&call);
+    assert_int_equal(api_call_status(c, "GET", "/v1/networks?limit=0", NULL), 400);
+    assert_int_equal(api_call_status(c, "GET", "/v1/networks?limit=1001", NULL), 400);
+    assert_int_equal(api_call_status(c, "GET", "/v1/networks?limit=-1", NULL), 400);
+    assert_int_equal(api_call_status(c, "GET", "/v1/networks?limit=2x", NULL), 400);
     fixture_free(c);
 }
 
@@ -440,7 +294,7 @@ static void test_scopes(void **state)
         {"GET", "/metrics", 401, 200, 200, 200},
     };
     struct control *c = fixture_new("alpha", true);
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
     char texts[4][TOKENS_TEXT_SIZE] = {"ioth_x_y"}, line[TOKENS_TEXT_SIZE + 16];
     struct token_row row;
     struct err err;
@@ -454,17 +308,17 @@ static void test_scopes(void **state)
         const int *wanted = &table[i].as_nobody;
 
         for (int s = 0; s < 4; s++) {
-            *call = prepare(c, table[i].method, table[i].path, NULL);
+            *call = api_call_prepare(c, table[i].method, table[i].path, NULL);
             call->rq.remote = true;
             call->rq.address[0] = (uint8_t)i; /* None is refused for the others' sake. */
             call->rq.peer.uid = geteuid();
             snprintf(line, sizeof(line), "bearer  %s", texts[s]);
             call->rq.authorization = strdup(line);
-            finish(call);
+            api_call_finish(call);
             if (call->answer.status != wanted[s])
                 fail_msg("%s %s as %s: %d, not %d", table[i].method, table[i].path,
                          scope_name((enum scope)s), call->answer.status, wanted[s]);
-            done(call);
+            api_call_done(call);
         }
     }
     free(call);
@@ -474,35 +328,36 @@ static void test_scopes(void **state)
 static void test_bodies(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
 
     (void)state;
-    assert_int_equal(status(c, "PUT", "/v1/networks/a", "{"), 400);
-    assert_int_equal(status(c, "PUT", "/v1/networks/a", "[]"), 400);
-    assert_int_equal(status(c, "PUT", "/v1/networks/a", "{\"name\":\"b\"}"), 400);
-    assert_int_equal(status(c, "PUT", "/v1/networks/a", "{\"mtu\":1,\"mtu\":2}"), 400);
-    *call = prepare(c, "PUT", "/v1/networks/a", "{\"mtu\": 1, \"foo\": 2}");
-    finish(call);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/a", "{"), 400);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/a", "[]"), 400);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/a", "{\"name\":\"b\"}"), 400);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/a", "{\"mtu\":1,\"mtu\":2}"),
+                     400);
+    *call = api_call_prepare(c, "PUT", "/v1/networks/a", "{\"mtu\": 1, \"foo\": 2}");
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 400);
     assert_int_equal(node_get(call->json, "errors")->n, 2);
-    assert_string_equal(at(node_get(call->json, "errors")->child[0], "pointer", NULL),
-                        "/foo");
-    assert_string_equal(at(node_get(call->json, "errors")->child[1], "pointer", NULL),
-                        "/mtu");
-    done(call);
-    *call = prepare(c, "PUT", "/v1/networks/a", "mtu: 4000 # YAML\n");
+    assert_string_equal(
+        api_call_text(node_get(call->json, "errors")->child[0], "pointer", NULL), "/foo");
+    assert_string_equal(
+        api_call_text(node_get(call->json, "errors")->child[1], "pointer", NULL), "/mtu");
+    api_call_done(call);
+    *call = api_call_prepare(c, "PUT", "/v1/networks/a", "mtu: 4000 # YAML\n");
     call->rq.content_type = strdup("application/yaml; charset=utf-8");
     call->rq.accept = strdup("application/yaml");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 201);
     assert_string_equal(call->answer.type, "application/yaml");
     assert_non_null(strstr(call->answer.body, "mtu: 4000"));
-    done(call);
-    *call = prepare(c, "PUT", "/v1/networks/b", "mtu: 4000");
+    api_call_done(call);
+    *call = api_call_prepare(c, "PUT", "/v1/networks/b", "mtu: 4000");
     call->rq.content_type = strdup("text/plain");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 415);
-    done(call);
+    api_call_done(call);
     free(call);
     fixture_free(c);
 }
@@ -534,34 +389,34 @@ static void test_strangers(void **state)
         {"POST", "/v1/hosts/invite", 403},
     };
     struct control *c = fixture_new("alpha", true);
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
 
     (void)state;
-    assert_int_equal(status(c, "PUT", "/v1/networks/open", "{\"allow\":\"uid:4242\"}"),
-                     201);
-    assert_int_equal(status(c, "PUT", "/v1/networks/shut", "{\"allow\":\"uid:4243\"}"),
-                     201);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/open/web", NULL), 201);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/shut/web", NULL), 201);
+    assert_int_equal(
+        api_call_status(c, "PUT", "/v1/networks/open", "{\"allow\":\"uid:4242\"}"), 201);
+    assert_int_equal(
+        api_call_status(c, "PUT", "/v1/networks/shut", "{\"allow\":\"uid:4243\"}"), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/open/web", NULL), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/shut/web", NULL), 201);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        *call = prepare(c, table[i].method, table[i].path, NULL);
+        *call = api_call_prepare(c, table[i].method, table[i].path, NULL);
         call->rq.peer.uid = call->rq.peer.gid = 4242;
-        finish(call);
+        api_call_finish(call);
         if (call->answer.status != table[i].status)
             fail_msg("%s %s: %d, not %d", table[i].method, table[i].path,
                      call->answer.status, table[i].status);
-        done(call);
+        api_call_done(call);
     }
-    *call = prepare(c, "GET", "/v1/networks", NULL);
+    *call = api_call_prepare(c, "GET", "/v1/networks", NULL);
     call->rq.peer.uid = call->rq.peer.gid = 4242;
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(node_get(call->json, "items")->n, 1);
-    done(call);
-    *call = prepare(c, "GET", "/v1/resolve?name=web&type=A", NULL);
+    api_call_done(call);
+    *call = api_call_prepare(c, "GET", "/v1/resolve?name=web&type=A", NULL);
     call->rq.peer.uid = call->rq.peer.gid = 4242;
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(node_get(call->json, "answers")->n, 1);
-    done(call);
+    api_call_done(call);
     free(call);
     fixture_free(c);
 }
@@ -569,7 +424,7 @@ static void test_strangers(void **state)
 static void assert_resolves(struct control *c, const char *query, bool found,
                             const char *first)
 {
-    struct call call = request(c, "GET", query, NULL);
+    struct api_call call = api_call_request(c, "GET", query, NULL);
     const struct node *answers = node_get(call.json, "answers");
 
     assert_int_equal(call.answer.status, 200);
@@ -579,7 +434,7 @@ static void assert_resolves(struct control *c, const char *query, bool found,
         assert_int_equal(answers->n, 0);
     else
         assert_string_equal(answers->child[0]->text, first);
-    done(&call);
+    api_call_done(&call);
 }
 
 static void test_names(void **state)
@@ -587,14 +442,15 @@ static void test_names(void **state)
     struct control *c = fixture_new("alpha", true);
 
     (void)state;
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", "{\"ipv6\":\"none\"}"), 201);
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan2",
-                            "{\"ipv6\":\"fd42:80::/64\",\"ipv4\":\"none\"}"),
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/lan1", "{\"ipv6\":\"none\"}"),
                      201);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/lan1/web", NULL), 201);
-    assert_int_equal(
-        status(c, "PUT", "/v1/endpoints/lan2/six", "{\"addresses\":\"fd42:80::abc\"}"),
-        201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/lan2",
+                                     "{\"ipv6\":\"fd42:80::/64\",\"ipv4\":\"none\"}"),
+                     201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/lan1/web", NULL), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/lan2/six",
+                                     "{\"addresses\":\"fd42:80::abc\"}"),
+                     201);
     assert_resolves(c, "/v1/resolve?name=web&type=A", true, "10.64.0.2");
     assert_resolves(c, "/v1/resolve?name=WEB.lan1&type=A", true, "10.64.0.2");
     assert_resolves(c, "/v1/resolve?name=web.lan1.ioth.&type=A", true, "10.64.0.2");
@@ -616,50 +472,51 @@ static void test_names(void **state)
         "2.4.d.f.ip6.arpa&type=PTR",
         true, "six.lan2.ioth");
     assert_resolves(c, "/v1/resolve?name=c.b.a.ip6.arpa&type=PTR", false, NULL);
-    assert_int_equal(status(c, "GET", "/v1/resolve?name=web&type=MX", NULL), 400);
-    assert_int_equal(status(c, "GET", "/v1/resolve", NULL), 400);
+    assert_int_equal(api_call_status(c, "GET", "/v1/resolve?name=web&type=MX", NULL), 400);
+    assert_int_equal(api_call_status(c, "GET", "/v1/resolve", NULL), 400);
     fixture_free(c);
 }
 
 static void test_files(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
     char *file;
 
     (void)state;
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", NULL), 201);
-    assert_int_equal(status(c, "PUT", "/v1/ports/lan1/core", "{\"tap\":\"t0\"}"), 201);
-    *call = prepare(c, "GET", "/v1/export", NULL);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/lan1", NULL), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/ports/lan1/core", "{\"tap\":\"t0\"}"),
+                     201);
+    *call = api_call_prepare(c, "GET", "/v1/export", NULL);
     call->rq.accept = strdup("application/yaml");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 200);
     file = strdup(call->answer.body);
-    done(call);
-    *call = prepare(c, "POST", "/v1/apply?dry_run=1&prune=1", file);
+    api_call_done(call);
+    *call = api_call_prepare(c, "POST", "/v1/apply?dry_run=1&prune=1", file);
     call->rq.content_type = strdup("application/yaml");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 200);
     assert_int_equal(node_get(call->json, "steps")->n, 0);
     assert_false(node_get_bool(call->json, "applied", true));
-    done(call);
+    api_call_done(call);
     free(file);
-    *call =
-        prepare(c, "POST", "/v1/apply",
-                "- {kind: network, name: lan1, mtu: 9000}\n- {kind: network, name: b}\n");
+    *call = api_call_prepare(
+        c, "POST", "/v1/apply",
+        "- {kind: network, name: lan1, mtu: 9000}\n- {kind: network, name: b}\n");
     call->rq.content_type = strdup("application/yaml");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 200);
     assert_int_equal(node_get(call->json, "steps")->n, 2);
-    done(call);
-    *call = prepare(c, "POST", "/v1/apply",
-                    "version: 1\nnetworks:\n  a: {mtu: 3}\n  b: {foo: 1}\n");
+    api_call_done(call);
+    *call = api_call_prepare(c, "POST", "/v1/apply",
+                             "version: 1\nnetworks:\n  a: {mtu: 3}\n  b: {foo: 1}\n");
     call->rq.content_type = strdup("application/yaml");
-    finish(call);
+    api_call_finish(call);
     assert_int_equal(call->answer.status, 400);
     assert_int_equal(node_get(call->json, "errors")->n, 2);
     assert_int_equal(node_get_int(node_get(call->json, "errors")->child[0], "line", 0), 3);
-    done(call);
+    api_call_done(call);
     free(call);
     fixture_free(c);
 }
@@ -667,28 +524,33 @@ static void test_files(void **state)
 static void test_without_membership(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call call;
+    struct api_call call;
 
     (void)state;
-    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{}"), 503);
-    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"expires\":\"soon\"}"), 400);
+    assert_int_equal(api_call_status(c, "POST", "/v1/hosts/invite", "{}"), 503);
     assert_int_equal(
-        status(c, "POST", "/v1/hosts/invite", "{\"expires\":-9223372036854775807}"), 400);
-    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"name\":\"A B\"}"), 400);
-    assert_int_equal(status(c, "POST", "/v1/hosts/invite", "{\"nam\":\"a\"}"), 400);
-    assert_int_equal(status(c, "POST", "/v1/hosts/join", "{}"), 400);
-    assert_int_equal(status(c, "POST", "/v1/hosts/beta/revoke", "{}"), 501);
-    assert_int_equal(status(c, "POST", "/v1/daemon/stop", NULL), 503);
-    call = request(c, "POST", "/v1/fabric/rename", "{\"name\":\"campus\"}");
+        api_call_status(c, "POST", "/v1/hosts/invite", "{\"expires\":\"soon\"}"), 400);
+    assert_int_equal(api_call_status(c, "POST", "/v1/hosts/invite",
+                                     "{\"expires\":-9223372036854775807}"),
+                     400);
+    assert_int_equal(api_call_status(c, "POST", "/v1/hosts/invite", "{\"name\":\"A B\"}"),
+                     400);
+    assert_int_equal(api_call_status(c, "POST", "/v1/hosts/invite", "{\"nam\":\"a\"}"),
+                     400);
+    assert_int_equal(api_call_status(c, "POST", "/v1/hosts/join", "{}"), 400);
+    assert_int_equal(api_call_status(c, "POST", "/v1/hosts/beta/revoke", "{}"), 501);
+    assert_int_equal(api_call_status(c, "POST", "/v1/daemon/stop", NULL), 503);
+    call = api_call_request(c, "POST", "/v1/fabric/rename", "{\"name\":\"campus\"}");
     assert_int_equal(call.answer.status, 200);
-    assert_string_equal(at(call.json, "name", NULL), "campus");
-    done(&call);
-    assert_int_equal(status(c, "POST", "/v1/fabric/rename", "{\"name\":\"C A\"}"), 400);
+    assert_string_equal(api_call_text(call.json, "name", NULL), "campus");
+    api_call_done(&call);
+    assert_int_equal(api_call_status(c, "POST", "/v1/fabric/rename", "{\"name\":\"C A\"}"),
+                     400);
     fixture_free(c);
 }
 
 /* What the stream has to say now. */
-static const char *heard(struct call *call)
+static const char *heard(struct api_call *call)
 {
     static char text[4096];
     size_t size = 0;
@@ -702,26 +564,26 @@ static const char *heard(struct call *call)
     return text;
 }
 
-static struct call *watch(struct control *c, const char *last)
+static struct api_call *watch(struct control *c, const char *last)
 {
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
 
-    *call = prepare(c, "GET", "/v1/events", NULL);
+    *call = api_call_prepare(c, "GET", "/v1/events", NULL);
     call->rq.last_event_id = last != NULL ? strdup(last) : NULL;
-    finish(call);
+    api_call_finish(call);
     return call;
 }
 
-static void end(struct call *call)
+static void end(struct api_call *call)
 {
-    done(call);
+    api_call_done(call);
     free(call);
 }
 
 static void test_events(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call *first = watch(c, NULL), *second, *many[EVENTS_CLIENTS + 1];
+    struct api_call *first = watch(c, NULL), *second, *many[EVENTS_CLIENTS + 1];
     char id[64], text[64];
     const char *all;
     unsigned n = 0;
@@ -730,16 +592,17 @@ static void test_events(void **state)
     assert_int_equal(first->answer.status, 200);
     assert_string_equal(first->answer.type, "text/event-stream");
     assert_string_equal(heard(first), ": events\n\n");
-    assert_int_equal(status(c, "PUT", "/v1/networks/lan1", "{}"), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/lan1", "{}"), 201);
     all = heard(first);
     assert_int_equal(sscanf(all, "id: %63s", id), 1);
     assert_non_null(strstr(all,
                            "event: object\ndata: {\"kind\":\"network\",\"name\":\"lan1\","
                            "\"verb\":\"created\",\"revision\":"));
     assert_string_equal(heard(first), "");
-    assert_int_equal(status(c, "PATCH", "/v1/networks/lan1", "{\"mtu\":1400}"), 200);
+    assert_int_equal(api_call_status(c, "PATCH", "/v1/networks/lan1", "{\"mtu\":1400}"),
+                     200);
     assert_non_null(strstr(heard(first), "\"changed\""));
-    assert_int_equal(status(c, "DELETE", "/v1/networks/lan1", NULL), 204);
+    assert_int_equal(api_call_status(c, "DELETE", "/v1/networks/lan1", NULL), 204);
     assert_non_null(strstr(heard(first), "\"removed\""));
 
     second = watch(c, id); /* From behind that event. */
@@ -755,8 +618,8 @@ static void test_events(void **state)
     /* One who does not read loses its place, others do not. */
     for (unsigned i = 0; i < EVENTS_KEPT + 2; i++) {
         snprintf(text, sizeof(text), "{\"mtu\":%u}", 1300 + i % 2);
-        assert_int_equal(i == 0 ? status(c, "PUT", "/v1/networks/lan2", text)
-                                : status(c, "PATCH", "/v1/networks/lan2", text),
+        assert_int_equal(i == 0 ? api_call_status(c, "PUT", "/v1/networks/lan2", text)
+                                : api_call_status(c, "PATCH", "/v1/networks/lan2", text),
                          i == 0 ? 201 : 200);
         (void)heard(second);
     }
@@ -784,13 +647,13 @@ static void test_events(void **state)
 static int status_from(struct control *c, const char *host, const char *method,
                        const char *target, const char *body)
 {
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
     int out;
 
-    *call = prepare(c, method, target, body);
+    *call = api_call_prepare(c, method, target, body);
     call->rq.peer.uid = 4242;
     memcpy(call->rq.from_host, host, strlen(host) + 1);
-    finish(call);
+    api_call_finish(call);
     out = call->answer.status;
     end(call);
     return out;
@@ -799,14 +662,15 @@ static int status_from(struct control *c, const char *host, const char *method,
 static void test_other_hosts(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call *events = malloc(sizeof(*events));
+    struct api_call *events = malloc(sizeof(*events));
     const char *all;
 
     (void)state;
-    *events = prepare(c, "GET", "/v1/events", NULL);
+    *events = api_call_prepare(c, "GET", "/v1/events", NULL);
     memcpy(events->rq.from_host, "beta", 5);
-    finish(events);
-    assert_int_equal(status(c, "PUT", "/v1/networks/here", "{\"local\":true}"), 201);
+    api_call_finish(events);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/here", "{\"local\":true}"),
+                     201);
     assert_int_equal(status_from(c, "beta", "PUT", "/v1/networks/lan1", "{}"), 201);
     assert_int_equal(status_from(c, "beta", "GET", "/v1/networks/lan1", NULL), 200);
     assert_int_equal(status_from(c, "beta", "GET", "/v1/fabric", NULL), 200);
@@ -819,7 +683,7 @@ static void test_other_hosts(void **state)
     assert_int_equal(status_from(c, "beta", "PUT", "/v1/endpoints/here/web", "{}"), 409);
     assert_int_equal(
         status_from(c, "beta", "PUT", "/v1/networks/there", "{\"local\":true}"), 400);
-    assert_int_equal(status(c, "GET", "/v1/networks/here", NULL), 200);
+    assert_int_equal(api_call_status(c, "GET", "/v1/networks/here", NULL), 200);
     all = heard(events);
     assert_null(strstr(all, "here"));
     assert_non_null(strstr(all, "lan1"));
@@ -836,18 +700,18 @@ static void test_other_hosts(void **state)
 static void test_events_of_others(void **state)
 {
     struct control *c = fixture_new("alpha", true);
-    struct call *call = malloc(sizeof(*call));
+    struct api_call *call = malloc(sizeof(*call));
     const char *all;
 
     (void)state;
-    *call = prepare(c, "GET", "/v1/events", NULL);
+    *call = api_call_prepare(c, "GET", "/v1/events", NULL);
     call->rq.peer.uid = 4242;
     call->rq.peer.gid = 4242;
-    finish(call);
-    assert_int_equal(status(c, "PUT", "/v1/networks/open", "{\"allow\":\"uid:4242\"}"),
-                     201);
-    assert_int_equal(status(c, "PUT", "/v1/networks/closed", "{}"), 201);
-    assert_int_equal(status(c, "PUT", "/v1/endpoints/closed/web", "{}"), 201);
+    api_call_finish(call);
+    assert_int_equal(
+        api_call_status(c, "PUT", "/v1/networks/open", "{\"allow\":\"uid:4242\"}"), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/networks/closed", "{}"), 201);
+    assert_int_equal(api_call_status(c, "PUT", "/v1/endpoints/closed/web", "{}"), 201);
     all = heard(call);
     assert_non_null(strstr(all, "\"open\""));
     assert_null(strstr(all, "closed"));
@@ -858,14 +722,21 @@ static void test_events_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routing),     cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_queries),     cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_media),       cmocka_unit_test(test_scopes),
-        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_files),
-        cmocka_unit_test(test_events),      cmocka_unit_test(test_events_of_others),
-        cmocka_unit_test(test_other_hosts), cmocka_unit_test(test_without_membership),
+        cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_media),
+        cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events_of_others),
+        cmocka_unit_test(test_other_hosts),
+        cmocka_unit_test(test_without_membership),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

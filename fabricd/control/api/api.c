@@ -282,6 +282,24 @@ struct node *api_body(struct api_request *rq)
     return read_body(rq, false);
 }
 
+struct node *api_action(struct api_request *rq)
+{
+    const struct kind action = {.name = "action", .fields = rq->fields};
+    struct node *body = read_body(rq, false), *checked;
+    struct err err = {.why = "the body cannot be read"};
+    struct diags diags;
+
+    if (body == NULL)
+        return NULL;
+    diags_init(&diags);
+    checked = schema_check(&action, body, "", NULL, &diags);
+    if (checked == NULL)
+        api_problem_err(rq, 400, &err, &diags);
+    diags_done(&diags);
+    node_free(body);
+    return checked;
+}
+
 struct node *api_file(struct api_request *rq)
 {
     return read_body(rq, true);

@@ -84,6 +84,7 @@ struct api_request {
     char *pieces;                     /* The path, taken to pieces. */
     const char *parts[API_MAX_PARTS]; /* Of it. */
     unsigned n_parts;
+    const struct field *fields; /* Of the action's body. */
     bool full; /* Whoever asks sees all, and may all that its class of routes has. */
     enum scope scope;
     char token[TOKENS_NAME_SIZE]; /* Whose scope it is; or "". */
@@ -135,6 +136,9 @@ void api_answer_result(struct api_request *, struct change_result *);
 /* The body as a tree, the caller's; NULL when it has been answered with a problem. An empty body
  * is an empty map. */
 struct node *api_body(struct api_request *);
+
+/* The body of an action in canonical form, checked by the table of the operation. */
+struct node *api_action(struct api_request *);
 
 /* The same for a fabric file: what is a list is returned as {items: list}. */
 struct node *api_file(struct api_request *);

@@ -26,6 +26,10 @@ bool api_terms(struct api_request *rq, struct change *change)
     const char *require = api_query(rq, "require");
     bool any;
 
+    if (rq->if_none_match != NULL) {
+        api_problem(rq, 400, "If-None-Match is not for this path");
+        return false;
+    }
     change->dry_run = api_query_flag(rq, "dry_run");
     change->prune = api_query_flag(rq, "prune");
     change->allow_destroy = api_query_flag(rq, "allow_destroy");
@@ -43,16 +47,11 @@ static void answered(void *aux, struct change_result *result)
 
 void api_rollback(struct api_request *rq)
 {
-    struct node *body = api_body(rq);
+    struct node *body = api_action(rq);
     struct change *change;
 
     if (body == NULL)
         return;
-    if (node_get_int(body, "revision", 0) <= 0) {
-        api_problem(rq, 400, "a revision to go back to is wanted ({\"revision\": 12})");
-        node_free(body);
-        return;
-    }
     change = api_change(rq, "cli");
     change_add(change, CHANGE_ROLLBACK, NULL, NULL, NULL, body);
     if (api_terms(rq, change))

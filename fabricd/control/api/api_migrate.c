@@ -14,16 +14,6 @@ static void moved(void *aux, struct change_result *result)
     api_answer_result(aux, result);
 }
 
-static void begin(struct api_request *rq, const struct node *body)
-{
-    const char *to = node_get_text(body, "to", NULL);
-
-    if (to == NULL || body->n != 1)
-        api_problem(rq, 400, "the body says where to: {\"to\": \"HOST\"}");
-    else
-        migrate_start(rq->control, api_change(rq, "cli"), rq->parts[2], to, moved, rq);
-}
-
 void api_service_migrate(struct api_request *rq)
 {
     struct node *body;
@@ -33,10 +23,11 @@ void api_service_migrate(struct api_request *rq)
                     xasprintf("/v1/services/%s/migrate", rq->parts[2]));
         return;
     }
-    body = api_body(rq);
+    body = api_action(rq);
     if (body == NULL)
         return;
-    begin(rq, body);
+    migrate_start(rq->control, api_change(rq, "cli"), rq->parts[2],
+                  node_get_text(body, "to", ""), moved, rq);
     node_free(body);
 }
 

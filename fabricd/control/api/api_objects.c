@@ -75,7 +75,11 @@ void api_list(struct api_request *rq)
 
     if (network != NULL &&
         (view_network(rq->control->view, network) == NULL || !shape_visible(rq, network))) {
-        api_problem(rq, 404, "there is no network %s", network);
+        struct err err = {.why = ""};
+
+        snprintf(err.why, sizeof(err.why), "there is no network %s", network);
+        err_hint(&err, "iothctl net ls");
+        api_problem_err(rq, 404, &err, NULL);
         return;
     }
     with_stats(rq, answer_list);

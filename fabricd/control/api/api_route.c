@@ -131,20 +131,46 @@ const struct route *api_route_of(const char *method, const char *path)
 
 /* What the operation's table knows, and nothing else: a parameter that is not heard would make
  * something else of a request than was meant. False: answered. */
-static bool query_ok(struct api_request *rq, const struct route *route)
+static bool query_ok(struct api_request *rq, const struct route *route,
+                     const struct api_operation *operation)
 {
     bool kinds = strstr(route->path, "KIND") != NULL;
     struct err err = {.why = ""};
 
     if (rq->n_query == 0)
         return true;
-    if (api_query_check(kinds ? api_kind_parameters(schema_kind(rq->parts[1]),
-                                                    route->method, rq->n_parts == 2)
-                              : api_path_parameters(route->method, route->path),
+    if (api_query_check(kinds               ? api_kind_parameters(schema_kind(rq->parts[1]),
+                                                                  route->method, rq->n_parts == 2)
+                        : operation != NULL ? operation->parameters
+                                            : NULL,
                         rq->query, rq->n_query, &err) == 0)
         return true;
     api_problem_err(rq, 400, &err, NULL);
     return false;
+}
+
+/* An action without keys takes no body that has some. False: answered. */
+static bool body_ok(struct api_request *rq, const struct api_operation *operation)
+{
+    static const struct field none[] = {{.name = NULL}};
+    struct node *body;
+
+    rq->fields = operation != NULL ? operation->body : NULL;
+    if (rq->size == 0 || operation == NULL || operation->body != NULL ||
+        strcmp(operation->method, "POST") != 0)
+        return true;
+    rq->fields = none;
+    body = api_action(rq);
+    node_free(body);
+    return body != NULL;
+}
+
+static void carry_out(struct api_request *rq, const struct route *route)
+{
+    const struct api_operation *operation = api_operation_of(route->method, route->path);
+
+    if (query_ok(rq, route, operation) && body_ok(rq, operation))
+        route->handle(rq);
 }
 
 static void handle(struct api_request *rq, const struct route *route)
@@ -159,8 +185,8 @@ static void handle(struct api_request *rq, const struct route *route)
     } else if (api_permit(rq, route)) {
         if (is_for_another(rq))
             api_pass(rq);
-        else if (query_ok(rq, route))
-            route->handle(rq);
+        else
+            carry_out(rq, route);
     }
 }
 

@@ -47,48 +47,17 @@ struct asked {
     int64_t seconds;
 };
 
-static void mistake(struct diags *diags, const struct node *at, const char *pointer,
-                    const char *text)
+static struct asked asked_of(const struct node *body)
 {
-    diags_add(diags, NULL, at != NULL ? at->line : 0, at != NULL ? at->column : 0, pointer,
-              "%s", text);
-}
+    struct asked out = {.name = node_get_text(body, "name", NULL),
+                        .seconds = TOKENS_EXPIRES};
+    const char *expires = node_get_text(body, "expires", NULL);
+    int64_t ms;
 
-static void read_expires(const struct node *expires, struct asked *out, struct diags *diags)
-{
-    int64_t ms = 0;
-
-    out->seconds = TOKENS_EXPIRES;
-    if (expires == NULL)
-        return;
-    if (expires->kind == NODE_INT)
-        out->seconds = expires->integer;
-    else if (expires->kind == NODE_TEXT && schema_parse_time(expires->text, &ms))
-        out->seconds = ms / 1000;
-    else
-        out->seconds = 0;
-    if (out->seconds < 1 || out->seconds > TOKENS_LONGEST)
-        mistake(diags, expires, "expires",
-                "is no time between 1s and 366d (90d where it is not given)");
-}
-
-static void read_asked(const struct node *body, struct asked *out, struct diags *diags)
-{
-    const struct node *name = node_get(body, "name"), *scope = node_get(body, "scope");
-
-    *out = (struct asked){.name = node_get_text(body, "name", NULL)};
-    for (size_t i = 0; i < body->n; i++) {
-        if (strcmp(body->key[i], "name") != 0 && strcmp(body->key[i], "scope") != 0 &&
-            strcmp(body->key[i], "expires") != 0)
-            mistake(diags, body->child[i], body->key[i],
-                    "is an unknown key (name, scope, expires)");
-    }
-    if (name != NULL && (out->name == NULL || !schema_name_ok(out->name)))
-        mistake(diags, name, "name",
-                "is no name (1-63 of a-z 0-9 -, beginning with a letter)");
-    if (!scope_parse(node_get_text(body, "scope", ""), &out->scope))
-        mistake(diags, scope, "scope", "is needed (read, write or admin)");
-    read_expires(node_get(body, "expires"), out, diags);
+    (void)scope_parse(node_get_text(body, "scope", ""), &out.scope);
+    if (expires != NULL && schema_parse_time(expires, &ms))
+        out.seconds = ms / 1000;
+    return out;
 }
 
 static int status_of(int code)
@@ -117,20 +86,13 @@ static void create(struct api_request *rq, const struct asked *asked)
 
 void api_token_create(struct api_request *rq)
 {
-    struct err err = {.why = "the token cannot be made"};
-    struct node *body = api_body(rq);
-    struct diags diags;
+    struct node *body = api_action(rq);
     struct asked asked;
 
     if (body == NULL)
         return;
-    diags_init(&diags);
-    read_asked(body, &asked, &diags);
-    if (diags.n > 0)
-        api_problem_err(rq, 400, &err, &diags);
-    else
-        create(rq, &asked);
-    diags_done(&diags);
+    asked = asked_of(body);
+    create(rq, &asked);
     node_free(body);
 }
 

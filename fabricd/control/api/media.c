@@ -131,7 +131,7 @@ bool etag_parse(const char *text, uint64_t *revision, bool *any)
         (quoted && text[size + 1] != '\0'))
         return false;
     *revision = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-    if (*revision == 0 || end != text + size || weak) {
+    if (*revision == 0 || *revision > REVISION_NEVER || end != text + size || weak) {
         if (!quoted)
             return false;
         *revision = REVISION_NEVER;

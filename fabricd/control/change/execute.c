@@ -125,6 +125,8 @@ static int preconditions(struct work *work, const struct change_item *item,
                         text);
         else
             change_fail(work->result, 404, "there is no %s", text);
+        err_hint(&work->result->err, "iothctl %s ls",
+                 strcmp(item->kind, "network") == 0 ? "net" : item->kind);
         free(text);
         return -ENOENT;
     }
