@@ -36,6 +36,7 @@ struct port_env {
     mtime_t hot_since;  /* When one of them last had something. */
     mtime_t hot_for;    /* How long looking has been worth it lately. */
     mtime_t cold_until; /* None is before then: others want the processor. */
+    mtime_t cold_for;   /* How long that was the last time. */
     /* The other side of the port went or broke the rules. A leaf call: the port must be freed
      * later, not inside. Called at most once per port. */
     void (*gone)(void *aux, struct port *);

@@ -32,7 +32,8 @@
 #define HOT_LOOKS   8u /* At the rings, for each one at the descriptors. */
 /* Whoever has the processor for longer than our clients ever do works for somebody else. */
 #define OTHERS_TURN (1 * MTIME_MS)
-#define COLD_TIME   (20 * MTIME_MS)
+#define COLD_MIN    (20 * MTIME_MS)
+#define COLD_MAX    (1 * MTIME_SEC)
 
 struct ring {
     struct port port;
@@ -270,24 +271,34 @@ static bool cool_down(struct port_env *env)
     return quiet;
 }
 
+/* Others wanted the processor: it is left to them, for longer each time that they still do. */
+static void stay_cold(struct port_env *env, mtime_t now)
+{
+    env->cold_for = now - env->cold_until < COLD_MAX
+                        ? mtime_min(2 * env->cold_for + COLD_MIN, COLD_MAX)
+                        : COLD_MIN;
+    env->cold_until = now + env->cold_for;
+}
+
 bool ring_poll(struct port_env *env)
 {
     mtime_t now, before;
 
     if (list_empty(&env->hot))
         return false;
-    before = mtime_now();
+    now = mtime_now();
     for (unsigned i = 0; i < HOT_LOOKS; i++) {
         if (look_at_hot(env))
             return true;
+        if (now < env->cold_until || now - env->hot_since >= env->hot_for)
+            return !cool_down(env);
+        before = now;
         sched_yield();
+        now = mtime_now();
+        if (now - before >= OTHERS_TURN)
+            stay_cold(env, now);
     }
-    now = mtime_now();
-    if (now - before >= OTHERS_TURN)
-        env->cold_until = now + COLD_TIME;
-    if (now >= env->cold_until && now - env->hot_since < env->hot_for)
-        return true;
-    return !cool_down(env);
+    return true;
 }
 
 /* Somebody rang: was it so soon that it would have been better to look for longer, or not? */

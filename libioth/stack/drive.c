@@ -18,7 +18,8 @@
 #define YIELD_FLOOR (2 * MTIME_US)
 /* Whoever has the processor for longer than our peers ever do works for somebody else. */
 #define OTHERS_TURN (1 * MTIME_MS)
-#define BUSY        (20 * MTIME_MS)
+#define BUSY_MIN    (20 * MTIME_MS)
+#define BUSY_MAX    (1 * MTIME_SEC)
 #define LAZY_LOOK   (1 * MTIME_MS)
 #define SOON        (20 * MTIME_MS)
 #define AGAIN_EVERY (250 * MTIME_MS) /* A port whose other side has gone. */
@@ -56,6 +57,7 @@ static struct {
     bool driven;                 /* A thread in drive_wait() drives. */
     mtime_t yield;               /* How long yielding has been worth it lately. */
     mtime_t busy_until;          /* It is not before then: others want the processor. */
+    mtime_t busy_for;            /* How long that was the last time. */
     uint64_t entries;            /* How often somebody has entered. */
 
     pthread_t helper;
@@ -284,6 +286,15 @@ void drive_wake(struct list *list)
     }
 }
 
+/* Others wanted the processor: it is left to them, for longer each time that they still do. */
+static void be_busy(mtime_t now)
+{
+    d.busy_for = now - d.busy_until < BUSY_MAX
+                     ? mtime_min(2 * d.busy_for + BUSY_MIN, BUSY_MAX)
+                     : BUSY_MIN;
+    d.busy_until = now + d.busy_for;
+}
+
 /* Yields for as long as it has been worth it lately; true if something came. Yielding rather than
  * spinning, since the other side may need this processor. */
 static bool yield_a_while(const struct waiter *w, mtime_t start)
@@ -300,7 +311,7 @@ static bool yield_a_while(const struct waiter *w, mtime_t start)
         n = step(false);
         now = timers_now();
         if (now - before >= OTHERS_TURN)
-            d.busy_until = now + BUSY;
+            be_busy(now);
         if (n || w->woken)
             return true;
     }
@@ -321,6 +332,7 @@ static void take_over(void)
     d.driven = true;
     if (d.mode == HELPER_ARMED) {
         d.mode = HELPER_LAZY;
+        disarm();
         kick(&d.armed);
     }
 }
@@ -502,7 +514,9 @@ static void serve(void)
     d.ops->settle(true);
     if (arm()) {
         (void)!sleep_until(&d.armed, mtime_min(until, timers_next(timers_now())));
-        disarm();
+        /* Who has taken over meanwhile may sleep, and be rung for. */
+        if (d.mode == HELPER_ARMED)
+            disarm();
     }
 }
 

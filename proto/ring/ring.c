@@ -274,20 +274,21 @@ int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
  * itself decides, not the ring's bytes, which may change. */
 static void copy_out(struct frame *f, uint8_t *copy)
 {
-    uint32_t here = f->size - f->rest_size, head = here < HEAD_MAX ? here : HEAD_MAX;
+    bool tcp = f->gso == FRAME_GSO_TCP4 || f->gso == FRAME_GSO_TCP6;
+    uint32_t here = f->size - f->rest_size, head = here;
 
-    if (f->gso != FRAME_GSO_TCP4 && f->gso != FRAME_GSO_TCP6)
-        head = here;
+    if (tcp && head > HEAD_MAX)
+        head = HEAD_MAX;
     memcpy(copy, f->data, head);
     if (head < here && f->rest_size == 0 && packet_head_is_tcp(copy, head)) {
         f->rest = f->data + head;
         f->rest_size = here - head;
-    } else {
+    } else if (head < here) {
         memcpy(copy + head, f->data + head, here - head);
         head = here;
     }
     f->data = copy;
-    if (f->rest_size && (f->gso == FRAME_GSO_NONE || !packet_head_is_tcp(copy, head)))
+    if (f->rest_size && (!tcp || !packet_head_is_tcp(copy, head)))
         frame_whole(f);
 }
 
