@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,15 +14,24 @@
 #include "proto/base/fd.h"
 #include "proto/base/xalloc.h"
 
-#define PART_NAME   ".ioth-copy" /* A file on its way. */
 #define NO_ANSWER   (15 * MTIME_SEC)
 #define AGAIN_LATER (200 * MTIME_MS)
 #define AGAIN_SOON  (5 * MTIME_MS) /* While everybody waits. */
 
+enum { SHARED_UNKNOWN, SHARED_NOT, SHARED_YES };
+
 static void go_on(struct copy *);
+
+static void drop_mark(struct copy *c)
+{
+    if (c->mark[0] && c->root >= 0)
+        (void)unlinkat(c->root, TREE_PART_NAME, 0);
+    c->mark[0] = '\0';
+}
 
 static void forget(struct copy *c)
 {
+    drop_mark(c);
     fd_close(&c->fd);
     fd_close(&c->root);
     tree_done(&c->tree);
@@ -106,6 +116,7 @@ static int make_folder(int at, const char *name, const struct tree_entry *e)
         return -errno;
     /* Whoever copies has to get in. */
     (void)fchmod(fd, (mode_t)e->mode | 0700);
+    (void)unlinkat(fd, TREE_PART_NAME, 0);
     close(fd);
     return 0;
 }
@@ -124,9 +135,9 @@ static int make_entry(struct copy *c, const struct tree_entry *e)
     } else if (e->type == 'd') {
         r = make_folder(at, name, e);
     } else if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_same_file(e, &st)) {
-        (void)unlinkat(at, PART_NAME, 0);
-        c->fd = openat(at, PART_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                       0600);
+        (void)unlinkat(at, TREE_PART_NAME, 0);
+        c->fd = openat(at, TREE_PART_NAME,
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         c->offset = 0;
         r = c->fd < 0 ? -errno : 1;
     }
@@ -144,7 +155,7 @@ static int finish_file(struct copy *c, const struct tree_entry *e)
     int at = tree_parent(c->root, e->path, &name), r = at < 0 ? at : 0;
 
     if (r == 0 && (fchmod(c->fd, (mode_t)e->mode) < 0 || futimens(c->fd, times) < 0 ||
-                   renameat(at, PART_NAME, at, name) < 0))
+                   renameat(at, TREE_PART_NAME, at, name) < 0))
         r = -errno;
     fd_close(&c->fd);
     fd_close(&at);
@@ -152,6 +163,16 @@ static int finish_file(struct copy *c, const struct tree_entry *e)
 }
 
 /* --- what is not there any more -------------------------------------------------------------- */
+
+/* Of what no tree shows. */
+static void empty(int at, const char *name)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)unlinkat(fd, TREE_PART_NAME, 0);
+    fd_close(&fd);
+}
 
 static int take_away(struct copy *c)
 {
@@ -168,6 +189,8 @@ static int take_away(struct copy *c)
         if (there && there->type == e->type)
             continue;
         at = tree_parent(c->root, e->path, &name);
+        if (e->type == 'd')
+            empty(at, name);
         if (at < 0 ||
             (unlinkat(at, name, e->type == 'd' ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT))
             r = at < 0 ? at : -errno;
@@ -205,6 +228,66 @@ static void next_folder(struct copy *c)
     c->done(c);
 }
 
+static void ask_file(struct copy *c, const char *name)
+{
+    struct node *node = node_map();
+    char *path = tree_text(name, strlen(name));
+
+    node_set_text(node, "path", path);
+    node_set_int(node, "offset", (int64_t)c->offset);
+    free(path);
+    ask(c, "read", node);
+}
+
+/* Leaves something in the folder that nobody else can have. False where that cannot be done: then nothing
+ * can be copied there either. */
+static bool leave_mark(struct copy *c)
+{
+    uint8_t random[16];
+    int fd;
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return false;
+    (void)unlinkat(c->root, TREE_PART_NAME, 0);
+    fd = openat(c->root, TREE_PART_NAME,
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(c->mark + 2 * i, 3, "%02x", random[i]);
+    if (write(fd, c->mark, strlen(c->mark)) != (ssize_t)strlen(c->mark))
+        drop_mark(c);
+    close(fd);
+    return c->mark[0] != '\0';
+}
+
+/* What is listed is to be here too. */
+static void make_same(struct copy *c)
+{
+    const struct node *list = node_get(c->spec->body, "state");
+    int r = take_away(c);
+
+    if (r < 0)
+        fail_at(c, list->child[c->folder]->text, r);
+    else
+        go_on(c);
+}
+
+static void heard_mark(struct copy *c, const struct node *answer)
+{
+    size_t size = 0;
+    uint8_t *data = tree_data(node_get_text(answer, "data", ""), &size);
+    bool shared = data && size == strlen(c->mark) && memcmp(data, c->mark, size) == 0;
+
+    free(data);
+    drop_mark(c);
+    c->shared[c->folder] = shared ? SHARED_YES : SHARED_NOT;
+    if (shared)
+        next_folder(c);
+    else
+        make_same(c);
+}
+
 static void listed(struct copy *c)
 {
     const struct node *list = node_get(c->spec->body, "state");
@@ -214,24 +297,15 @@ static void listed(struct copy *c)
         next_folder(c);
         return;
     }
-    if (r == 0)
-        r = take_away(c);
+    c->offset = 0;
     if (r < 0)
         fail_at(c, list->child[c->folder]->text, r);
+    else if (c->shared[c->folder] == SHARED_YES)
+        next_folder(c);
+    else if (c->shared[c->folder] == SHARED_UNKNOWN && leave_mark(c))
+        ask_file(c, TREE_PART_NAME);
     else
-        go_on(c);
-}
-
-static void ask_file(struct copy *c)
-{
-    const struct tree_entry *e = &c->tree.list[c->at];
-    struct node *node = node_map();
-    char *path = tree_text(e->path, strlen(e->path));
-
-    node_set_text(node, "path", path);
-    node_set_int(node, "offset", (int64_t)c->offset);
-    free(path);
-    ask(c, "read", node);
+        make_same(c);
 }
 
 /* From entry to entry, until one has to be fetched. */
@@ -245,7 +319,7 @@ static void go_on(struct copy *c)
             return;
         }
         if (r == 1) {
-            ask_file(c);
+            ask_file(c, c->tree.list[c->at].path);
             return;
         }
     }
@@ -292,7 +366,7 @@ static void heard_part(struct copy *c, const struct node *answer)
     c->offset += size;
     c->progress += (int64_t)size + 1;
     if (r == 0 && size == STATE_PART) {
-        ask_file(c);
+        ask_file(c, e->path);
         return;
     }
     if (r == 0)
@@ -316,6 +390,8 @@ void copy_heard(struct copy *c, int64_t id, const struct node *answer)
         forget(c); /* Not now: its program has not stopped, or nobody was there. */
         c->folder = 0;
         again(c, c->stopped && answer ? AGAIN_SOON : AGAIN_LATER);
+    } else if (c->mark[0]) { /* An error is an answer: there is no such file. */
+        heard_mark(c, answer);
     } else if (error) {
         fail(c, error);
     } else if (c->fd >= 0) {
@@ -339,6 +415,10 @@ static void expired(struct loop_timer *timer, mtime_t now)
 void copy_start(struct copy *c, const struct spec *spec, unsigned pass)
 {
     copy_stop(c);
+    if (pass == 1 || !c->shared) {
+        free(c->shared);
+        c->shared = xcalloc(state_folders(spec) + 1, 1);
+    }
     c->failures = 0;
     c->spec = spec;
     c->pass = pass;
@@ -354,6 +434,13 @@ void copy_stop(struct copy *c)
     c->running = false;
     c->id = 0;
     c->folder = 0;
+}
+
+void copy_free(struct copy *c)
+{
+    copy_stop(c);
+    free(c->shared);
+    c->shared = NULL;
 }
 
 void copy_init(struct copy *c, struct loop *loop)

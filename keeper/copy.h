@@ -4,6 +4,10 @@
  * lists each folder there, takes away what is not in it, and fetches the files whose size or time
  * differs; so the second pass, when the service has stopped, brings what changed since the first.
  * Files appear whole. Modes and times are kept; owners are the service's user.
+ *
+ * A folder that both hosts share (NFS, or two daemons of one machine) must not be copied onto itself: files that
+ * the running program has open would be replaced under it. So before the first pass changes anything in
+ * a folder it leaves a file of random content there and asks the other host for it.
  */
 #ifndef KEEPER_COPY_H
 #define KEEPER_COPY_H
@@ -27,6 +31,8 @@ struct copy {
     int64_t last_id;
     int64_t folder;
     int root;         /* Of it, here. */
+    char *shared;     /* By folder: SHARED_… of copy.c. */
+    char mark[40];    /* What was left in the folder and is asked for; "" = nothing. */
     struct tree tree; /* As it is there. */
     size_t at;        /* The entry that is being made. */
     int fd;           /* The file that is being written; -1 = none. */
@@ -37,6 +43,7 @@ struct copy {
 };
 
 void copy_init(struct copy *, struct loop *);
+void copy_free(struct copy *);
 
 /* Begins pass 1 or 2; with 2 the other host answers once its program has stopped. The pass that goes
  * on is given up. */

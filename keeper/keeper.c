@@ -367,6 +367,10 @@ static struct node *status_of(struct keeper *k)
     node_set_int(status, "progress", k->copy.progress);
     if (k->place.pid > 0)
         node_set_int(status, "pid", k->place.pid);
+    node_set_bool(status, "up", k->place.up);
+    if (k->sup.ops && k->sup.state == SUPERVISE_BACKOFF)
+        node_set_int(status, "starts_at",
+                     (wall_now_us() + (k->sup.due - loop_now(k->loop)) / MTIME_US) / 1000);
     if (k->exit[0])
         node_set_text(status, "exit", k->exit);
     if (k->problem[0])

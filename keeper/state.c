@@ -61,6 +61,7 @@ static struct node *list(struct state *s, const struct spec *spec, int64_t folde
 {
     struct node *answer = node_map(), *entries = node_list();
     struct err err = {.why = ""};
+    size_t size = 0;
     int fd, r = 0;
 
     if (from <= 0 || s->folder != folder) { /* It is looked at anew. */
@@ -80,8 +81,13 @@ static struct node *list(struct state *s, const struct spec *spec, int64_t folde
         node_free(entries);
         return failed(folder_path(spec, folder), err.why);
     }
-    for (size_t i = (size_t)from; i < s->listed.n && entries->n < TREE_PAGE; i++)
-        node_append(entries, tree_entry_node(&s->listed.list[i]));
+    for (size_t i = (size_t)from;
+         i < s->listed.n && entries->n < TREE_PAGE && size < TREE_PAGE_MAX; i++) {
+        const struct tree_entry *e = &s->listed.list[i];
+
+        size += strlen(e->path) + (e->target ? strlen(e->target) : 0);
+        node_append(entries, tree_entry_node(e));
+    }
     node_set_bool(answer, "more", (size_t)from + entries->n < s->listed.n);
     node_set(answer, "entries", entries);
     return answer;

@@ -102,7 +102,8 @@ static int read_folder(int fd, const char *prefix, unsigned depth, struct tree *
         return r;
     }
     while (r == 0 && (d = readdir(dir)) != NULL) {
-        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+            strcmp(d->d_name, TREE_PART_NAME) != 0)
             r = read_one(fd, prefix, d->d_name, depth, out, err);
     }
     closedir(dir);

@@ -14,10 +14,12 @@
 #include "proto/base/err.h"
 #include "proto/model/node.h"
 
-#define TREE_MAX      100000u /* Entries. */
-#define TREE_DEPTH    64u
-#define TREE_PATH_MAX 1400u /* Bytes: in base64 it fits a call. */
-#define TREE_PAGE     200u  /* Entries in one message. */
+#define TREE_MAX       100000u /* Entries. */
+#define TREE_DEPTH     64u
+#define TREE_PATH_MAX  1400u          /* Bytes: in base64 it fits a call. */
+#define TREE_PAGE      200u           /* Entries in one message, … */
+#define TREE_PAGE_MAX  (100u * 1024u) /* … and bytes of their paths and targets. */
+#define TREE_PART_NAME ".ioth-copy"   /* A file on its way here: no part of a tree. */
 
 struct tree_entry {
     char *path;

@@ -16,6 +16,7 @@
 #include "libioth/node/enter.h"
 #include "libioth/node/program.h"
 #include "proto/base/fd.h"
+#include "proto/base/mtime.h"
 
 /* Is it a process with a stack of its own, and no namespaces to join? */
 static bool is_process(struct ctl *ctl, const char *network, const char *name)
@@ -31,6 +32,35 @@ static bool is_process(struct ctl *ctl, const char *network, const char *name)
     node_free(port);
     free(path);
     return is;
+}
+
+/* If it is a service: why its program does not run, when it does again, and where it tells of itself. */
+static bool explain_service(struct ctl *ctl, const char *what, const char *name)
+{
+    char *path = http_path("/v1/services/%s", name);
+    struct node *service = NULL;
+    const struct node *status;
+    const char *state, *why;
+    int64_t left;
+    bool is = path && api_get(ctl, path, &service) == 0;
+
+    free(path);
+    ctl_forget(ctl);
+    if (!is)
+        return false;
+    status = node_get(service, "status");
+    state = node_get_text(status, "state", "down");
+    why = node_get_text(status, "problem", node_get_text(status, "exit", ""));
+    left = node_get_int(status, "starts_at", 0) - wall_now_us() / 1000;
+    if (strcmp(state, "backoff") == 0)
+        ctl_fail(ctl, CTL_OURS, "service %s starts again in %.1f s; its last end: %s", name,
+                 left > 0 ? (double)left / 1000 : 0.0, *why ? why : "unknown");
+    else
+        ctl_fail(ctl, CTL_OURS, "%s is a service, which is %s%s%s", what, state,
+                 *why ? ": " : "", why);
+    ctl_hint(ctl, "iothctl service logs %s", name);
+    node_free(service);
+    return true;
 }
 
 /* The process id of the node NET/NAME on this host, or 0 with the failure recorded. */
@@ -73,8 +103,9 @@ static pid_t find_node(struct ctl *ctl, const char *what)
 
             ctl_fail(ctl, CTL_OURS, "%s runs on host %s, not on this one", what, host);
             ctl_hint(ctl, "on host %s: iothctl exec %s -- COMMAND", host, what);
-        } else
+        } else if (!explain_service(ctl, what, slash + 1)) {
             ctl_fail(ctl, CTL_OURS, "no program runs as %s now", what);
+        }
     }
     node_free(endpoint);
     return (pid_t)pid;

@@ -36,7 +36,41 @@
     X(FAULT_FORWARD_ANSWERED, "forward.answered")                                          \
     X(FAULT_FOLLOW_RECEIVED, "follow.received") /* Rows of the founder's store. */         \
     X(FAULT_FOLLOW_STORED, "follow.stored")                                                \
-    X(FAULT_FOLLOW_REPORTED, "follow.reported") /* What has been carried out. */
+    X(FAULT_FOLLOW_REPORTED, "follow.reported") /* What has been carried out. */           \
+    /* Where a service moves: the founder, which leads. */                                 \
+    X(FAULT_MOVE_BEGUN, "move.lead.begun")                                                 \
+    X(FAULT_MOVE_ASKED, "move.lead.asked")                                                 \
+    X(FAULT_MOVE_ANSWERED, "move.lead.answered")                                           \
+    X(FAULT_MOVE_STOP,                                                                     \
+      "move.lead.stop") /* That it is to stop is about to be committed, */                 \
+    X(FAULT_MOVE_STOPPED, "move.lead.stop-committed") /* and has been; as the others. */   \
+    X(FAULT_MOVE_SWITCH, "move.lead.switch")                                               \
+    X(FAULT_MOVE_SWITCHED, "move.lead.switch-committed")                                   \
+    X(FAULT_MOVE_DONE, "move.lead.done")                                                   \
+    X(FAULT_MOVE_DONE_COMMITTED, "move.lead.done-committed")                               \
+    X(FAULT_MOVE_FAILED, "move.lead.failed")                                               \
+    X(FAULT_MOVE_FAILED_COMMITTED, "move.lead.failed-committed")                           \
+    /* Every host: the row of the move was read. */                                        \
+    X(FAULT_MOVE_SEEN_PREPARE, "move.seen.prepare")                                        \
+    X(FAULT_MOVE_SEEN_STOP, "move.seen.stop")                                              \
+    X(FAULT_MOVE_SEEN_SWITCH, "move.seen.switch")                                          \
+    X(FAULT_MOVE_SEEN_DONE, "move.seen.done")                                              \
+    X(FAULT_MOVE_SEEN_FAILED, "move.seen.failed")                                          \
+    /* The host that it goes to. */                                                        \
+    X(FAULT_MOVE_KEEPER_ASKED, "move.to.keeper-asked") /* Of the parent. */                \
+    X(FAULT_MOVE_KEEPER_THERE, "move.to.keeper-there")                                     \
+    X(FAULT_MOVE_KEEPER_CAME, "move.to.keeper-came")                                       \
+    X(FAULT_MOVE_KEEPER_TOLD, "move.to.keeper-told")                                       \
+    X(FAULT_MOVE_PLUGGED, "move.to.plugged") /* Behind the fence. */                       \
+    X(FAULT_MOVE_FETCH, "move.to.fetch")     /* Of its state. */                           \
+    X(FAULT_MOVE_FETCHED, "move.to.fetched")                                               \
+    X(FAULT_MOVE_READY, "move.to.ready") /* The leader is about to hear of it. */          \
+    /* The host that it leaves. */                                                         \
+    X(FAULT_MOVE_HOLD_TOLD, "move.from.hold-told")                                         \
+    X(FAULT_MOVE_STATE_ASKED, "move.from.state-asked")                                     \
+    X(FAULT_MOVE_STATE_ANSWERED, "move.from.state-answered")                               \
+    X(FAULT_MOVE_END_TOLD, "move.from.end-told")                                           \
+    X(FAULT_MOVE_KEEPER_GONE, "move.from.keeper-gone")
 
 #define FAULT_CONSTANT(constant, name) constant,
 enum fault_step { FAULT_STEPS(FAULT_CONSTANT) FAULT_N };

@@ -139,6 +139,7 @@ walk() {
 
 for step in $STEPS; do
     case $step in
+    move.*) ;; # migrate_steps.sh
     trial.failed | apply.restored)
         walk $step alpha gamma .bad
         ;;

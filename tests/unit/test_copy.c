@@ -96,7 +96,7 @@ static int teardown(void **state)
 {
     struct world *w = *state;
 
-    copy_stop(&w->copy);
+    copy_free(&w->copy);
     state_done(&w->state);
     node_free(w->asked);
     node_free(w->from.body);
@@ -153,7 +153,8 @@ static void what_was_there_arrives(void **state)
             "for i in $(seq 450); do : >from/a/$i; done"),
         0);
     pass(w, 1);
-    assert_int_equal(w->reads, 4 + 1 + 1 + 450); /* The large one comes in four parts. */
+    /* Whether the folder is the same one is asked for; the large file comes in four parts. */
+    assert_int_equal(w->reads, 1 + 4 + 1 + 1 + 450);
     assert_int_equal(run(w, "rm from/fifo && diff -r --no-dereference from to"), 0);
     assert_int_equal(run(w, "[ $(stat -c %a to/small) = 600 ]"), 0);
     assert_int_equal(run(w, "[ $(stat -c %Y to/small) = $(stat -c %Y from/small) ]"), 0);
@@ -195,6 +196,37 @@ static void the_last_pass_waits_for_the_end(void **state)
     assert_int_equal(run(w, "diff -r from to"), 0);
 }
 
+/* NFS, or two daemons of one machine: what the program has open stays what it is. */
+static void a_shared_folder_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    struct node *node;
+
+    node_free(w->to.body);
+    w->to.body = body_of(w->base, "from");
+    assert_int_equal(run(w,
+                         "mkdir -p from/sub && echo 1 >from/count && echo 2 >from/sub/x &&"
+                         "stat -c '%n %i %y' from/count from/sub/x >before"),
+                     0);
+    w->runs = true;
+    pass(w, 1);
+    assert_int_equal(w->reads, 1);
+    copy_start(&w->copy, &w->to, 2); /* It waits for the end all the same. */
+    node = state_answer(&w->state, &w->from, true, w->asked);
+    answer(w, node);
+    node_free(node);
+    while (!w->asked)
+        loop_turn(w->loop, mtime_now() + MTIME_SEC);
+    assert_int_equal(w->done, 1);
+    w->runs = false;
+    answer_all(w);
+    assert_int_equal(w->done, 2);
+    assert_int_equal(w->reads, 1);
+    assert_int_equal(run(w, "stat -c '%n %i %y' from/count from/sub/x | cmp - before &&"
+                            "[ \"$(ls -A from | tr '\\n' ' ')\" = 'count sub ' ]"),
+                     0);
+}
+
 static void no_folder_is_no_hindrance(void **state)
 {
     struct world *w = *state;
@@ -211,6 +243,16 @@ static struct node *listing(const struct tree_entry *entries, size_t n)
         node_append(list, tree_entry_node(&entries[i]));
     node_set(node, "entries", list);
     return node;
+}
+
+/* The answer to whether the folder is the same. */
+static void is_another(struct world *w)
+{
+    struct node *node = node_map();
+
+    node_set_text(node, "data", "bGll");
+    answer(w, node);
+    node_free(node);
 }
 
 /* Nothing outside of the folder is touched, whatever the other side says. */
@@ -233,6 +275,7 @@ static void a_liar_stays_inside(void **state)
     copy_start(&w->copy, &w->to, 1);
     answer(w, node);
     node_free(node);
+    is_another(w);
     assert_int_equal(w->done, 0);
     assert_int_equal(w->failed, 1);
     assert_non_null(strstr(w->why, "link/x"));
@@ -245,6 +288,7 @@ static void a_liar_stays_inside(void **state)
     copy_start(&w->copy, &w->to, 1);
     answer(w, node);
     node_free(node);
+    is_another(w);
     assert_int_equal(w->done, 1);
     assert_int_equal(run(w, "[ -z \"$(ls to)\" ] && [ \"$(ls outside)\" = y ]"), 0);
 
@@ -260,9 +304,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_was_there_arrives),
-        TEST(the_last_pass_waits_for_the_end),
-        TEST(no_folder_is_no_hindrance),
+        TEST(what_was_there_arrives),        TEST(the_last_pass_waits_for_the_end),
+        TEST(a_shared_folder_is_left_alone), TEST(no_folder_is_no_hindrance),
         TEST(a_liar_stays_inside),
     };
 

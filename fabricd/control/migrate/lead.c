@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "fabricd/control/migrate/migrate_internal.h"
+#include "fabricd/control/services/services.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
@@ -47,13 +49,24 @@ static struct lead *find(const struct migrate *m, const char *service)
 struct committing {
     struct migrate *migrate;
     char service[VIEW_NAME_SIZE];
+    enum move_phase next;
 };
+
+static const enum fault_step decided[] = {[MOVE_STOP] = FAULT_MOVE_STOP,
+                                          [MOVE_VERIFY] = FAULT_MOVE_SWITCH,
+                                          [MOVE_DONE] = FAULT_MOVE_DONE,
+                                          [MOVE_FAILED] = FAULT_MOVE_FAILED};
+static const enum fault_step written[] = {[MOVE_STOP] = FAULT_MOVE_STOPPED,
+                                          [MOVE_VERIFY] = FAULT_MOVE_SWITCHED,
+                                          [MOVE_DONE] = FAULT_MOVE_DONE_COMMITTED,
+                                          [MOVE_FAILED] = FAULT_MOVE_FAILED_COMMITTED};
 
 static void committed(void *aux, struct change_result *result)
 {
     struct committing *c = aux;
     struct lead *l = find(c->migrate, c->service);
 
+    fault_at(written[c->next]);
     if (l != NULL) {
         l->committing = false;
         soon(l, ASK_IDLE);
@@ -70,7 +83,9 @@ static void commit(struct lead *l, enum move_phase next, int64_t gap_ms, const c
     struct committing *c = xcalloc(1, sizeof(*c));
     struct node *body = node_map();
 
+    fault_at(decided[next]);
     c->migrate = l->migrate;
+    c->next = next;
     memcpy(c->service, l->service, sizeof(c->service));
     node_set_text(body, "phase", move_phase_name(next));
     node_set_int(body, "number", l->number);
@@ -109,12 +124,26 @@ static bool is_hopeless(const struct node *here)
            node_get_int(here, "copy_failures", 0) >= TRIES;
 }
 
-static void give_up_there(struct lead *l, const struct move *move, const struct node *here)
+/* What is in the way of it there. */
+static void take_reason(const struct node *here, char *out, size_t size)
+{
+    const char *problem = node_get_text(here, "problem", NULL);
+    const char *end = node_get_text(here, "exit", NULL);
+    const char *state = node_get_text(here, "state", "");
+
+    if (problem != NULL)
+        snprintf(out, size, "%s", problem);
+    else if (end != NULL && (strcmp(state, "backoff") == 0 || strcmp(state, "failed") == 0))
+        snprintf(out, size, "its program ended: %s", end);
+    else
+        snprintf(out, size, "it is %s", state);
+}
+
+static void give_up_there(struct lead *l, const struct move *move)
 {
     char why[320];
 
-    snprintf(why, sizeof(why), "it does not run on host %s: %.160s", move->to,
-             node_get_text(here, "problem", node_get_text(here, "state", "")));
+    snprintf(why, sizeof(why), "it does not run on host %s: %.200s", move->to, l->last);
     give_up(l, why);
 }
 
@@ -124,7 +153,7 @@ static void heard_ready(struct lead *l, const struct move *move, const struct no
         l->gap_began = loop_now_fresh(l->migrate->control->loop);
         commit(l, node_get_bool(here, "holds", false) ? MOVE_STOP : MOVE_VERIFY, -1, NULL);
     } else if (is_hopeless(here)) {
-        give_up_there(l, move, here);
+        give_up_there(l, move);
     }
 }
 
@@ -133,19 +162,39 @@ static void heard_stopped(struct lead *l, const struct move *move, const struct 
     if (node_get_bool(here, "ready", false))
         commit(l, MOVE_VERIFY, -1, NULL);
     else if (is_hopeless(here))
-        give_up_there(l, move, here);
+        give_up_there(l, move);
 }
 
+/* Whether this host, too, would say that it runs. */
+static bool is_told(const struct lead *l)
+{
+    const struct control *control = l->migrate->control;
+    const struct view_service *service =
+        view_service_in(control->view, STORE_FABRIC, l->service);
+
+    return service == NULL || strcmp(services_state(control, service), "running") == 0;
+}
+
+/* The gap is over when it serves; the move, when it has gone on to do so for a while: the first who come
+ * to a new instance are those who find out what is wrong with it. */
 static void heard_well(struct lead *l, const struct move *move, const struct node *here)
 {
     mtime_t now = loop_now_fresh(l->migrate->control->loop);
+    bool serves =
+        node_get_bool(here, "home", false) && node_get_bool(here, "serves", false);
 
-    if (node_get_bool(here, "home", false) && is_well(here)) {
-        commit(l, MOVE_DONE, l->gap_began != 0 ? (now - l->gap_began) / MTIME_MS : -1,
-               NULL);
+    if (!serves)
+        l->serves_since = 0;
+    else if (l->serves_since == 0)
+        l->serves_since = now;
+    if (serves)
+        soon(l, ASK_IDLE);
+    if (serves && is_well(here) && now - l->serves_since >= MOVE_SETTLE && is_told(l)) {
+        commit(l, MOVE_DONE,
+               l->gap_began != 0 ? (l->serves_since - l->gap_began) / MTIME_MS : -1, NULL);
         log_info("service %s is on host %s", l->service, move->to);
     } else if (is_hopeless(here)) {
-        give_up_there(l, move, here);
+        give_up_there(l, move);
     }
 }
 
@@ -154,6 +203,7 @@ static void answered(void *aux, int status, const struct node *here, const struc
     struct lead *l = aux;
     const struct move *move = migrate_find(l->migrate->control, l->service);
 
+    fault_at(FAULT_MOVE_ANSWERED);
     l->call = NULL;
     soon(l, l->phase == MOVE_PREPARE ? ASK_IDLE : ASK_GAP);
     if (status >= 400 || here == NULL) {
@@ -167,7 +217,7 @@ static void answered(void *aux, int status, const struct node *here, const struc
     if (node_get_int(here, "progress", 0) != l->progress)
         l->began = l->heard;
     l->progress = node_get_int(here, "progress", 0);
-    snprintf(l->last, sizeof(l->last), "%.230s", node_get_text(here, "problem", ""));
+    take_reason(here, l->last, sizeof(l->last));
     if (l->phase == MOVE_PREPARE)
         heard_ready(l, move, here);
     else if (l->phase == MOVE_STOP)
@@ -212,6 +262,7 @@ static void expired(struct loop_timer *timer, mtime_t now)
         return;
     snprintf(path, sizeof(path), "/v1/services/%s/here", l->service);
     l->call = call_tree(l->migrate->control, move->to, &rq, answered, l);
+    fault_at(FAULT_MOVE_ASKED);
 }
 
 /* --- which ---------------------------------------------------------------------------------- */
@@ -238,6 +289,7 @@ static void follow(struct migrate *m, const struct move *move)
         return;
     l->phase = move->phase;
     l->began = l->heard = now;
+    l->serves_since = 0;
     l->last[0] = '\0';
     soon(l, 0);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fabricd/control/migrate/migrate_internal.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 
@@ -49,6 +50,12 @@ static void forget(struct move *move)
     free(move);
 }
 
+static const enum fault_step seen[] = {[MOVE_PREPARE] = FAULT_MOVE_SEEN_PREPARE,
+                                       [MOVE_STOP] = FAULT_MOVE_SEEN_STOP,
+                                       [MOVE_VERIFY] = FAULT_MOVE_SEEN_SWITCH,
+                                       [MOVE_DONE] = FAULT_MOVE_SEEN_DONE,
+                                       [MOVE_FAILED] = FAULT_MOVE_SEEN_FAILED};
+
 static void learn(struct migrate *m, const struct store_object *object)
 {
     struct move *move = find(m, object->name);
@@ -74,6 +81,8 @@ static void learn(struct migrate *m, const struct store_object *object)
     move->number = node_get_int(body, "number", 0);
     move->gap_ms = node_get_int(body, "gap_ms", -1);
     node_free(body);
+    if (move->phase < MOVE_NONE)
+        fault_at(seen[move->phase]);
 }
 
 const struct move *migrate_find(const struct control *control, const char *service)
@@ -157,6 +166,7 @@ static void started(void *aux, struct change_result *result)
         free(w);
         return;
     }
+    fault_at(FAULT_MOVE_BEGUN);
     w->number = node_get_int(result->value, "number", 0);
     list_append(&m->waiters, &w->link);
     loop_timer_set(m->control->loop, &m->run, loop_now(m->control->loop));

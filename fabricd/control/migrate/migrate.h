@@ -10,7 +10,7 @@
  *            folders since is copied.
  *   verify   One transaction moved service and endpoint, whose epoch rose: switches believe the new
  *            instance and fence the old, whatever becomes of its host. It has to be well within
- *            MOVE_VERIFY_WITHIN.
+ *            MOVE_VERIFY_WITHIN, for MOVE_SETTLE.
  *   done, failed  The end. A move that fails in verify has moved back, with one more epoch.
  *
  * The founding host's control leads: it asks the two hosts what they have (GET
@@ -33,6 +33,7 @@
 #define MOVE_PREPARE_WITHIN (60 * MTIME_SEC) /* And as long as state is copied. */
 #define MOVE_STOP_WITHIN    (30 * MTIME_SEC)
 #define MOVE_VERIFY_WITHIN  (20 * MTIME_SEC)
+#define MOVE_SETTLE         (1 * MTIME_SEC)  /* So long it has to go on being well. */
 #define MOVE_AWAY_WITHIN    (10 * MTIME_SEC) /* A host that does not answer for so long. */
 
 enum move_phase { MOVE_PREPARE, MOVE_STOP, MOVE_VERIFY, MOVE_DONE, MOVE_FAILED, MOVE_NONE };

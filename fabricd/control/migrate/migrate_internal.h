@@ -21,9 +21,10 @@ struct lead {
     char service[VIEW_NAME_SIZE];
     int64_t number;
     enum move_phase phase;
-    mtime_t began;     /* Of the phase, as far as this process knows. */
-    mtime_t heard;     /* The host asked has answered last. */
-    mtime_t gap_began; /* 0 = another process led then. */
+    mtime_t began;        /* Of the phase, as far as this process knows. */
+    mtime_t heard;        /* The host asked has answered last. */
+    mtime_t gap_began;    /* 0 = another process led then. */
+    mtime_t serves_since; /* The new instance; 0 = it does not. */
     struct call *call;
     bool committing;
     struct loop_timer timer;

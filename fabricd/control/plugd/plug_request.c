@@ -20,6 +20,7 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/services/services.h"
 #include "fabricd/control/view/view.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/shm.h"
 #include "proto/base/xalloc.h"
@@ -385,6 +386,8 @@ static void register_endpoint(struct plug_conn *conn, const struct view_network 
         ((request->flags & PLUG_SERVICE) != 0 && ep != NULL &&
          migrate_role(control, request->name) == MIGRATE_READY)) {
         plug_endpoint(conn);
+        if (migrate_role(control, request->name) == MIGRATE_READY)
+            fault_at(FAULT_MOVE_PLUGGED);
         return;
     }
     change = change_new(control_host(control), "run");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "fabricd/control/services/services.h"
@@ -176,7 +177,8 @@ static void own_services(const struct control *control, struct sync_seen *out)
         const struct view_service *service = list_entry(it, struct view_service, link);
 
         if (service->scope == STORE_FABRIC && out->n_services < SYNC_SEEN_SERVICES &&
-            strcmp(service->host, control_host(control)) == 0)
+            (strcmp(service->host, control_host(control)) == 0 ||
+             migrate_role(control, service->name) == MIGRATE_READY))
             services_tell(control, service, &out->service[out->n_services++]);
     }
 }

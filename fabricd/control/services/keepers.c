@@ -82,11 +82,19 @@ static void take_status(struct service *service, const struct node *message)
     seen->pid = take_number(message, "pid");
     seen->restarts = take_number(message, "restarts");
     seen->since = node_get_int(message, "since", 0);
+    service->up = node_get_bool(message, "up", false);
+    service->starts_at = node_get_int(message, "starts_at", 0);
     service->heard = (uint64_t)node_get_int(message, "revision", 0);
     service->copied = node_get_int(message, "copied", 0);
     service->copy_failures = node_get_int(message, "copy_failures", 0);
     service->progress = node_get_int(message, "progress", 0);
     service_changed(service, was);
+}
+
+void keeper_heard(struct service *service, struct node *message)
+{
+    if (!services_state_message(service, message))
+        take_status(service, message);
 }
 
 /* A keeper that the parent knows is who it says; one that it does not know survived a whole daemon:
@@ -117,6 +125,7 @@ static bool introduce(struct keeper_conn *conn, const char *name, int process)
         keeper_drop(service->conn);
     service->conn = conn;
     conn->service = service;
+    fault_moving(service, MIGRATE_READY, FAULT_MOVE_KEEPER_CAME);
     loop_timer_set(services->control->loop, &conn->late, MTIME_NEVER);
     return true;
 }
@@ -145,10 +154,10 @@ static void receive(struct keeper_conn *conn)
         ok = introduce(conn, node_get_text(message, "name", ""), n_fds > 0 ? process : -1);
     if (n_fds > 0)
         fd_close(&process);
-    if (!ok)
+    if (ok)
+        keeper_heard(conn->service, message);
+    else
         keeper_drop(conn);
-    else if (!services_state_message(conn->service, message))
-        take_status(conn->service, message);
     node_free(message);
 }
 

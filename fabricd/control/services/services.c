@@ -14,6 +14,7 @@
 #include "fabricd/control/seen/seen.h"
 #include "fabricd/control/services/services_internal.h"
 #include "fabricd/control/trial/standing.h"
+#include "proto/base/fault.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/node.h"
@@ -148,6 +149,13 @@ static void started(void *aux, struct ipc_message *reply)
     retry_later(services, service->again);
 }
 
+void fault_moving(const struct service *service, enum migrate_role role,
+                  enum fault_step step)
+{
+    if (migrate_role(service->services->control, service->name) == role)
+        fault_at(step);
+}
+
 static void start_keeper(struct service *service, const struct view_service *wanted)
 {
     struct services *services = service->services;
@@ -163,6 +171,7 @@ static void start_keeper(struct service *service, const struct view_service *wan
     memcpy(ask.name, service->name, sizeof(ask.name));
     service->asked = true;
     chan_ask(&services->control->parent, IPC_START_SERVICE, &ask, 0, started, service);
+    fault_moving(service, MIGRATE_READY, FAULT_MOVE_KEEPER_ASKED);
 }
 
 static bool has_state(const struct view_service *wanted)
@@ -216,6 +225,8 @@ static void tell(struct service *service, const struct view_service *wanted)
     }
     free(service->told);
     service->told = text;
+    fault_moving(service, MIGRATE_READY, FAULT_MOVE_KEEPER_TOLD);
+    fault_moving(service, MIGRATE_END, FAULT_MOVE_HOLD_TOLD);
 }
 
 static void end_keeper(struct service *service)
@@ -236,6 +247,8 @@ static void end_keeper(struct service *service)
         keeper_say(service, text)) {
         free(service->told);
         service->told = xstrdup(text);
+        if (migrate_find(services->control, service->name) != NULL)
+            fault_at(FAULT_MOVE_END_TOLD);
     }
     if (now >= service->end_by) {
         log_warn("service %s: its keeper does not end, killing it", service->name);
@@ -359,6 +372,7 @@ void services_learn(struct services *services, const struct ipc_service *body)
     service->pid = body->pid;
     service->uid = body->uid;
     service->asked = false;
+    fault_moving(service, MIGRATE_READY, FAULT_MOVE_KEEPER_THERE);
     services_kick(services);
 }
 
@@ -374,6 +388,8 @@ void services_gone(struct services *services, const struct ipc_service *body)
         log_warn("service %s: its keeper is gone", service->name);
         service->again = loop_now(services->control->loop) + RETRY / 10;
     }
+    if (migrate_find(services->control, service->name) != NULL)
+        fault_at(FAULT_MOVE_KEEPER_GONE);
     service->has_keeper = service->ending = false;
     service->pid = 0;
     memset(&service->seen, 0, sizeof(service->seen));
@@ -447,16 +463,29 @@ struct node *services_here(const struct control *control, const struct view_serv
         control->services != NULL ? service_find(control->services, wanted->name) : NULL;
     struct node *node = node_map();
     struct sync_seen_service seen;
+    bool ready, serves;
 
     own(control, wanted, &seen);
+    ready = service != NULL && is_ready(service, wanted, &seen);
+    serves = service != NULL && service->up &&
+             (seen.health[0] == '\0' || strcmp(seen.health, "healthy") == 0);
     node_set_text(node, "name", wanted->name);
     node_set_text(node, "state", seen.state);
     if (seen.health[0] != '\0')
         node_set_text(node, "health", seen.health);
     if (seen.problem[0] != '\0')
         node_set_text(node, "problem", seen.problem);
+    else if (service != NULL && holds(service, wanted) && !ready)
+        node_set_text(node, "problem",
+                      service->trouble[0] != '\0' ? service->trouble
+                                                  : "its state is being copied");
+    if (seen.exit[0] != '\0')
+        node_set_text(node, "exit", seen.exit);
     node_set_int(node, "restarts", seen.restarts);
-    node_set_bool(node, "ready", service != NULL && is_ready(service, wanted, &seen));
+    node_set_bool(node, "serves", serves);
+    node_set_bool(node, "ready", ready);
+    if (ready)
+        fault_at(FAULT_MOVE_READY);
     node_set_bool(node, "holds", has_state(wanted));
     node_set_int(node, "copy_failures", service != NULL ? service->copy_failures : 0);
     node_set_int(node, "progress", service != NULL ? service->progress : 0);
@@ -489,6 +518,7 @@ void services_tell(const struct control *control, const struct view_service *wan
 static void look(const struct control *control, const struct view_service *wanted,
                  struct sync_seen_service *out)
 {
+    const struct view_host *host = view_host(control->view, wanted->host);
     const struct sync_seen_service *told;
 
     if (strcmp(wanted->host, control_host(control)) == 0) {
@@ -496,7 +526,14 @@ static void look(const struct control *control, const struct view_service *wante
         return;
     }
     told = seen_service(control, wanted);
-    *out = told != NULL ? *told : (struct sync_seen_service){.state = "unknown"};
+    if (told != NULL)
+        *out = *told;
+    else /* It has not been told of it yet, or is not there. */
+        *out = (struct sync_seen_service){.state = ""};
+    if (told == NULL)
+        snprintf(out->state, sizeof(out->state), "%s",
+                 host != NULL && seen_of(control->seen, host->number) != NULL ? "starting"
+                                                                              : "unknown");
 }
 
 const char *services_state(const struct control *control, const struct view_service *wanted)
@@ -550,6 +587,8 @@ struct node *services_status(const struct control *control,
 {
     struct sync_seen_service seen;
     struct node *status = node_map();
+    const struct service *service =
+        control->services != NULL ? service_find(control->services, wanted->name) : NULL;
     const struct move *move = migrate_find(control, wanted->name);
 
     look(control, wanted, &seen);
@@ -564,6 +603,9 @@ struct node *services_status(const struct control *control,
     node_set_int(status, "restarts", seen.restarts);
     if (seen.since > 0)
         node_set_int(status, "since", seen.since);
+    if (strcmp(wanted->host, control_host(control)) == 0 && service != NULL &&
+        service->starts_at > 0 && strcmp(seen.state, "backoff") == 0)
+        node_set_int(status, "starts_at", service->starts_at);
     if (seen.exit[0] != '\0')
         node_set_text(status, "exit", seen.exit);
     if (seen.problem[0] != '\0')

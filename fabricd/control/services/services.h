@@ -61,8 +61,9 @@ enum services_verdict { SERVICES_YET, SERVICES_WELL, SERVICES_BAD };
 enum services_verdict services_judge(const struct control *, const struct view_service *,
                                      char *why, size_t size);
 
-/* What this host itself has of it, for the lead of a move (migrate.h): state, health, problem,
- * restarts; ready: an instance is well behind its fence; home: the endpoint lives here. The caller's. */
+/* What this host itself has of it, for the lead of a move (migrate.h): state, health, problem, exit,
+ * restarts; ready: an instance is well behind its fence; serves: its program runs, and its check, if it has one,
+ * says so; home: the endpoint lives here. The caller's. */
 struct node *services_here(const struct control *, const struct view_service *);
 
 /* Asks the keeper here for what the question says (keeper/state.h), and calls back with the answer,

@@ -2,8 +2,10 @@
 #ifndef FABRICD_CONTROL_SERVICES_SERVICES_INTERNAL_H
 #define FABRICD_CONTROL_SERVICES_SERVICES_INTERNAL_H
 
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/services/services.h"
 #include "proto/base/door.h"
+#include "proto/base/fault.h"
 
 struct services {
     struct control *control;
@@ -36,7 +38,10 @@ struct service {
     uint64_t heard;    /* The revision of the object that its keeper has taken up. */
     char why[240];     /* Why it does not run, or "". */
     bool waits;        /* For another one. */
+    bool up;           /* Its program runs, as its keeper said; … */
+    int64_t starts_at; /* … or will again then: milliseconds since 1970; 0 = no more. */
     char failure[240]; /* Why its keeper could not be started last, or "". */
+    char trouble[240]; /* Why its state could not be asked for, or "". */
     int64_t copied, copy_failures,
         progress;                  /* Of its state on the way here, as its keeper said. */
     struct sync_seen_service seen; /* As its keeper said last. */
@@ -59,6 +64,9 @@ struct service *service_find(const struct services *, const char *name);
 struct service *service_get(struct services *,
                             const char *name); /* Made if there is none. */
 
+/* For tests: the step, if the host has that part in a move of it. */
+void fault_moving(const struct service *, enum migrate_role, enum fault_step);
+
 /* Its keeper said something. */
 void service_changed(struct service *, const char *was);
 
@@ -77,6 +85,9 @@ void services_forget_asked(struct control *, const char *name);
 
 int keepers_open(struct services *, int sock) __attribute__((warn_unused_result));
 void keepers_close(struct services *);
+
+/* What the service's keeper says, a map, which may be altered. */
+void keeper_heard(struct service *, struct node *message);
 
 /* Says it, if there is a connection; true if it went out. */
 bool keeper_say(struct service *, const char *text);

@@ -67,6 +67,7 @@ void services_ask_state(struct services *services, const char *name, struct node
     else
         finish(a, NULL);
     free(text);
+    fault_at(FAULT_MOVE_STATE_ASKED);
 }
 
 static void answered(struct service *service, struct node *message)
@@ -81,6 +82,7 @@ static void answered(struct service *service, struct node *message)
         node_remove(message, "type");
         node_remove(message, "id");
         finish(a, message);
+        fault_at(FAULT_MOVE_STATE_ANSWERED);
         return;
     }
 }
@@ -106,7 +108,11 @@ static void fetched(void *aux, int status, const struct node *body, const struct
     struct node *message = node_map();
     char *text;
 
-    (void)err;
+    if (service != NULL)
+        snprintf(service->trouble, sizeof(service->trouble), "%.230s",
+                 status < 400  ? ""
+                 : err != NULL ? err->why
+                               : "the host that it leaves does not answer");
     node_set_text(message, "type", "fetched");
     node_set_int(message, "id", f->id);
     if (status < 400 && body != NULL)
@@ -115,6 +121,7 @@ static void fetched(void *aux, int status, const struct node *body, const struct
     node_free(message);
     if (service != NULL)
         (void)keeper_say(service, text); /* One that is gone asks again when it is back. */
+    fault_at(FAULT_MOVE_FETCHED);
     free(text);
     free(f);
 }
@@ -152,6 +159,7 @@ static void fetch(struct service *service, const struct node *message)
     f->id = node_get_int(message, "id", 0);
     memcpy(f->name, service->name, sizeof(f->name));
     (void)call_tree(control, move->from, &rq, fetched, f);
+    fault_at(FAULT_MOVE_FETCH);
 }
 
 bool services_state_message(struct service *service, struct node *message)

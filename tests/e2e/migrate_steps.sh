@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# kill -9 of control at every step of a service's move, at the founding host, which leads, at the host that it
+# goes to and at the one that it leaves; or, as migrate_steps_cut.sh, that host is cut off there for a while.
+# The table of steps is the code's own. After each: no move is under way, one instance answers
+# and one keeper is there, its state is the right one (it counts what it answers: no number comes twice or goes
+# back), and the next move succeeds.
+#
+#      alpha 192.0.2.1          the founder, which leads; the client is here
+#        ╱          ╲
+#      beta ─────── gamma       the service goes from one to the other
+#
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_tun
+STEPS=$("$E2E_BUILD/tests/support/fault_steps" | grep '^move\.' || true)
+[ -n "$STEPS" ] || skip "this build has no faults (cmake --preset dev)"
+
+ACTION=kill
+[[ $0 != *_cut.sh ]] || ACTION=stop
+
+HOSTS=(alpha beta gamma)
+# Each host has a $T/srv of its own: ip netns exec gives its daemon mounts of its own.
+mkdir "$T/srv"
+real=$FABRICD
+FABRICD=$T/fabricd
+cat >"$FABRICD" <<SH
+#!/bin/sh
+mkdir -p "$T/srv.\$2" && mount --bind "$T/srv.\$2" "$T/srv" && exec "$real" "\$@"
+SH
+chmod +x "$FABRICD"
+declare -A killed=()
+begin() {
+    truncate -s 0 "$T/$1.fault"
+    truncate -s 64 "$T/$1.fault"
+    killed[$1]=0
+    IOTH_FAULT=$T/$1.fault e2e_start "$1" --services "$(id -un)"
+}
+e2e_hosts "${HOSTS[@]}"
+for host in "${HOSTS[@]}"; do
+    begin "$host"
+done
+status 0 ctl alpha net create lan1
+for host in beta gamma; do
+    status 0 ctl "$host" host join "$(ctl alpha host invite)"
+done
+all_up() {
+    local host
+    for host in "${HOSTS[@]}"; do
+        [ "$(ctl "$host" host ls -o json | jq '[.[] | select(.status.state == "up")] | length')" = 2 ] ||
+            return 1
+    done
+}
+wait_for 15 all_up
+allow_log 'control|the parent|is away|was lost|does not move:|does not go on:|an endpoint could not be let go'
+
+# It counts its answers in a file of its state. With $T/refuse there it does not start.
+cat >"$T/counter.py" <<'PY'
+import http.server, os, sys
+root, top = sys.argv[1], sys.argv[2]
+path = root + "/count"
+if os.path.exists(top + "/refuse"):
+    sys.exit("refused")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        n = int(open(path).read()) + 1 if os.path.exists(path) else 1
+        if self.path == "/":
+            with open(path + ".new", "w") as f:
+                f.write(str(n))
+            os.rename(path + ".new", path)
+        body = b"%d\n" % n
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+http.server.HTTPServer(("", 80), Handler).serve_forever()
+PY
+cat >"$T/client.py" <<'PY'
+import socket, sys, time
+addr = socket.getaddrinfo("web", 80, socket.AF_INET)[0][4]
+while True:
+    try:
+        with socket.create_connection(addr, timeout=0.05) as s:
+            s.settimeout(0.3)
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            text = b""
+            while (part := s.recv(4096)):
+                text += part
+        head, body = text.split(b"\r\n\r\n") # An answer that was cut short is none.
+        if b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n":
+            print("%.4f" % time.monotonic(), body.decode().strip(), flush=True)
+    except (OSError, ValueError):
+        pass
+    time.sleep(0.005)
+PY
+service=web
+mkdir -p "$T/srv.beta/state"
+head -c 100000 /dev/urandom >"$T/srv.beta/state/data"
+status 0 ctl beta service create web --net lan1 --state "$T/srv/state" --check-http /check -- \
+    "$PYTHON" "$T/counter.py" "$T/srv/state" "$T"
+shown() { ctl alpha service show "$service" -o json | jq -r "$1"; }
+settled() { [ "$(shown '[.status.state, .status.moving // "-", .host == .status.host] | join(" ")')" = "running - true" ]; }
+wait_for 20 settled
+bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
+lines() { wc -l <"$T/client.out"; }
+answers() { [ "$(lines)" -gt "$1" ]; }
+wait_for 20 answers 20
+rises() {
+    ! awk '$2 <= last { print "line " NR ": " $0 " after " before; exit } { last = $2; before = $0 }' \
+        "$T/client.out" | grep .
+}
+# Of all hosts: the keeper and two processes of its node.
+one_keeper() { [ "$(pgrep -fc "ioth-keeper $service $T/")" = 3 ]; }
+at_home() { [ "$(ctl "$1" endpoint show "lan1/$service" -o json | jq -r .host)" = "$(shown .host)" ]; }
+
+judge() {
+    local host
+    wait_for 60 settled
+    wait_for 20 one_keeper
+    wait_for 20 answers $(($(lines) + 5))
+    rises || fail "a number came twice"
+    for host in "${HOSTS[@]}"; do
+        wait_for 10 at_home "$host"
+    done
+}
+
+arm() { # HOST STEP ACTION
+    printf '%s %s\0' "$2" "$3" | dd of="$T/$1.fault" conv=notrunc status=none
+}
+came() { [ "$(head -c 1 "$T/$1.fault" | tr -d '\0')" = '' ]; }
+next() { # The host that it is to go to, and the one that it leaves.
+    from=$(shown .host)
+    to=beta
+    [ "$from" != beta ] || to=gamma
+}
+stopped() { [ "$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status")" = T ]; }
+
+# walk STEP VICTIM ACTION: the control of alpha, or of the hosts `from` or `to`, dies at the step, or is cut
+# off there.
+walk() {
+    local step=$1 victim=$2 action=$3 from to pid began=$EPOCHREALTIME
+    next
+    [ "$victim" = alpha ] || victim=${!victim}
+    pid=$(ctl "$victim" status -o json | jq .pids.control)
+    arm "$victim" "$step" "$action"
+    [[ $step != *failed* ]] || touch "$T/refuse"
+    bg move alpha "$IOTHCTL" --no-start service migrate "$service" --to "$to"
+    wait_for 30 came "$victim"
+    rm -f "$T/refuse"
+    if [ "$action" = stop ]; then
+        wait_for 5 stopped
+        ip -n "$victim" link set up0 down
+        kill -CONT "$pid"
+        sleep 1.2 # Longer than a session is believed in.
+        ip -n "$victim" link set up0 up
+    fi
+    judge
+    e2e_end move
+    printf '%s %s of %s, %s to %s: on %s after %d ms; %s\n' "$action" "$step" "$victim" "$from" "$to" \
+        "$(shown .host)" $(((${EPOCHREALTIME/./} - ${began/./}) / 1000)) "$(tail -n 1 "$T/move.out")"
+    [ "$action" = kill ] || return 0
+    killed[$victim]=$((killed[$victim] + 1))
+    if [ "${killed[$victim]}" -ge 3 ]; then # The parent waits longer each time.
+        e2e_stop "$victim"
+        begin "$victim"
+        wait_for 15 all_up
+        judge
+    fi
+}
+
+for step in $STEPS; do
+    case $step in
+    move.lead.*) walk "$step" alpha $ACTION ;;
+    move.to.plugged) # One without state is there before the other ends.
+        service=plain
+        status 0 ctl alpha service create plain --net lan1 --check-http / -- "$PYTHON" -m http.server 80
+        wait_for 20 settled
+        walk "$step" to $ACTION
+        walk move.lead.switch-committed alpha $ACTION
+        walk move.seen.switch from $ACTION
+        walk move.seen.switch to $ACTION
+        status 0 ctl alpha service rm plain
+        service=web
+        ;;
+    move.to.*) walk "$step" to $ACTION ;;
+    move.from.*) walk "$step" from $ACTION ;;
+    move.seen.*)
+        for victim in alpha from to; do
+            walk "$step" "$victim" $ACTION
+        done
+        ;;
+    *) fail "nobody walks through $step" ;;
+    esac
+done
+finish
