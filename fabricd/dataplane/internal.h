@@ -19,6 +19,7 @@
 #include "proto/base/list.h"
 #include "proto/base/log.h"
 #include "proto/base/loop.h"
+#include "proto/base/map.h"
 
 struct dataplane;
 
@@ -81,7 +82,8 @@ struct dataplane {
     int early_control;
     struct door adoption; /* The listening RUN/switch.sock. */
     struct list nets, ports, gone, up;
-    struct list homes; /* struct dp_homes */
+    struct map net_by_id, entry_by_id; /* Of nets and entries: state.c has the keys. */
+    struct list homes;                 /* struct dp_homes */
     unsigned n_homes;
     struct list announces; /* announce.c */
     unsigned n_announces;
@@ -103,6 +105,8 @@ struct dataplane {
 /* --- state.c: what the vault says, made so. The message's descriptors are taken. ------------ */
 void dp_state_put(struct dataplane *, struct ipc_message *);
 void dp_state_delete(struct dataplane *, const struct ipc_delete *);
+#define DP_KEY_SIZE 17 /* Of an id in a map. */
+const char *dp_key(char out[DP_KEY_SIZE], uint64_t id);
 struct dp_net *dp_net_find(struct dataplane *, uint64_t id);
 uint32_t dp_new_port_id(void *dp);             /* For a link's port. */
 uint32_t dp_new_client_id(struct dataplane *); /* Not used by any port of the vault. */

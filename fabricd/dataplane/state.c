@@ -4,6 +4,7 @@
  * made, changed or ended. The vault owns the descriptors, the objects borrow them; so an object
  * is ended before an entry with its descriptors is replaced or deleted.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,15 +17,17 @@
 
 /* --- networks ----------------------------------------------------------------------------- */
 
+const char *dp_key(char out[DP_KEY_SIZE], uint64_t id)
+{
+    snprintf(out, DP_KEY_SIZE, "%llx", (unsigned long long)id);
+    return out;
+}
+
 struct dp_net *dp_net_find(struct dataplane *dp, uint64_t id)
 {
-    list_for_each (it, &dp->nets) {
-        struct dp_net *net = list_entry(it, struct dp_net, link);
+    char key[DP_KEY_SIZE];
 
-        if (net->config.id == id)
-            return net;
-    }
-    return NULL;
+    return map_get(&dp->net_by_id, dp_key(key, id));
 }
 
 static struct switch_config config_of(struct dataplane *dp, const struct ipc_net *net)
@@ -140,6 +143,7 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
 {
     struct dp_net *net = dp_net_find(dp, config->id);
     struct switch_config sw_config = config_of(dp, config);
+    char key[DP_KEY_SIZE];
 
     if (net) {
         net->config = *config;
@@ -162,6 +166,7 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
     }
     dp_notices_open(net);
     list_append(&dp->nets, &net->link);
+    map_put(&dp->net_by_id, dp_key(key, config->id), net);
     take_homes(dp, net);
     link_put_net(dp->link, config, net->sw);
     dp_ports_attach(dp, net);
@@ -170,6 +175,7 @@ static void net_put(struct dataplane *dp, const struct ipc_net *config)
 static void net_delete(struct dataplane *dp, uint64_t id)
 {
     struct dp_net *net = dp_net_find(dp, id);
+    char key[DP_KEY_SIZE];
 
     if (!net)
         return;
@@ -177,6 +183,7 @@ static void net_delete(struct dataplane *dp, uint64_t id)
     dp_ports_detach(dp, net);
     loop_timer_set(dp->loop, &net->ageing, MTIME_NEVER);
     list_remove(&net->link);
+    map_remove(&dp->net_by_id, dp_key(key, id));
     dp_tree_close(net);
     switch_free(net->sw);
     free(net);
@@ -319,4 +326,5 @@ void dp_free_state(struct dataplane *dp)
         dp_port_delete(dp, list_entry(dp->ports.next, struct dp_port, link)->config.id);
     while (!list_empty(&dp->nets))
         net_delete(dp, list_entry(dp->nets.next, struct dp_net, link)->config.id);
+    map_clear(&dp->net_by_id);
 }

@@ -416,6 +416,7 @@ void dp_entry_close(struct dataplane *dp, uint32_t id)
 void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
 {
     struct entry *entry;
+    char key[DP_KEY_SIZE];
 
     dp_entry_delete(dp, config->id);
     entry = xcalloc(1, sizeof *entry);
@@ -423,6 +424,7 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
     entry->config = *config;
     entry->sock = fd;
     list_append(&dp->entries, &entry->link);
+    map_put(&dp->entry_by_id, dp_key(key, config->id), entry);
     if (dp->replayed)
         entry_open(entry);
     list_for_each (it, &dp->clients) {
@@ -436,15 +438,14 @@ void dp_entry_put(struct dataplane *dp, const struct ipc_listen *config, int fd)
 
 void dp_entry_delete(struct dataplane *dp, uint32_t id)
 {
-    list_for_each_safe (it, &dp->entries) {
-        struct entry *entry = list_entry(it, struct entry, link);
+    char key[DP_KEY_SIZE];
+    struct entry *entry = map_remove(&dp->entry_by_id, dp_key(key, id));
 
-        if (entry->config.id != id)
-            continue;
-        door_close(&entry->door);
-        list_remove(&entry->link);
-        free(entry);
-    }
+    if (!entry)
+        return;
+    door_close(&entry->door);
+    list_remove(&entry->link);
+    free(entry);
 }
 
 void dp_vde_free(struct dataplane *dp)
@@ -453,4 +454,5 @@ void dp_vde_free(struct dataplane *dp)
         client_free(list_entry(dp->clients.next, struct client, link));
     while (!list_empty(&dp->entries))
         dp_entry_delete(dp, list_entry(dp->entries.next, struct entry, link)->config.id);
+    map_clear(&dp->entry_by_id);
 }
