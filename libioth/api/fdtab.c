@@ -4,6 +4,7 @@
  * stay. Reading takes no lock.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "libioth/api/stack.h"
@@ -68,6 +69,18 @@ void fdtab_remove(int fd)
 
     if (before)
         atomic_fetch_sub(&before->n_fds, 1);
+}
+
+void fdtab_sweep(struct ioth *s)
+{
+    for (int p = 0; p < N_PAGES; p++) {
+        if (!atomic_load_explicit(&pages[p], memory_order_acquire))
+            continue;
+        for (int fd = p * PAGE_LEN; fd < (p + 1) * PAGE_LEN; fd++) {
+            if (fdtab_get(fd) == s && fcntl(fd, F_GETFD) < 0)
+                fdtab_remove(fd);
+        }
+    }
 }
 
 struct ioth *stack_of(int fd)

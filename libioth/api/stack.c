@@ -132,18 +132,28 @@ struct ioth *ioth_newstackl(const char *stack, const char *vnl, ...)
     return ioth_newstackv(stack, vnlv);
 }
 
+/* Has the program sockets of it? */
+static bool is_used(struct ioth *s)
+{
+    return atomic_load(&s->n_fds) > atomic_load(&s->n_own);
+}
+
 int ioth_delstack(struct ioth *s)
 {
     if (!s) {
         errno = EINVAL;
         return -1;
     }
-    if (atomic_load(&s->n_fds) > 0) {
+    if (is_used(s))
+        fdtab_sweep(s);
+    if (is_used(s)) {
         errno = EBUSY;
         return -1;
     }
     if (s == &stack_kernel)
         return 0;
+    if (s->conf_end)
+        s->conf_end(s);
     stack_enter(s);
     if (s->f.delstack && s->f.delstack(s->data) < 0)
         return -1;

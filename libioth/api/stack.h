@@ -13,7 +13,12 @@ struct ioth {
     struct ioth_functions f;
     void *data; /* The plugin's. */
     struct plugin plugin;
-    _Atomic int n_fds; /* Sockets that are open. */
+    _Atomic int n_fds; /* Sockets that are open … */
+    _Atomic int n_own; /* … those of the library's own among them. */
+
+    /* What configures it (libioth/conf), and ends that when it is deleted; NULL: nothing does. */
+    void *conf;
+    void (*conf_end)(struct ioth *);
 };
 
 /* The host's own stack (kernel.c). */
@@ -32,6 +37,8 @@ void stack_enter(struct ioth *);
 int fdtab_add(int fd, struct ioth *) __attribute__((warn_unused_result));
 struct ioth *fdtab_get(int fd);
 void fdtab_remove(int fd);
+/* Finds out the descriptors of a stack that were closed without telling. */
+void fdtab_sweep(struct ioth *);
 
 /* A stack goes: no epoll is waited for with it any more. */
 void poll_forget(const struct ioth *);

@@ -366,6 +366,11 @@ bool plug_has_room(struct plug *p, uint32_t size)
     return ring_room(&p->map.tx, size) > 0;
 }
 
+bool plug_taken(struct plug *p)
+{
+    return ring_taken(&p->map.tx, p->map.tx.head);
+}
+
 int plug_recv(struct plug *p, struct frame *frames, unsigned max)
 {
     return ring_peek(&p->map.rx, frames, max);

@@ -83,6 +83,9 @@ struct pool *plug_pool(const struct plug *p);
 /* True if a frame of `size` bytes can be sent now. */
 bool plug_has_room(struct plug *p, uint32_t size);
 
+/* True if the daemon has taken all that was sent. */
+bool plug_taken(struct plug *p);
+
 /*
  * Looks at up to `max` (FRAME_BURST) frames, in place; they stay until plug_recv_done(), which
  * must come before the next plug_recv(). Returns how many, 0 = none now, or -EPROTO.

@@ -33,6 +33,8 @@ struct port_ops {
     struct pool *(*pool)(struct port *);
     /* Shows the other side what was sent. */
     void (*flush)(struct port *);
+    /* True if the other side has taken all that was sent, or is gone. */
+    bool (*taken)(struct port *);
     /* Looks at up to `max` frames, which stay valid and writable until recv_done(). 0: none. */
     unsigned (*recv)(struct port *, struct frame *frames, unsigned max);
     void (*recv_done)(struct port *);

@@ -78,6 +78,13 @@ static bool room(struct port *port)
     return mine(port)->down || plug_has_room(mine(port)->plug, FRAME_SUPER_MAX);
 }
 
+static bool taken(struct port *port)
+{
+    struct ring_port *p = mine(port);
+
+    return p->down || plug_taken(p->plug);
+}
+
 static bool sleep_begin(struct port *port)
 {
     struct ring_port *p = mine(port);
@@ -141,6 +148,7 @@ static const struct port_ops ops = {
     .recv = receive,
     .recv_done = receive_done,
     .room = room,
+    .taken = taken,
     .sleep = sleep_begin,
     .sleep_room = sleep_room,
     .awake = awake,

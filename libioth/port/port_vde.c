@@ -114,6 +114,13 @@ static bool sleep_room(struct port *port)
     return p->wants_room;
 }
 
+static bool taken(struct port *port)
+{
+    struct vde_port *p = mine(port);
+
+    return p->down || go_on(p);
+}
+
 static unsigned receive(struct port *port, struct frame *frames, unsigned max)
 {
     struct vde_port *p = mine(port);
@@ -192,6 +199,7 @@ static const struct port_ops ops = {
     .recv = receive,
     .recv_done = receive_done,
     .room = room,
+    .taken = taken,
     .sleep = sleep_begin,
     .sleep_room = sleep_room,
     .awake = receive_done,

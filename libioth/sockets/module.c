@@ -35,8 +35,9 @@ static const struct drive_ops above = {
     .reap = table_reap,
 };
 
-#define LINGER      (1 * MTIME_SEC) /* At most, for connections that are closing. */
-#define LINGER_LOOK (2 * MTIME_MS)
+#define LINGER       (1 * MTIME_SEC) /* At most, for connections that are closing. */
+#define LINGER_LOOK  (2 * MTIME_MS)
+#define LINGER_TAKEN (50 * MTIME_MS)
 
 static struct err why;             /* Why newstack failed. */
 static pid_t owner;                /* The process that the stack runs in; 0 = none. */
@@ -355,14 +356,28 @@ static bool is_closing(void)
     return false;
 }
 
-/* What a kernel does for a process that is gone: what was sent arrives, if the peer is quick. */
+static bool is_untaken(void)
+{
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+
+        if (i->port && !i->port->ops->taken(i->port))
+            return true;
+    }
+    return false;
+}
+
+/* What a kernel does for a process that is gone: what was sent arrives, if the peer is quick; and what lies in
+ * a ring still goes, which is a matter of microseconds. */
 static void linger(void)
 {
     struct list nobody;
-    mtime_t end = mtime_now() + LINGER;
+    mtime_t end = mtime_now() + LINGER, last = mtime_now() + LINGER_TAKEN;
 
     list_init(&nobody);
     drive_enter();
+    while (is_untaken() && mtime_now() < last)
+        (void)!drive_wait(&nobody, mtime_min(mtime_now() + LINGER_LOOK, last));
     while (is_closing() && mtime_now() < end)
         (void)!drive_wait(&nobody, mtime_min(mtime_now() + LINGER_LOOK, end));
     drive_leave();

@@ -2,7 +2,6 @@
 #include "libioth/vdestack/jack.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,11 +10,13 @@
 
 #include "libioth/plug/locate.h"
 #include "proto/base/fd.h"
+#include "proto/base/thread.h"
 #include "proto/wire/mac.h"
 #include "proto/wire/vnet.h"
 
-#define AGAIN    (250 * MTIME_MS)
-#define PER_TURN 64u /* Frames of one jack before another has its turn. */
+#define LAST_WORDS (50 * MTIME_MS)
+#define AGAIN      (250 * MTIME_MS)
+#define PER_TURN   64u /* Frames of one jack before another has its turn. */
 
 /* --- joining ------------------------------------------------------------------------------------ */
 
@@ -92,10 +93,22 @@ int jack_open(const char *vnl, int tap, struct jack **out, struct netcfg *c,
     return 0;
 }
 
+/* What the kernel has queued for the network still goes. */
+static void last_words(const struct jack *j)
+{
+    mtime_t end = mtime_now() + LAST_WORDS;
+
+    while (poll(&(struct pollfd){.fd = j->tap, .events = POLLIN}, 1, 0) > 0 &&
+           mtime_now() < end)
+        (void)poll(NULL, 0, 1);
+}
+
 void jack_free(struct jack *j)
 {
     if (!j)
         return;
+    if (j->plug)
+        last_words(j);
     plug_free(j->plug);
     if (j->port)
         j->port->ops->free(j->port);
@@ -217,24 +230,19 @@ static void *run(void *aux)
 
 int jacks_start(struct jacks *all)
 {
-    sigset_t none, before;
     int r;
 
     if (all->n == 0)
         return 0;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, all->stop) < 0)
         return -errno;
-    /* Signals are for the program's own threads. */
-    sigfillset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, &before);
-    r = pthread_create(&all->thread, NULL, run, all);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    r = thread_start(&all->thread, run, all);
     all->running = r == 0;
     if (r == 0)
         return 0;
     fd_close(&all->stop[0]);
     fd_close(&all->stop[1]);
-    return -r;
+    return r;
 }
 
 void jacks_end(struct jacks *all)

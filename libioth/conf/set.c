@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "libioth/conf/set.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "proto/base/cur.h"
+
+#define LABEL_MAX    63u
+#define POINTER      0xc0u
+#define POINTERS_MAX 8u /* In one name. */
+
+struct conf_addr conf_addr4(const uint8_t bytes[4], uint8_t prefix)
+{
+    struct conf_addr a = {.family = 4, .prefix = prefix};
+
+    memcpy(a.bytes, bytes, 4);
+    return a;
+}
+
+struct conf_addr conf_addr6(const uint8_t bytes[16], uint8_t prefix)
+{
+    struct conf_addr a = {.family = 6, .prefix = prefix};
+
+    memcpy(a.bytes, bytes, 16);
+    return a;
+}
+
+bool conf_addr_equal(const struct conf_addr *a, const struct conf_addr *b)
+{
+    return a->family == b->family && a->prefix == b->prefix &&
+           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+bool conf_has(const struct conf_addr *list, unsigned n, const struct conf_addr *a)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (conf_addr_equal(&list[i], a))
+            return true;
+    }
+    return false;
+}
+
+void conf_put(struct conf_addr *list, unsigned *n, unsigned max, const struct conf_addr *a)
+{
+    if (*n < max && !conf_has(list, *n, a))
+        list[(*n)++] = *a;
+}
+
+void conf_take(struct conf_addr *list, unsigned *n, const struct conf_addr *a)
+{
+    for (unsigned i = 0; i < *n; i++) {
+        if (!conf_addr_equal(&list[i], a))
+            continue;
+        (*n)--;
+        memmove(&list[i], &list[i + 1], (*n - i) * sizeof *list);
+        return;
+    }
+}
+
+/* --- names -------------------------------------------------------------------------------------- */
+
+bool conf_name_ok(const char *name)
+{
+    size_t n = 0;
+
+    for (; name[n]; n++) {
+        unsigned char c = (unsigned char)name[n];
+
+        if (n >= CONF_NAME_SIZE - 1 || !(isalnum(c) || c == '-' || c == '_' || c == '.') ||
+            (c == '.' && (n == 0 || name[n - 1] == '.')))
+            return false;
+    }
+    return n > 0;
+}
+
+void conf_put_domain(struct conf_set *s, const char *name)
+{
+    if (s->n_domains == CONF_DOMAINS_MAX || !conf_name_ok(name))
+        return;
+    for (unsigned i = 0; i < s->n_domains; i++) {
+        if (!strcmp(s->domains[i], name))
+            return;
+    }
+    memcpy(s->domains[s->n_domains++], name, strlen(name) + 1);
+}
+
+void conf_take_domain(struct conf_set *s, const char *name)
+{
+    for (unsigned i = 0; i < s->n_domains; i++) {
+        if (strcmp(s->domains[i], name) != 0)
+            continue;
+        s->n_domains--;
+        memmove(s->domains[i], s->domains[i + 1], (s->n_domains - i) * CONF_NAME_SIZE);
+        return;
+    }
+}
+
+/* Appends one label and a dot. */
+static bool append(char name[CONF_NAME_SIZE], size_t *at, const uint8_t *label, size_t n)
+{
+    if (!label || *at + n + 2 > CONF_NAME_SIZE)
+        return false;
+    memcpy(name + *at, label, n);
+    name[*at + n] = '.';
+    *at += n + 1;
+    return !memchr(label, 0, n);
+}
+
+/* One name at *at, which then is behind it. False: it is none. */
+static bool decode(const uint8_t *data, size_t size, struct cur *at, bool pointers,
+                   char name[CONF_NAME_SIZE])
+{
+    struct cur c = *at;
+    bool jumped = false;
+    size_t n = 0;
+
+    for (unsigned jumps = 0; jumps <= POINTERS_MAX;) {
+        uint8_t len = cur_u8(&c);
+
+        if (len >= POINTER && pointers) {
+            size_t to = (size_t)(len & ~POINTER) << 8 | cur_u8(&c);
+
+            if (!jumped)
+                *at = c;
+            jumped = true;
+            jumps++;
+            if (c.bad || to >= size)
+                return false;
+            c = cur_init(data + to, size - to);
+            continue;
+        }
+        if (c.bad || len > LABEL_MAX)
+            return false;
+        if (len == 0) {
+            if (!jumped)
+                *at = c;
+            name[n ? n - 1 : 0] = 0;
+            return true;
+        }
+        if (!append(name, &n, cur_bytes(&c, len), len))
+            return false;
+    }
+    return false;
+}
+
+void conf_put_domain_list(struct conf_set *s, const uint8_t *data, size_t size,
+                          bool pointers)
+{
+    struct cur c = cur_init(data, size);
+    char name[CONF_NAME_SIZE];
+
+    /* Zeroes that fill up the option of a router are names without labels. */
+    while (cur_left(&c) && decode(data, size, &c, pointers, name)) {
+        if (name[0])
+            conf_put_domain(s, name);
+    }
+}
+
+size_t conf_name_encode(const char *name, uint8_t *out, size_t room)
+{
+    struct wr w = wr_init(out, room);
+
+    if (!conf_name_ok(name))
+        return 0;
+    while (*name) {
+        size_t n = strcspn(name, ".");
+
+        if (n > LABEL_MAX)
+            return 0;
+        wr_u8(&w, (uint8_t)n);
+        wr_bytes(&w, name, n);
+        name += n + (name[n] == '.');
+    }
+    wr_u8(&w, 0);
+    return w.bad ? 0 : wr_size(&w);
+}
