@@ -27,6 +27,7 @@ struct reconcile;
 struct homes_teller;
 struct migrate;
 struct api;
+struct console;
 struct plugd;
 struct member;
 struct blocks;
@@ -93,6 +94,7 @@ struct control {
     struct homes_teller *homes;
     struct migrate *migrate;
     struct api *api;
+    struct console *console;
     struct audit *audit;       /* NULL: nothing is kept. */
     struct failures *failures; /* Wrong tokens, by address. */
     struct plugd *plugd;

@@ -16,6 +16,7 @@
 #include "fabricd/control/api/api.h"
 #include "fabricd/control/audit/audit.h"
 #include "fabricd/control/blocks/blocks.h"
+#include "fabricd/control/console/console.h"
 #include "fabricd/control/context.h"
 #include "fabricd/control/events/events.h"
 #include "fabricd/control/fabric/fabric.h"
@@ -358,6 +359,7 @@ static void start(struct control *control, struct ipc_message *msg)
     control->homes = homes_teller_new(control);
     control->migrate = migrate_new(control);
     control->blocks = blocks_new(control);
+    control->console = console_new(control);
     control->standing = standing_new(control);
     control->settling = settling_new(control);
     control->part = part_new(control);
@@ -466,6 +468,7 @@ static void clean_up(struct process *p)
     standing_stop(control->standing);
     member_free(control->member);
     api_free(control->api);
+    console_free(control->console);
     plugd_free(control->plugd);
     services_free(control->services);
     blocks_free(control->blocks);

@@ -5,7 +5,8 @@
  * the client gets the path of ours. Then it is a port like any other.
  *
  * The door of a declared port takes one client at a time: a second one is refused, and hears of it
- * as of every refusal, by the end of the connection.
+ * as of every refusal, by the end of the connection. A port that is declared as vdeN is that which
+ * clients of `ctl` ask for by the number N, too.
  *
  * Clients that have no port yet are bounded in number and in time; the oldest goes first.
  */
@@ -82,31 +83,48 @@ static bool is_allowed(const struct dp_net *net, const struct fd_peer *peer)
     return false;
 }
 
-/* In a network with VLANs a client must have come by the socket of one. */
 static bool is_open_to(struct dataplane *dp, const struct ipc_listen *entry,
                        const struct fd_peer *peer)
 {
     const struct dp_net *net = dp_net_find(dp, entry->net);
 
-    return net && is_allowed(net, peer) &&
-           (net->config.vlan_aware == (entry->set.vlan || entry->set.tagged));
+    return net && is_allowed(net, peer);
+}
+
+/* In a network with VLANs a client's port must be in one, or be said to be in none. */
+static bool has_vlan(struct dataplane *dp, const struct ipc_listen *entry)
+{
+    const struct swport_settings *set = &entry->set;
+    const struct dp_net *net = dp_net_find(dp, entry->net);
+
+    return net && net->config.vlan_aware == (set->vlan || set->tagged || set->bare);
 }
 
 /* --- names of ports ----------------------------------------------------------------------- */
+
+/* The declared port of that number; NULL = there is none. */
+static const struct entry *declared(struct dataplane *dp, uint64_t net, uint32_t number)
+{
+    char name[IPC_NAME_SIZE];
+
+    snprintf(name, sizeof name, "vde%u", number);
+    list_for_each (it, &dp->entries) {
+        const struct entry *entry = list_entry(it, struct entry, link);
+
+        if (entry->config.net == net && !entry->config.door[0] &&
+            strcmp(entry->config.name, name) == 0)
+            return entry;
+    }
+    return NULL;
+}
 
 static bool number_is_taken(struct dataplane *dp, uint64_t net, uint32_t number)
 {
     char name[IPC_NAME_SIZE];
 
     snprintf(name, sizeof name, "vde%u", number);
-    if (dp_port_named(dp, net, name))
+    if (dp_port_named(dp, net, name) || declared(dp, net, number))
         return true;
-    list_for_each (it, &dp->entries) { /* A declared port may be called so. */
-        const struct entry *entry = list_entry(it, struct entry, link);
-
-        if (entry->config.net == net && strcmp(entry->config.name, name) == 0)
-            return true;
-    }
     list_for_each (it, &dp->clients) {
         const struct client *c = list_entry(it, struct client, link);
 
@@ -148,6 +166,14 @@ static bool is_occupied(struct dataplane *dp, const struct client *newcomer)
 
 static bool choose_name(struct dataplane *dp, struct client *c)
 {
+    const struct entry *own = c->entry.name[0] || c->entry.set.vlan || !c->asked.port
+                                  ? NULL
+                                  : declared(dp, c->entry.net, c->asked.port);
+
+    if (own) {
+        c->entry = own->config;
+        c->number = c->asked.port;
+    }
     if (c->entry.name[0]) {
         memcpy(c->name, c->entry.name, sizeof c->name);
         return !is_occupied(dp, c);
@@ -174,6 +200,14 @@ static void ask_for_data_socket(struct client *c)
     if (!choose_name(dp, c)) {
         log_limited(&dp->clients_said, LOG_LEVEL_INFO,
                     "a VDE client of %s cannot have the port %s", c->entry.path, c->name);
+        client_free(c);
+        return;
+    }
+    if (!has_vlan(dp, &c->entry)) {
+        log_limited(&dp->clients_said, LOG_LEVEL_INFO,
+                    "a VDE client of %s is refused: the network has VLANs, and its port %s "
+                    "is in none (iothctl port add NET %s --vde --access VLAN)",
+                    c->entry.path, c->name, c->name);
         client_free(c);
         return;
     }
@@ -341,7 +375,8 @@ static void came(struct door *door, int fd)
     struct fd_peer peer;
 
     fd_refuse_rights(fd);
-    if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer)) {
+    if (fd_peer_get(fd, &peer) == 0 && is_open_to(entry->dp, &entry->config, &peer) &&
+        (!entry->config.door[0] || has_vlan(entry->dp, &entry->config))) {
         if (entry->config.door[0])
             dp_stream_client(entry->dp, &entry->config, fd, &peer);
         else

@@ -70,12 +70,13 @@ static bool settings_ok(const struct swport_settings *set)
     return set->vlan < 4095 && set->trust <= SWPORT_TRUST_NONE &&
            set->priority < SWPORT_PRIORITIES && flag_ok(&set->police.in_bits) &&
            set->police.rate <= SWPORT_RATE_MAX && flag_ok(&set->tagged) &&
-           flag_ok(&set->isolated) && TEXT_OK(set->mirror);
+           flag_ok(&set->bare) && !(set->bare && set->vlan) && flag_ok(&set->isolated) &&
+           TEXT_OK(set->mirror);
 }
 
 static bool listen_ok(const union ipc_body *b)
 {
-    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_KEEP &&
+    return b->listen.kind >= IPC_LISTEN_UDP && b->listen.kind <= IPC_LISTEN_KIND_LAST &&
            settings_ok(&b->listen.set) && stp_port_ok(&b->listen.stp) &&
            TEXT_OK(b->listen.path) && TEXT_OK(b->listen.name) && TEXT_OK(b->listen.door) &&
            addr_ok(&b->listen.addr);

@@ -30,7 +30,7 @@
 
 #include "fabricd/switch/settings.h"
 
-#define IPC_VERSION   3
+#define IPC_VERSION   4
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
 #define IPC_MAX_FDS   7
@@ -78,7 +78,8 @@ enum ipc_type {
     IPC_OPEN_UDP =
         31, /* control: struct ipc_open_udp -> IPC_LISTEN of kind UDP, reply.port */
     IPC_OPEN_VDE =
-        32, /* control: struct ipc_open_vde -> IPC_LISTEN of kind VDE for each name */
+        32, /* control: struct ipc_open_vde -> IPC_LISTEN of kind VDE for each name, and the reply
+                          with [socket of the console] */
     IPC_VDE_DATA =
         33, /* switch: struct ipc_vde_data; [ctl connection] -> reply with [data socket]
                           and its path in `why` */
@@ -168,8 +169,8 @@ struct ipc_stp_port {
     uint8_t bpdu_guard, root_guard, bpdu_filter;
 };
 
-/* API, PLUG and KEEP are the control's: the switch only keeps them for a new parent, and with API the
- * process descriptor of control. */
+/* API, PLUG, KEEP and CONSOLE are the control's: the switch only keeps them for a new parent, and with
+ * API the process descriptor of control. */
 enum ipc_listen_kind {
     IPC_LISTEN_UDP = 1,
     IPC_LISTEN_VDE = 2,
@@ -177,6 +178,9 @@ enum ipc_listen_kind {
     IPC_LISTEN_PLUG = 4,
     IPC_LISTEN_API_TCP = 5,
     IPC_LISTEN_KEEP = 6,
+    IPC_LISTEN_CONSOLE =
+        7, /* With `net`, and in `path` the folder FOLDER of FOLDER.mgmt. */
+    IPC_LISTEN_KIND_LAST = 7,
 };
 
 struct ipc_listen {

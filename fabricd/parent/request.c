@@ -165,6 +165,7 @@ struct vde_entry {
     const char *folder;
     uint8_t have[4096 / 8];
     uint64_t net;
+    int console; /* The vault's socket; -1 = none yet. */
 };
 
 static bool has_bit(const uint8_t *bits, unsigned i)
@@ -184,17 +185,24 @@ static bool keep_or_close(void *aux, const struct vault_entry *e)
     struct vde_entry *v = aux;
     const struct ipc_listen *l = &e->body->listen;
     char folder[108], door[IPC_NAME_SIZE];
+    bool console = l->kind == IPC_LISTEN_CONSOLE;
 
-    if (e->type != IPC_LISTEN || l->kind != IPC_LISTEN_VDE || l->net != v->net)
+    if (e->type != IPC_LISTEN || (l->kind != IPC_LISTEN_VDE && !console) ||
+        l->net != v->net)
         return true;
     if (is_wanted(v, l)) {
-        if (!l->name[0])
+        if (console)
+            v->console = e->fds[0];
+        else if (!l->name[0])
             v->have[l->set.vlan / 8] |= (uint8_t)(1 << l->set.vlan % 8);
         return true;
     }
     memcpy(folder, l->path, sizeof folder);
     vde_door(l, door);
-    vde_unlisten(folder, door);
+    if (console)
+        vde_unlisten_console(folder);
+    else
+        vde_unlisten(folder, door);
     vault_delete(v->parent->vault, IPC_LISTEN, e->id, true);
     if (!v->wanted || strcmp(folder, v->folder) != 0)
         vde_remove_folder(folder);
@@ -226,10 +234,31 @@ static int listen_missing(struct vde_entry *v, struct err *err)
     return 0;
 }
 
+/* Control asks for the entry whenever it starts, and is handed the socket each time. */
+static int listen_console(struct vde_entry *v, struct err *err)
+{
+    struct ipc_listen l = {.kind = IPC_LISTEN_CONSOLE, .net = v->net};
+    int fd, r;
+
+    if (v->console >= 0)
+        return 0;
+    fd = vde_listen_console(v->folder, v->wanted->mode, err);
+    if (fd < 0)
+        return fd;
+    memcpy(l.path, v->folder, strlen(v->folder) + 1);
+    l.id = v->parent->next_listen++;
+    r = vault_put_body(v->parent->vault, IPC_LISTEN, &l, &fd, 1, true);
+    if (r < 0)
+        return err_set(err, r, "cannot be kept: %s", err_text(r));
+    v->console = vault_find(v->parent->vault, IPC_LISTEN, l.id)->fds[0];
+    return 0;
+}
+
 static void open_vde_for(struct parent *p, const struct ipc_message *msg)
 {
     const struct ipc_open_vde *wanted = &msg->body.open_vde;
-    struct vde_entry v = {.parent = p, .wanted = wanted, .net = wanted->net};
+    struct vde_entry v = {.parent = p, .wanted = wanted, .net = wanted->net, .console = -1};
+    struct ipc_reply body = {0};
     struct err err = {0};
     char folder[108] = "";
     int r = vde_folder(p->config->start.run_dir, wanted->name, wanted->mode, folder, &err);
@@ -240,13 +269,19 @@ static void open_vde_for(struct parent *p, const struct ipc_message *msg)
         vde_set_modes(folder, wanted->mode);
         r = listen_missing(&v, &err);
     }
+    if (!r)
+        r = listen_console(&v, &err);
     parent_sync(p);
-    reply(p, CONTROL, msg->head.request, r, 0, &err);
+    if (r < 0)
+        reply(p, CONTROL, msg->head.request, r, 0, &err);
+    else
+        child_send(&p->processes[CONTROL].child, IPC_REPLY, msg->head.request, &body,
+                   &v.console, 1);
 }
 
 void request_close_vde(struct parent *p, uint64_t net)
 {
-    struct vde_entry v = {.parent = p, .net = net};
+    struct vde_entry v = {.parent = p, .net = net, .console = -1};
 
     vault_each(p->vault, keep_or_close, &v);
 }

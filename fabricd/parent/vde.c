@@ -22,6 +22,7 @@
 #define PATH_TRIES  64
 
 #define DOOR_PATH_SIZE (108 + IPC_NAME_SIZE)
+#define CONSOLE_SUFFIX ".mgmt"
 
 /* Of "/NNNNN.NNNNNNN", the longest name that a data socket has. */
 #define DATA_NAME_SIZE 14
@@ -102,13 +103,10 @@ bool vde_stream_name_ok(const char *name)
     return len == strlen(name) && isalpha((unsigned char)name[0]) && !is_network_door(name);
 }
 
-int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)
+static int listen_at(const char *path, mode_t mode, struct err *err)
 {
-    char path[DOOR_PATH_SIZE];
-    int fd;
+    int fd = open_unix(path, SOCK_STREAM, mode & 0666, err);
 
-    snprintf(path, sizeof path, "%s/%s", folder, door);
-    fd = open_unix(path, SOCK_STREAM, mode & 0666, err);
     if (fd >= 0 && listen(fd, BACKLOG) < 0) {
         int code = err_set(err, -errno, "%s: %s", path, err_text(errno));
 
@@ -116,6 +114,34 @@ int vde_listen(const char *folder, const char *door, mode_t mode, struct err *er
         return code;
     }
     return fd;
+}
+
+int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)
+{
+    char path[DOOR_PATH_SIZE];
+
+    snprintf(path, sizeof path, "%s/%s", folder, door);
+    return listen_at(path, mode, err);
+}
+
+static char *console_path(const char *folder, char path[DOOR_PATH_SIZE])
+{
+    snprintf(path, DOOR_PATH_SIZE, "%s" CONSOLE_SUFFIX, folder);
+    return path;
+}
+
+int vde_listen_console(const char *folder, mode_t mode, struct err *err)
+{
+    char path[DOOR_PATH_SIZE];
+
+    return listen_at(console_path(folder, path), mode, err);
+}
+
+void vde_unlisten_console(const char *folder)
+{
+    char path[DOOR_PATH_SIZE];
+
+    unlink(console_path(folder, path));
 }
 
 void vde_unlisten(const char *folder, const char *door)
@@ -128,9 +154,11 @@ void vde_unlisten(const char *folder, const char *door)
 
 void vde_set_modes(const char *folder, mode_t mode)
 {
+    char console[DOOR_PATH_SIZE];
     DIR *dir = opendir(folder);
     struct dirent *d;
 
+    (void)!chmod(console_path(folder, console), mode & 0666);
     if (!dir)
         return;
     while ((d = readdir(dir))) {
@@ -175,6 +203,13 @@ void vde_remove_folder(const char *folder)
     rmdir(folder);
 }
 
+static bool is_console(const char *name)
+{
+    const char *suffix = strstr(name, CONSOLE_SUFFIX);
+
+    return suffix && suffix != name && !strcmp(suffix, CONSOLE_SUFFIX);
+}
+
 void vde_remove_all(const char *run_dir)
 {
     char path[108];
@@ -189,6 +224,8 @@ void vde_remove_all(const char *run_dir)
     while ((d = readdir(dir))) {
         int fd;
 
+        if (is_console(d->d_name))
+            unlinkat(dirfd(dir), d->d_name, 0);
         if (!is_name(d->d_name))
             continue;
         fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The VDE entries: folders RUN/net/NAME with the doors (listening sockets) `ctl`, one `vN` for
+ * The VDE entries: consoles RUN/net/NAME.mgmt, and folders RUN/net/NAME with the doors (listening sockets) `ctl`, one `vN` for
  * each VLAN and one of the name of each declared port, and the data sockets of the clients. Everything in them is made and removed here; accepting
  * and talking is the switch's.
  */
@@ -35,7 +35,12 @@ bool vde_stream_name_ok(const char *name);
 int vde_listen(const char *folder, const char *door, mode_t mode, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Gives the doors that are in the folder the mode of one made now. */
+/* Makes the socket of the network's console, FOLDER.mgmt; and removes it. */
+int vde_listen_console(const char *folder, mode_t mode, struct err *err)
+    __attribute__((warn_unused_result));
+void vde_unlisten_console(const char *folder);
+
+/* Gives the doors that are in the folder, and the console, the mode of one made now. */
 void vde_set_modes(const char *folder, mode_t mode);
 
 void vde_unlisten(const char *folder, const char *door);

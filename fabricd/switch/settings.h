@@ -62,6 +62,8 @@ enum swport_trust {
 struct swport_settings {
     uint16_t
         vlan; /* Of frames without a tag: access VLAN, or a trunk's native one. 0 = none. */
+    bool
+        bare; /* vlan is 0, and untagged frames are of VLAN 0: that of ports without one. */
     bool tagged;      /* A trunk: in `trunk` too, with tags. */
     bool isolated;    /* Exchanges nothing with other isolated ports. */
     uint8_t guards;   /* SWPORT_GUARD_* */

@@ -21,8 +21,10 @@ static bool is_member(const struct switch_ *sw, const struct swport *port, uint1
     if (port->is_mirror)
         return false;
     if (!sw->config.vlan_aware)
-        return vid == 0 && !set->vlan && !set->tagged;
-    if (!vid || !swport_vlan_has(sw->config.vlans, vid))
+        return vid == 0 && !set->vlan && !set->tagged && !set->bare;
+    if (!vid) /* Of ports without a VLAN, which links carry too. */
+        return set->bare || port->all_vlans;
+    if (!swport_vlan_has(sw->config.vlans, vid))
         return false;
     return port->all_vlans || set->vlan == vid ||
            (set->tagged && swport_vlan_has(set->trunk, vid));
@@ -134,7 +136,7 @@ static enum swport_drop classify_edge(struct switch_ *sw, const struct swport *i
 
     f->tci = in->set.vlan;
     if (!vlan_is_tagged(f))
-        return in->set.vlan ? FORWARD : SWPORT_DROP_VLAN;
+        return in->set.vlan || in->set.bare ? FORWARD : SWPORT_DROP_VLAN;
     /* A checksum in the tag would come to lie in the MACs. */
     if (f->size < FRAME_SIZE_MIN + VLAN_TAG_SIZE ||
         (f->flags & FRAME_NEEDS_CSUM && f->csum_start < FRAME_SIZE_MIN + VLAN_TAG_SIZE))
@@ -147,7 +149,7 @@ static enum swport_drop classify_edge(struct switch_ *sw, const struct swport *i
     if (!vid)
         f->tci = (uint16_t)((f->tci & ~FRAME_TCI_VID) | in->set.vlan);
     sw->nested |= vlan_is_tagged(f);
-    return f->tci & FRAME_TCI_VID ? FORWARD : SWPORT_DROP_VLAN;
+    return f->tci & FRAME_TCI_VID || in->set.bare ? FORWARD : SWPORT_DROP_VLAN;
 }
 
 enum swport_drop vlan_classify(struct switch_ *sw, const struct swport *in, struct frame *f)
@@ -155,5 +157,5 @@ enum swport_drop vlan_classify(struct switch_ *sw, const struct swport *in, stru
     if (!in->all_vlans)
         return classify_edge(sw, in, f);
     sw->nested |= vlan_is_tagged(f);
-    return f->tci & FRAME_TCI_VID ? FORWARD : SWPORT_DROP_VLAN;
+    return FORWARD;
 }

@@ -110,7 +110,7 @@ static void port_bad(struct check *c, const struct node *in, const char *key,
 static void port_vlan_rules(struct check *c, const struct node *in, const struct node *out)
 {
     const struct node *trunk = node_get(out, "trunk");
-    int64_t native = node_get_int(out, "native", 0);
+    bool native = node_get(out, "native") != NULL;
     bool access = node_get(out, "access") != NULL;
 
     if (access && trunk) {

@@ -192,7 +192,7 @@ static void wrong_types(void **state)
     expect("port", "{tap: 3, vde: \"true\", rate: [], access: 10.0}",
            "x.tap: not a text (a text of 1 to 15 bytes)\n"
            "x.vde: not a truth value (true or false)\n"
-           "x.access: not a whole number (1 to 4094)\n"
+           "x.access: not a whole number (0 to 4095)\n"
            "x.rate: a list is not allowed here (bits per second, as 64k, 10M or 1.5G)\n");
 }
 

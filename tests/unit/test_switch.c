@@ -276,9 +276,7 @@ static void undeclared_vlans_are_dropped(void **state)
     model_ports(w);
     f.tci = 30;
     send_one(w, 4, f);
-    f.tci = 0;
-    send_one(w, 4, f);
-    assert_int_equal(w->ports[4].sw.counters.rx_drops[SWPORT_DROP_VLAN], 2);
+    assert_int_equal(w->ports[4].sw.counters.rx_drops[SWPORT_DROP_VLAN], 1);
     /* A VLAN that is declared no more takes what was learnt in it along. */
     f.tci = 0;
     send_one(w, 0, f);
@@ -289,6 +287,31 @@ static void undeclared_vlans_are_dropped(void **state)
     send_one(w, 2, fake_frame(mac(0), mac(1), 60, 0));
     assert_int_equal(w->ports[2].sw.counters.rx_drops[SWPORT_DROP_VLAN], 1);
     assert_int_equal(w->ports[0].n, 0);
+}
+
+static void bare_ports_are_among_themselves(void **state)
+{
+    struct world *w = *state;
+    struct swport_settings bare = {.bare = true};
+    struct swport_settings both = {.bare = true, .tagged = true};
+
+    swport_vlan_add(both.trunk, 20);
+    model_ports(w);
+    switch_set_port(&w->ports[0].sw, &bare);
+    switch_set_port(&w->ports[2].sw, &both);
+    send_one(w, 0, fake_frame(broadcast, mac(0), 60, 0));
+    for (unsigned i = 1; i < N_PORTS; i++)
+        assert_int_equal(w->ports[i].n, i == 2 || i >= 4); /* Links. */
+    assert_int_equal(w->ports[2].got[0].meta.size, 60);
+    send_one(w, 0, tagged(20));
+    send_one(w, 0, tagged(10));
+    assert_int_equal(w->ports[0].sw.counters.rx_drops[SWPORT_DROP_VLAN], 2);
+    /* Back over the link, and a priority tag. */
+    send_one(w, 4, fake_frame(mac(0), mac(4), 60, 0));
+    assert_int_equal(w->ports[0].n, 1);
+    send_one(w, 0, tagged(5 << 13));
+    assert_int_equal(w->ports[2].n, 2);
+    assert_int_equal(w->ports[2].got[1].meta.tci & 0xfff, 0);
 }
 
 static void oversize_is_dropped_where_it_does_not_fit(void **state)
@@ -600,6 +623,7 @@ int main(void)
         TEST(transparent_networks_leave_tags_alone),
         TEST(nothing_tags_itself_into_a_vlan),
         TEST(undeclared_vlans_are_dropped),
+        TEST(bare_ports_are_among_themselves),
         TEST(oversize_is_dropped_where_it_does_not_fit),
         TEST(removed_ports_are_forgotten),
         TEST(moves_are_followed_at_once),

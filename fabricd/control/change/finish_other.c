@@ -5,6 +5,8 @@
 
 #include "fabricd/control/change/work.h"
 
+#define VLAN_NONE 4095
+
 /* No two ports of a host open the same interface, or make the same socket. */
 static int check_claim(struct work *work, const struct change_item *item,
                        const struct node *body)
@@ -39,12 +41,27 @@ static int check_vde_name(struct work *work, const struct change_item *item)
     return -EINVAL;
 }
 
+/* The VLAN of a port's untagged frames. In a network that has VLANs, 0 is that of ports without one, and
+ * 4095 says that it takes none. */
+static int check_named(struct work *work, const struct view_network *net,
+                       const struct node *vlan)
+{
+    if (net == NULL || (vlan->integer != 0 && vlan->integer != VLAN_NONE))
+        return check_vlan(work, net, vlan->integer);
+    if (net->vlan_aware)
+        return 0;
+    change_fail(work->result, 400, "network %s has no VLANs", net->name);
+    err_hint(&work->result->err, "iothctl net set %s vlans.10=staff", net->name);
+    return -EINVAL;
+}
+
 /* Whether the network has the VLANs that the port is to be in. */
 static int check_vlans(struct work *work, const struct view_network *net,
                        const struct node *body)
 {
     const struct node *trunk = node_get(body, "trunk");
-    int64_t native = node_get_int(body, "native", 0);
+    const struct node *native = node_get(body, "native");
+    const struct node *access = node_get(body, "access");
     int r = 0;
 
     if (net != NULL && net->vlan_aware && node_get_bool(body, "transparent", false)) {
@@ -54,10 +71,10 @@ static int check_vlans(struct work *work, const struct view_network *net,
         return -EINVAL;
     }
     if (trunk == NULL)
-        return check_vlan(work, net, node_get_int(body, "access", 0));
+        return access != NULL ? check_named(work, net, access) : check_vlan(work, net, 0);
     for (size_t i = 0; r == 0 && i < trunk->n; i++)
         r = check_vlan(work, net, trunk->child[i]->integer);
-    return r == 0 && native != 0 ? check_vlan(work, net, native) : r;
+    return r == 0 && native != NULL ? check_named(work, net, native) : r;
 }
 
 int finish_port(struct work *work, const struct change_item *item, const struct node *now,

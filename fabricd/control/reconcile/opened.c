@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/console/console.h"
 #include "fabricd/control/events/events.h"
 #include "fabricd/control/reconcile/reconcile_internal.h"
 #include "fabricd/control/trial/standing.h"
@@ -201,7 +202,17 @@ static void note_failure(struct opened *o, const struct ipc_reply *reply)
     snprintf(o->why, sizeof(o->why), "%s", is_busy(o) ? "" : reply->why);
 }
 
-static void note_success(struct opened *o, const struct ipc_message *reply)
+/* The reply brings the socket of the network's console. */
+static void hand_console(struct reconcile *rc, const struct opened *o,
+                         struct ipc_message *reply)
+{
+    if (reply->n_fds == 0)
+        return;
+    console_listen(rc->control->console, o->asked.vde.net, reply->fds[0]);
+    reply->fds[0] = -1;
+}
+
+static void note_success(struct opened *o, struct ipc_message *reply)
 {
     struct reconcile *rc = o->owner;
 
@@ -212,6 +223,8 @@ static void note_success(struct opened *o, const struct ipc_message *reply)
         remember_device(rc, o, reply);
     else if (o->kind == OPENED_DOOR)
         remember_door(rc, o, reply);
+    else
+        hand_console(rc, o, reply);
     if (o->kind != OPENED_VDE && o->run != rc->runs)
         reconcile_kick(rc); /* It may have been removed meanwhile. */
 }

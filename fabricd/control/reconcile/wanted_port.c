@@ -7,6 +7,8 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "proto/model/schema.h"
 
+#define VLAN_NONE 4095
+
 static void set_trunk(const struct node *port, struct swport_settings *out)
 {
     const struct node *trunk = node_get(port, "trunk");
@@ -21,6 +23,14 @@ static void set_trunk(const struct node *port, struct swport_settings *out)
         if (vid > 0 && vid < 4095)
             swport_vlan_add(out->trunk, (uint16_t)vid);
     }
+}
+
+/* It says that its untagged frames are of no VLAN, as ports of the console do until they are set. */
+static bool is_bare(const struct node *port)
+{
+    const char *key = node_get(port, "trunk") != NULL ? "native" : "access";
+
+    return node_get_int(port, key, -1) == 0;
 }
 
 static uint8_t guards_of(const struct node *port)
@@ -80,7 +90,12 @@ void wanted_settings(const struct node *port, struct swport_settings *out)
     /* Compared byte by byte, padding too. */
     memset(out, 0, sizeof(*out));
     out->vlan = (uint16_t)node_get_int(port, "access", 0);
+    if (out->vlan == VLAN_NONE) { /* A trunk without VLANs. */
+        out->vlan = 0;
+        out->tagged = true;
+    }
     set_trunk(port, out);
+    out->bare = is_bare(port);
     snprintf(out->mirror, sizeof(out->mirror), "%s", node_get_text(port, "mirror", ""));
     set_qos(node_get(port, "qos"), out);
     out->isolated = node_get_bool(port, "isolated", false);
