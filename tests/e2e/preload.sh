@@ -45,6 +45,33 @@ a = fcntl.ioctl(s, 0x8915, struct.pack("256s", b"eth0"))[20:24]
 print(socket.gethostname(), socket.inet_ntoa(a), *[n for _, n in socket.if_nameindex()])')"
 status 0 ctl alpha endpoint rm lan1/me
 
+# --- nothing to be had ------------------------------------------------------------------------------
+nothing=$(on alpha unshare --user --map-root-user --mount sh -c '
+    mount -t tmpfs tmpfs /dev/net
+    echo 0 >/proc/sys/user/max_user_namespaces
+    ! unshare --user true 2>/dev/null || exit 99
+    exec "$@"' - "$IOTHCTL" "${lwip[@]}" -- "$PYTHON" -c 'import socket
+s = socket.create_server(("", 80))
+print(socket.create_connection(("127.0.0.1", 80)).getpeername()[1])')
+is "no device and no user namespace, port 80" 80 "$nothing"
+
+# --- as with namespaces ----------------------------------------------------------------------------
+status 0 ctl alpha net create lan2 --ipv4 10.73.0.0/24
+status 0 ctl alpha net create office --vlan 10=staff
+is "several networks, a MAC and addresses" "eth0 10.72.0.60 02:00:00:00:00:60 eth1 10.73.0.61" \
+    "$(lw --name two --ip 10.72.0.60 --mac 02:00:00:00:00:60 --net lan2 --ip 10.73.0.61 -- "$PYTHON" -c 'import socket, fcntl, struct
+s = socket.socket()
+def ask(name, what):
+    return fcntl.ioctl(s, what, struct.pack("256s", name))
+print("eth0", socket.inet_ntoa(ask(b"eth0", 0x8915)[20:24]), ask(b"eth0", 0x8927)[18:24].hex(":"),
+      "eth1", socket.inet_ntoa(ask(b"eth1", 0x8915)[20:24]))')"
+is "its endpoint has them" "02:00:00:00:00:60" "$(ctl alpha endpoint show lan1/two -o json | jq -r .mac)"
+status 0 ctl alpha endpoint rm lan1/two
+status 0 ctl alpha endpoint rm lan2/two
+status 125 ctl alpha run --stack lwip --net office -- true
+has "a network with VLANs wants one" 'VLAN' "$ERR"
+status 0 ctl alpha run --stack lwip --net office:10 --rate 100M -- "$PYTHON" -c 'import socket; socket.socket()'
+
 status 125 lw -- busybox true
 has "a static program is refused" 'busybox is linked statically' "$ERR"
 has "and what can run it" 'stack netns' "$ERR"
@@ -66,6 +93,8 @@ status 125 lw --name web -- true
 has "a name in use" 'lan1/web' "$ERR"
 status 125 ctl alpha exec lan1/web -- true
 has "exec has nowhere to go" 'stack lwip' "$ERR"
+
+lw -- ping -4 -c 2 -i 0.2 -W 2 web >"$T/ping.txt" 2>&1 || fail "ping: $(cat "$T/ping.txt")"
 
 # --- asyncio --------------------------------------------------------------------------------------
 start echo "$PYTHON" -c 'import asyncio
@@ -147,6 +176,27 @@ wait_for 10 serves http://engine/big
 is "nginx with sendfile" "$sum" "$(sha256sum <"$T/got")"
 serves -6 http://engine/big
 is "and over IPv6" "$sum" "$(sha256sum <"$T/got")"
+
+# --- the daemon goes and comes ----------------------------------------------------------------------
+start lasting "$PYTHON" -u -c 'import socket, time
+for i in range(200):
+    try:
+        s = socket.create_connection(("db", 6379), 5)
+        break
+    except OSError:
+        time.sleep(0.05)
+f = s.makefile("rb")
+for i in range(100):
+    s.sendall(b"PING\r\n")
+    print(f.readline().decode().strip(), i)
+    time.sleep(0.05)
+print("done")'
+wait_for 10 grep -q PONG "$T/lasting.out"
+e2e_stop alpha
+e2e_start alpha
+wait_for 30 grep -q done "$T/lasting.out"
+e2e_wait lasting
+is "a connection across a restart" "0 100" "$STATUS $(grep -c PONG "$T/lasting.out")"
 
 # --- the other host --------------------------------------------------------------------------------
 token=$(ctl alpha host invite -q)

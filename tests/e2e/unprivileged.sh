@@ -29,6 +29,12 @@ if [ "$(id -u)" = 0 ] && [ -z "${E2E_INSIDE:-}" ]; then
     cp "$here"/lib.sh "$here/$(basename "$0")" "$stage/tests/e2e/"
     cp "$build/fabricd/fabricd" "$stage/build/fabricd/"
     cp "$build/ctl/iothctl" "$stage/build/ctl/"
+    if [ -e "$build/libioth/libioth-preload.so" ]; then
+        mkdir -p "$stage/build/libioth/ioth"
+        cp "$build"/libioth/libioth*.so* "$stage/build/libioth/"
+        cp "$build"/libioth/ioth/ioth_lwip-c.so "$stage/build/libioth/ioth/"
+    fi
+    cp "$build/CMakeCache.txt" "$stage/build/"
     chmod -R a+rX "$stage"
     cd /
     status=0
@@ -71,6 +77,11 @@ is "a user, not root" "$(id -u)" "$(me run --net lan1 -- id -u)"
 status 0 me run --net lan1 -- ping -c 1 -W 2 web
 status 0 me run --net lan1 -- ping -6 -c 1 -W 2 web
 status 7 me exec lan1/web -- sh -c 'exit 7'
+if [ -e "$E2E_BUILD/libioth/libioth-preload.so" ] &&
+    ! grep -q 'IOTH_SANITIZE:STRING=.' "$E2E_BUILD/CMakeCache.txt"; then
+    is "with a stack in its process" "$CANARY" \
+        "$(me run --stack lwip --net lan1 -- curl -sS --max-time 5 http://web/)"
+fi
 status 0 me daemon stop
 status 4 me --no-start net ls
 
