@@ -128,7 +128,7 @@ status 3 ctl alpha net show a
 # --- nodes, seen by capture and in drawings -----------------------------------------------------
 run_in web alpha --net lan1 -- sleep 600
 bg capture alpha "$IOTHCTL" capture lan1 -w "$T/lan1.pcapng" icmp or icmp6
-bg lines alpha "$IOTHCTL" capture lan1 -c 2 arp
+bg lines alpha "$IOTHCTL" capture lan1 -c 3 arp
 wait_for 5 test -s "$T/lan1.pcapng"
 looking() { [ "$(ctl alpha port ls -o json | jq '[.[] | select(.status.kind == "capture")] | length')" = 2 ]; }
 wait_for 5 looking
