@@ -2,12 +2,15 @@
 #include "libioth/stack/drive.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libioth/stack/iface.h"
@@ -45,7 +48,7 @@ struct poller {
 /* A thread that sleeps until another one wakes it, or calls it to drive. */
 struct sleeper {
     struct list link;
-    pthread_cond_t cond;
+    _Atomic uint32_t rung; /* A futex: unlike a condition it lets signals end the sleep. */
     bool called;
 };
 
@@ -219,6 +222,12 @@ void drive_enter(void)
     step(true);
 }
 
+static void rouse(struct sleeper *s)
+{
+    atomic_fetch_add(&s->rung, 1);
+    (void)syscall(SYS_futex, &s->rung, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 /* Calls the next one to drive, if there is one. */
 static bool hand_over(void)
 {
@@ -229,7 +238,7 @@ static bool hand_over(void)
         return false;
     s = list_entry(first, struct sleeper, link);
     s->called = true;
-    pthread_cond_signal(&s->cond);
+    rouse(s);
     return true;
 }
 
@@ -280,7 +289,7 @@ void drive_wake(struct list *list)
         list_remove(&w->link);
         w->woken = true;
         if (s)
-            pthread_cond_signal(&s->cond);
+            rouse(s);
         else
             kick(&d.driver);
     }
@@ -364,44 +373,51 @@ static int drive(const struct waiter *w, mtime_t deadline)
     return w->woken ? 0 : r;
 }
 
-/* Sleeps until it is woken, called to drive, or its time is over. */
-static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
+/* With the lock released, until somebody rings: 0, -ETIMEDOUT or -EINTR. */
+static int doze(struct sleeper *s, mtime_t deadline)
 {
     struct timespec ts = {.tv_sec = deadline / MTIME_SEC,
                           .tv_nsec = deadline % MTIME_SEC * 1000};
+    uint32_t rung = s->rung;
+    long r;
+
+    pthread_mutex_unlock(&d.lock);
+    r = syscall(SYS_futex, &s->rung, FUTEX_WAIT_BITSET_PRIVATE, rung,
+                deadline == MTIME_NEVER ? NULL : &ts, NULL, FUTEX_BITSET_MATCH_ANY);
+    r = r < 0 && errno != EAGAIN ? -errno : 0;
+    pthread_mutex_lock(&d.lock);
+    return (int)r;
+}
+
+/* Sleeps until it is woken, called to drive, or its time is over. */
+static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
+{
     int r = 0;
 
     w->sleeper = s;
     list_append(&d.sleepers, &s->link);
     d.ops->settle(false);
     while (!w->woken && !s->called && r == 0)
-        r = deadline == MTIME_NEVER ? pthread_cond_wait(&s->cond, &d.lock)
-                                    : pthread_cond_timedwait(&s->cond, &d.lock, &ts);
+        r = doze(s, deadline);
     list_remove(&s->link);
     w->sleeper = NULL;
     /* Called, but not to be had any more: the next one. */
     if (s->called && (w->woken || r) && !d.driven)
         hand_over();
     s->called = false;
-    return w->woken ? 0 : -r;
+    return w->woken ? 0 : r;
 }
 
 int drive_wait(struct list *list, mtime_t deadline)
 {
     struct waiter w = {.woken = false};
     struct sleeper s = {.called = false};
-    pthread_condattr_t attr;
     int r = 0;
 
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s.cond, &attr);
     list_append(list, &w.link);
     while (!w.woken && r == 0)
         r = d.driven ? be_woken(&w, &s, deadline) : drive(&w, deadline);
     list_remove(&w.link);
-    pthread_cond_destroy(&s.cond);
-    pthread_condattr_destroy(&attr);
     return w.woken ? 0 : r;
 }
 

@@ -369,6 +369,14 @@ static void *write_later(void *aux)
     return NULL;
 }
 
+static void *read_one(void *aux)
+{
+    char c;
+
+    CHECK(read(*(int *)aux, &c, 1) == 1);
+    return NULL;
+}
+
 static void test_signals(void)
 {
     const struct timeval patience = {.tv_usec = 20000};
@@ -407,6 +415,16 @@ static void test_signals(void)
     CHECK(rang == 1 && read(pipes[0], &c, 1) == 1 && c == '!');
     pthread_join(thread, NULL);
     write_to = -1;
+
+    /* The same where another thread waits, too. */
+    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    CHECK(pthread_create(&thread, NULL, read_one, &p.client) == 0);
+    usleep(20000);
+    pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+    in_a_moment(0);
+    CHECK(read(p.server, &c, 1) < 0 && errno == EINTR && rang == 1);
+    say(p.server, "x");
+    pthread_join(thread, NULL);
 
     CHECK(setsockopt(p.server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
     CHECK(read(p.server, &c, 1) < 0 && errno == EAGAIN);
