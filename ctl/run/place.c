@@ -2,6 +2,7 @@
 #include "ctl/run/place.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,7 @@ int place_listen(const char *name, const char *part, int type)
 
 void place_init(struct place *p)
 {
-    *p = (struct place){.door.fd = -1, .holder.fd = -1};
+    *p = (struct place){.door.fd = -1, .holder.fd = -1, .other.fd = -1};
     p->attach.tap = p->attach.watch.fd = p->attach.ring[0] = p->attach.ring[1] = -1;
 }
 
@@ -51,13 +52,18 @@ int place_take(struct place *p, const char *name, unsigned number, struct err *e
     return 0;
 }
 
+static void drop(struct place *p, struct loop_watch *watch)
+{
+    int fd = watch->fd;
+
+    loop_remove(p->loop, watch);
+    watch->fd = -1;
+    fd_close(&fd);
+}
+
 static void let_go(struct place *p)
 {
-    int fd = p->holder.fd;
-
-    loop_remove(p->loop, &p->holder);
-    p->holder.fd = -1;
-    fd_close(&fd);
+    drop(p, &p->holder);
 }
 
 static void answer(int fd, const struct plug_reply *reply, const int *fds, unsigned n_fds)
@@ -84,13 +90,22 @@ static void give(struct place *p)
     p->waiting = false;
 }
 
-/* Its process has ended, or says what nobody should: the connection is silent. */
+/* Its process has ended. */
+static void end_holder(struct place *p)
+{
+    bool used = !p->waiting;
+
+    let_go(p);
+    if (used)
+        attach_renew(&p->attach);
+}
+
+/* Its process asks, or has ended, or says what nobody should: the connection is silent. */
 static void holder_ready(struct loop_watch *watch, uint32_t events)
 {
     struct place *p = list_entry(watch, struct place, holder);
     uint8_t message[PLUG_MAX_SIZE];
     struct plug_request request;
-    bool used = !p->waiting;
     unsigned n_fds = 0;
     ssize_t n = fd_recv(watch->fd, message, sizeof message, NULL, &n_fds);
 
@@ -102,12 +117,11 @@ static void holder_ready(struct loop_watch *watch, uint32_t events)
             give(p);
         return; /* Else when there is one. */
     }
-    let_go(p);
-    if (used)
-        attach_renew(&p->attach);
+    end_holder(p);
 }
 
-static void refuse(const struct place *p, int fd)
+/* Why somebody else cannot have it. */
+static struct plug_reply refusal(const struct place *p)
 {
     struct plug_reply reply = {.code = -EBUSY};
     char comm[32] = "", path[64];
@@ -124,8 +138,40 @@ static void refuse(const struct place *p, int fd)
                    "process %d%s%s%s has this node's stack, and only one process can (with "
                    "--stack netns all share one)",
                    (int)p->pid, *comm ? " (" : "", comm, *comm ? ")" : "");
-    answer(fd, &reply, NULL, 0);
-    close(fd);
+    return reply;
+}
+
+/* It has asked, or has gone. (A connection that is closed before its question is read loses the answer.) */
+static void other_ready(struct loop_watch *watch, uint32_t events)
+{
+    struct place *p = list_entry(watch, struct place, other);
+    const struct plug_reply reply = refusal(p);
+    uint8_t message[PLUG_MAX_SIZE];
+    unsigned n_fds = 0;
+
+    (void)events;
+    if (fd_recv(watch->fd, message, sizeof message, NULL, &n_fds) > 0)
+        answer(watch->fd, &reply, NULL, 0);
+    drop(p, watch);
+}
+
+/* One who is silent makes room for the next. */
+static void refuse(struct place *p, int fd)
+{
+    if (p->other.fd >= 0)
+        drop(p, &p->other);
+    p->other.ready = other_ready;
+    if (loop_add(p->loop, &p->other, fd, EPOLLIN)) {
+        close(fd);
+        p->other.fd = -1;
+    }
+}
+
+static bool has_hung_up(int fd)
+{
+    struct pollfd p = {.fd = fd};
+
+    return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
 }
 
 static void door_ready(struct loop_watch *watch, uint32_t events)
@@ -142,6 +188,9 @@ static void door_ready(struct loop_watch *watch, uint32_t events)
         return;
     }
     fd_refuse_rights(fd);
+    /* One program after another: the end of the first may not have been heard of yet. */
+    if (p->holder.fd >= 0 && has_hung_up(p->holder.fd))
+        end_holder(p);
     if (p->holder.fd >= 0) {
         refuse(p, fd);
         return;
@@ -196,6 +245,8 @@ void place_done(struct place *p)
     if (p->loop) {
         if (p->holder.fd >= 0)
             let_go(p);
+        if (p->other.fd >= 0)
+            drop(p, &p->other);
         loop_remove(p->loop, &p->door);
     }
     fd_close(&fd);

@@ -26,6 +26,8 @@ struct place {
     struct loop_watch holder; /* The connection of who has it; -1 = nobody. */
     pid_t pid;                /* The holder. */
     bool waiting;             /* The holder has not been answered yet. */
+    struct loop_watch
+        other; /* Somebody who will be told that there is a holder; -1 = nobody. */
 };
 
 /* A listening socket under the abstract name NAME.PART, of that type. Returns it, or -errno. */

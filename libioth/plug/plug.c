@@ -126,9 +126,9 @@ static int exchange(const struct plug *p, struct exchange *x, struct err *err)
         return r;
     x->lifeline = r;
     r = fd_send(x->lifeline, data, size, &p->tap, p->tap >= 0 ? 1 : 0);
-    if (r < 0 && r != -EPIPE)
+    if (r < 0)
         err_set(err, r, "the daemon hung up: %s", err_text(r));
-    else /* Who has hung up already may have said why. */
+    else
         r = receive_reply(x, err);
     if (r == 0 && p->request.kind == PLUG_RING && x->n_fds != RING_FDS)
         r = err_set(err, -EPROTO, "the daemon gave no ring");

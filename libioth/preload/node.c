@@ -34,8 +34,11 @@ bool preload_leave(bool failed)
 {
     int why = errno;
 
-    if (--preload_self.inside == 0)
+    if (--preload_self.inside == 0) {
         pthread_setcancelstate(preload_self.cancel_state, NULL);
+        if (failed && why == EINTR)
+            pthread_testcancel();
+    }
     errno = why;
     return failed && why == EINTR && preload_self.handled && !preload_self.broken;
 }

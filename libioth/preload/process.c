@@ -268,3 +268,25 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
         free(begin);
     return r;
 }
+
+static void nudge(int sig)
+{
+    (void)sig;
+}
+
+/* Inside, a thread is not ended but has its call interrupted, and ends when it is out (preload_leave()). Not
+ * where the program has a use for the signal. */
+EXPORT int pthread_cancel(pthread_t thread)
+{
+    struct sigaction act = {.sa_handler = nudge, .sa_flags = SA_RESTART}, had;
+    int r = libc()->pthread_cancel(thread);
+
+    sigemptyset(&act.sa_mask);
+    if (r || !node_is_ours() || libc()->sigaction(SIGRTMAX, NULL, &had) < 0)
+        return r;
+    if (had.sa_handler == SIG_DFL)
+        (void)libc()->sigaction(SIGRTMAX, &act, NULL);
+    if (had.sa_handler == SIG_DFL || had.sa_handler == nudge)
+        (void)pthread_kill(thread, SIGRTMAX);
+    return r;
+}

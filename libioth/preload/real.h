@@ -35,7 +35,7 @@
     X(epoll_pwait2) X(epoll_wait) X(eventfd) X(execve) X(execvp) X(execvpe) X(fcntl) X(fdopen)             \
     X(fexecve) X(fileno) X(fork) X(forkpty) X(gethostname) X(getnameinfo)                  \
     X(getpeername) X(getsockname) X(getsockopt) X(ioctl) X(listen) X(memfd_create)         \
-    X(poll) X(posix_spawn_file_actions_adddup2) X(ppoll) X(pselect) X(pthread_create)      \
+    X(poll) X(posix_spawn_file_actions_adddup2) X(ppoll) X(pselect) X(pthread_cancel) X(pthread_create)      \
     X(read) X(readv) X(recv) X(recvfrom) X(recvmmsg) X(recvmsg) X(select) X(send)          \
     X(sendfile) X(sendmmsg) X(sendmsg) X(sendto) X(setsockopt) X(shutdown) X(sigaction)    \
     X(sockatmark) X(socket) X(socketpair) X(splice) X(tee) X(uname) X(vdprintf)            \

@@ -89,6 +89,9 @@ serves http://web.lan1/big
 is "a big file" "$sum" "$(sha256sum <"$T/got")"
 serves -6 http://web/big
 is "and over IPv6" "$sum" "$(sha256sum <"$T/got")"
+lw --name turns -- sh -c 'for i in 1 2 3 4 5; do curl -sS --max-time 5 -o "$1" http://web/ || exit 1; done' \
+    - "$T/got" || fail "one program after another in one node"
+status 0 ctl alpha endpoint rm lan1/turns
 status 125 lw --name web -- true
 has "a name in use" 'lan1/web' "$ERR"
 status 125 ctl alpha exec lan1/web -- true

@@ -593,6 +593,23 @@ static void test_closed_by_another(void)
     close(p.listener);
 }
 
+/* And one that is cancelled. */
+static void test_cancelled(void)
+{
+    pthread_t thread;
+    struct pair p;
+    void *end;
+
+    open_pair(&p);
+    CHECK(pthread_create(&thread, NULL, read_one, &p.server) == 0);
+    usleep(20000);
+    CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &end) == 0);
+    CHECK(end == PTHREAD_CANCELED);
+    say(p.client, "after it");
+    hear(p.server, "after it");
+    close_pair(&p);
+}
+
 /* --- names and processes ------------------------------------------------------------------------------ */
 
 static void test_names(void)
@@ -688,6 +705,7 @@ int main(void)
         {"messages", test_messages},
         {"threads", test_threads},
         {"closed by another", test_closed_by_another},
+        {"cancelled", test_cancelled},
         {"names", test_names},
         {"local", test_local},
         {"programs", test_programs},
