@@ -153,6 +153,10 @@ IOTH_API int ioth_epoll_wait(int epoll, struct epoll_event *events, int n, int t
 IOTH_API int ioth_epoll_pwait(int epoll, struct epoll_event *events, int n, int timeout_ms,
                               const sigset_t *mask);
 
+/* In a signal handler: a call of the stack that waits, and was interrupted by it in this thread, returns EINTR.
+ * Without this it does so only if it was asleep at the moment. Beyond VirtualSquare's. */
+IOTH_API void ioth_interrupt(struct ioth *stack);
+
 /* --- configuration ------------------------------------------------------------------------------ */
 
 /*
@@ -236,7 +240,8 @@ static inline int ioth_macton(const char *text, void *mac)
  *
  * A function finds the data that newstack returned by calling getstackdata(). Beyond VirtualSquare's:
  * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd;
- * `int ioth_NAME_edges(int fd)`, that somebody polls it by edges; `int ioth_NAME_poll(struct pollfd *fds,
+ * `int ioth_NAME_edges(int fd)`, that somebody polls it by edges; `void ioth_NAME_interrupt(void)` is called in a
+ * signal handler and ends the wait of the thread; `int ioth_NAME_poll(struct pollfd *fds,
  * unsigned n, int64_t deadline_us, const sigset_t *mask)` is ppoll() up to a time of CLOCK_MONOTONIC, in an
  * array with 130 more places for its own use, and drives the stack meanwhile.
  */

@@ -116,6 +116,12 @@ int ioth_poll(struct pollfd *fds, unsigned long n, int timeout_ms)
     return ioth_ppoll(fds, n, timeout_ms < 0 ? NULL : &timeout, NULL);
 }
 
+void ioth_interrupt(struct ioth *stack)
+{
+    if (stack && stack->plugin.interrupt)
+        stack->plugin.interrupt();
+}
+
 /* --- epoll -------------------------------------------------------------------------------------- */
 
 int ioth_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)

@@ -127,6 +127,11 @@ struct ioth *node_stack(void)
     return is;
 }
 
+void node_interrupt(void)
+{
+    ioth_interrupt(stack);
+}
+
 void node_give_back(void)
 {
     if (!node_is_ours() || !preload_enter())

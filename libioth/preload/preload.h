@@ -61,6 +61,9 @@ bool preload_leave(bool failed);
 /* The stack, made if there is none yet. NULL with errno, after a message. Not inside. */
 struct ioth *node_stack(void);
 
+/* There is one, and a signal handler ends the wait of its thread in it. */
+void node_interrupt(void);
+
 /* Is there one, and is it this process's? (A child of vfork() looks at its parent's memory.) */
 bool node_is_ours(void);
 

@@ -272,6 +272,8 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 static void nudge(int sig)
 {
     (void)sig;
+    if (preload_self.inside)
+        node_interrupt();
 }
 
 /* Inside, a thread is not ended but has its call interrupted, and ends when it is out (preload_leave()). Not

@@ -24,6 +24,7 @@ static void handle(int sig, siginfo_t *info, void *context)
         preload_self.interrupted++;
         if (!(act.sa_flags & SA_RESTART))
             preload_self.broken = true;
+        node_interrupt(); /* Where the call is to go on it is made again. */
     }
     preload_self.inside = 0;
     if (act.sa_flags & SA_SIGINFO)

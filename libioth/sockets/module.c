@@ -136,6 +136,7 @@ EXPORT int ioth_lwip_delstack(void *data);
 EXPORT const char *ioth_lwip_error(void);
 EXPORT int ioth_lwip_dup(int fd, int as);
 EXPORT int ioth_lwip_edges(int fd);
+EXPORT void ioth_lwip_interrupt(void);
 EXPORT int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,
                           const sigset_t *mask);
 
@@ -262,6 +263,11 @@ static int fcntl_(int fd, int cmd, long val)
 int ioth_lwip_dup(int fd, int as)
 {
     return result(sock_dup(fd, as));
+}
+
+void ioth_lwip_interrupt(void)
+{
+    drive_interrupt();
 }
 
 int ioth_lwip_edges(int fd)

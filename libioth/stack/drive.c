@@ -70,6 +70,12 @@ static struct {
     bool broken; /* The other side of a port has gone. */
 } d = {.lock = PTHREAD_MUTEX_INITIALIZER, .driver.kick = -1, .armed.kick = -1};
 
+/* What a thread's signal handlers must know of its wait. */
+static _Thread_local struct {
+    volatile sig_atomic_t waiting, driving, interrupted;
+    struct sleeper *volatile sleeper;
+} own;
+
 /* --- inside ----------------------------------------------------------------------------------- */
 
 static void kick(struct poller *p)
@@ -80,11 +86,11 @@ static void kick(struct poller *p)
     (void)!write(p->kick, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-static void kick_done(struct poller *p)
+static void kick_done(struct poller *p, bool rang)
 {
     uint64_t count;
 
-    if (!p->kicked)
+    if (!p->kicked && !rang)
         return;
     p->kicked = false;
     (void)!read(p->kick, &count, sizeof count);
@@ -198,7 +204,7 @@ static int sleep_on(struct poller *p, mtime_t until, struct pollfd *all, unsigne
     r = r < 0 ? -errno : r;
     pthread_mutex_lock(&d.lock);
     p->sleeping = false;
-    kick_done(p);
+    kick_done(p, r > 0 && fds[0].revents);
     if (r > 0 && fds[1].revents)
         d.ops->reap();
     if (r > 0 && any_end(fds, n))
@@ -220,6 +226,29 @@ void drive_enter(void)
     pthread_mutex_lock(&d.lock);
     d.entries++;
     step(true);
+}
+
+void drive_interrupt(void)
+{
+    if (!own.waiting)
+        return;
+    own.interrupted = true;
+    /* If it is asleep the signal ends that; if it is about to be, these do. */
+    if (own.driving)
+        (void)!write(d.driver.kick, &(uint64_t){1}, sizeof(uint64_t));
+    else if (own.sleeper)
+        atomic_fetch_add(&own.sleeper->rung, 1);
+}
+
+static void begin_wait(void)
+{
+    own.interrupted = false;
+    own.waiting = true;
+}
+
+static void end_wait(void)
+{
+    own.waiting = false;
 }
 
 static void rouse(struct sleeper *s)
@@ -339,6 +368,7 @@ static void learn_from_sleep(mtime_t took)
 static void take_over(void)
 {
     d.driven = true;
+    own.driving = true;
     if (d.mode == HELPER_ARMED) {
         d.mode = HELPER_LAZY;
         disarm();
@@ -362,12 +392,14 @@ static int drive(const struct waiter *w, mtime_t deadline)
             break;
         if (arm()) {
             r = sleep_until(&d.driver, mtime_min(timers_next(timers_now()), deadline));
+            r = own.interrupted ? -EINTR : r;
             disarm();
             learn_from_sleep(mtime_now() - start);
         }
         if (r == 0 && !w->woken && deadline != MTIME_NEVER && mtime_now() >= deadline)
             r = -ETIMEDOUT;
     }
+    own.driving = false;
     d.driven = false;
     hand_over();
     return w->woken ? 0 : r;
@@ -381,6 +413,8 @@ static int doze(struct sleeper *s, mtime_t deadline)
     uint32_t rung = s->rung;
     long r;
 
+    if (own.interrupted)
+        return -EINTR;
     pthread_mutex_unlock(&d.lock);
     r = syscall(SYS_futex, &s->rung, FUTEX_WAIT_BITSET_PRIVATE, rung,
                 deadline == MTIME_NEVER ? NULL : &ts, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -394,13 +428,13 @@ static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
 {
     int r = 0;
 
-    w->sleeper = s;
+    w->sleeper = own.sleeper = s;
     list_append(&d.sleepers, &s->link);
     d.ops->settle(false);
     while (!w->woken && !s->called && r == 0)
         r = doze(s, deadline);
     list_remove(&s->link);
-    w->sleeper = NULL;
+    w->sleeper = own.sleeper = NULL;
     /* Called, but not to be had any more: the next one. */
     if (s->called && (w->woken || r) && !d.driven)
         hand_over();
@@ -415,8 +449,10 @@ int drive_wait(struct list *list, mtime_t deadline)
     int r = 0;
 
     list_append(list, &w.link);
+    begin_wait();
     while (!w.woken && r == 0)
         r = d.driven ? be_woken(&w, &s, deadline) : drive(&w, deadline);
+    end_wait();
     list_remove(&w.link);
     return w.woken ? 0 : r;
 }
@@ -444,9 +480,17 @@ static int only_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sig
                           .tv_nsec = left > 0 ? left % MTIME_SEC * 1000 : 0};
     int r;
 
+    sigset_t every, before;
+
     pthread_mutex_unlock(&d.lock);
-    r = ppoll(fds, n, deadline == MTIME_NEVER ? NULL : &ts, mask);
-    r = r < 0 ? -errno : r;
+    sigfillset(&every);
+    pthread_sigmask(SIG_BLOCK, &every, &before);
+    if (own.interrupted)
+        r = -EINTR;
+    else if ((r = ppoll(fds, n, deadline == MTIME_NEVER ? NULL : &ts,
+                        mask ? mask : &before)) < 0)
+        r = -errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_mutex_lock(&d.lock);
     return r;
 }
@@ -472,8 +516,9 @@ static int drive_and_poll(struct pollfd *fds, unsigned n, mtime_t deadline,
         learn_from_sleep(mtime_now() - start);
         step(false);
         if (r == 0)
-            r = look(fds, n);
+            r = own.interrupted ? -EINTR : look(fds, n);
     }
+    own.driving = false;
     d.driven = false;
     hand_over();
     return r;
@@ -485,10 +530,12 @@ int drive_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t 
 
     drive_enter();
     flush();
+    begin_wait();
     r = look(fds, n);
     if (r == 0 && mtime_now() < deadline)
         r = d.driven ? only_poll(fds, n, deadline, mask)
                      : drive_and_poll(fds, n, deadline, mask);
+    end_wait();
     drive_leave();
     return r;
 }

@@ -63,6 +63,10 @@ struct pollfd;
 int drive_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t *mask)
     __attribute__((warn_unused_result));
 
+/* In a signal handler: the wait of this thread that it has interrupted, if there is one, ends with -EINTR, also
+ * where the thread was not asleep just then. */
+void drive_interrupt(void);
+
 /* Wakes all that wait in the list. Inside. */
 void drive_wake(struct list *list);
 
