@@ -35,13 +35,16 @@ for host in "${HOSTS[@]}"; do
     wait_for 15 all_up "$host"
 done
 
-# The server: each instance says its number, its process id; with $T/refuse there it does not start.
+# The server: each instance says its number, its process id; with $T/refuse there it does not start, with
+# $T/srv/poison of its host it ends when it is asked, but by its check.
 cat >"$T/server.py" <<'PY'
 import http.server, os, sys, time
 if os.path.exists(sys.argv[1]):
     sys.exit("refused")
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if os.path.exists(sys.argv[2]) and self.headers.get("Host") != "localhost":
+            os._exit(9)
         body = (open("/proc/self/stat").read().split()[21] + "\n").encode() # When it began.
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -70,7 +73,7 @@ while True:
         pass
     time.sleep(0.002)
 PY
-status 0 ctl beta service create web --net lan1 --check-http / -- "$PYTHON" "$T/server.py" "$T/refuse"
+status 0 ctl beta service create web --net lan1 --check-http / -- "$PYTHON" "$T/server.py" "$T/refuse" "$T/srv/poison"
 host_of() { ctl alpha service show web -o json | jq -r '.host + " " + .status.state'; }
 is_on() { [ "$(host_of)" = "$1 running" ]; }
 wait_for 20 is_on beta
@@ -91,17 +94,37 @@ goes_on() { # Answers still come, all from one instance.
 # --- back and forth ----------------------------------------------------------------------------
 mac=$(ctl alpha endpoint show lan1/web -o json | jq -r '.mac + " " + (.addresses | tostring)')
 to=(gamma beta gamma alpha beta)
+address=$(ctl alpha endpoint show lan1/web -o json | jq -r '.addresses[0] | sub("/.*"; "")')
+# Nodes that have spoken with it, on the host that it leaves and on the one that it comes to.
+for host in beta gamma; do
+    run_in "near-$host" "$host" --net lan1 -- sleep 1000
+    status 0 ctl "$host" exec "lan1/near-$host" -- ping -c 1 -W 5 "$address"
+done
+caches_right() {
+    local host
+    for host in beta gamma; do
+        status 0 ctl "$host" exec "lan1/near-$host" -- ping -c 1 -W 1 "$address"
+        has "who it is, on $host" "lladdr ${mac%% *} (REACHABLE|STALE|DELAY|PROBE)" \
+            "$(ctl "$host" exec "lan1/near-$host" -- ip neigh show "$address")"
+    done
+}
 for host in "${to[@]}"; do
     from=$(lines)
     status 0 ctl gamma service migrate web --to "$host"
-    has "what is said" "web is on $host, after a gap of [0-9]+ ms" "$OUT"
+    echo "$OUT" >"$T/told"
+    caches_right
+    has "what is said" "web is on $host, after a gap of [0-9]+ ms" "$(cat "$T/told")"
     wait_for 10 is_on "$host"
     goes_on
     is "instances on the way" 2 "$(instances $((from + 1)))"
-    echo "to $host: $OUT; without an answer for $(gap $((from + 1))) ms"
+    echo "to $host: $(cat "$T/told"); without an answer for $(gap $((from + 1))) ms"
     [ "$(gap $((from + 1)))" -lt 1500 ] || fail "it was away for too long"
 done
 is "MAC and addresses" "$mac" "$(ctl alpha endpoint show lan1/web -o json | jq -r '.mac + " " + (.addresses | tostring)')"
+for host in beta gamma; do
+    e2e_end "near-$host"
+    status 0 ctl "$host" endpoint rm "lan1/near-$host"
+done
 # The old hosts have nothing of it any more.
 quiet() { ! pgrep -f "ioth-keeper web $T/$1/run" >/dev/null; }
 for host in alpha gamma; do
@@ -124,6 +147,14 @@ wait_for 10 is_on beta
 goes_on
 is "nothing happened to it" 1 "$(instances $((from + 1)))"
 rm "$T/refuse"
+# One that looks well until the first who come to it: it is taken back after the switch.
+: >"$T/srv.gamma/poison"
+status 1 ctl alpha service migrate web --to gamma
+has "why it is taken back" 'does not run on host gamma: its program ended: exit status 9; it is on host beta still' "$ERR"
+wait_for 10 is_on beta
+goes_on
+wait_for 20 quiet gamma
+rm "$T/srv.gamma/poison"
 
 # --- hosts that are cut off in the middle --------------------------------------------------------
 ip link set u3 down

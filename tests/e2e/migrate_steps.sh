@@ -17,8 +17,7 @@ need_tun
 STEPS=$("$E2E_BUILD/tests/support/fault_steps" | grep '^move\.' || true)
 [ -n "$STEPS" ] || skip "this build has no faults (cmake --preset dev)"
 
-ACTION=kill
-[[ $0 != *_cut.sh ]] || ACTION=stop
+ACTION=${1:-kill}
 
 HOSTS=(alpha beta gamma)
 # Each host has a $T/srv of its own: ip netns exec gives its daemon mounts of its own.
