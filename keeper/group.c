@@ -14,6 +14,7 @@
 
 #define CGROUP2_MAGIC 0x63677270
 #define CPU_PERIOD_US 100000
+#define DAEMON_GROUP  "/ioth-fabricd" /* Of the processes that were in the group itself. */
 
 static int write_file(const char *folder, const char *file, const char *text)
 {
@@ -42,6 +43,14 @@ static void read_file(const char *folder, const char *file, char *out, size_t si
     fd_close(&fd);
 }
 
+static void strip(char *path, const char *end)
+{
+    size_t size = strlen(path), less = strlen(end);
+
+    if (size > less && strcmp(path + size - less, end) == 0)
+        path[size - less] = '\0';
+}
+
 int group_own(char out[GROUP_PATH_SIZE], struct err *err)
 {
     static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -56,9 +65,10 @@ int group_own(char out[GROUP_PATH_SIZE], struct err *err)
             continue;
         path = strstr(path, "0::") + 3;
         if (snprintf(out, GROUP_PATH_SIZE, "%s%.*s", roots[i], (int)strcspn(path, "\n"),
-                     path) < GROUP_PATH_SIZE)
-            return 0;
-        break;
+                     path) >= GROUP_PATH_SIZE)
+            break;
+        strip(out, DAEMON_GROUP);
+        return 0;
     }
     return err_set(err, -ENOENT,
                    "limits need control groups of version 2, which are not mounted");
@@ -72,6 +82,22 @@ static bool has_word(const char *words, const char *word)
         if ((p == words || p[-1] == ' ') && strchr(" \n", p[len]))
             return true;
     return false;
+}
+
+int group_make_room(const char *own)
+{
+    char below[GROUP_PATH_SIZE + 32], pids[4096], *rest = pids, *pid;
+    int r = 0;
+
+    (void)snprintf(below, sizeof below, "%s" DAEMON_GROUP, own);
+    if (mkdir(below, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    read_file(own, "cgroup.procs", pids, sizeof pids);
+    while (r == 0 && (pid = strsep(&rest, "\n")) != NULL) {
+        r = *pid ? write_file(below, "cgroup.procs", pid) : 0;
+        r = r == -ESRCH ? 0 : r; /* It ended meanwhile. */
+    }
+    return r;
 }
 
 /* Makes a controller available to the groups below `own`. */
@@ -92,6 +118,8 @@ static int enable(const char *own, const char *controller, struct err *err)
         return 0;
     (void)snprintf(text, sizeof text, "+%s", controller);
     r = write_file(own, "cgroup.subtree_control", text);
+    if (r == -EBUSY && group_make_room(own) == 0)
+        r = write_file(own, "cgroup.subtree_control", text);
     if (r < 0) {
         err_set(err, r, "limits: controller %s cannot be had in %s: %s", controller, own,
                 r == -EBUSY ? "the group has processes of its own" : err_text(r));

@@ -14,7 +14,7 @@
 
 #define GROUP_PATH_SIZE 4096
 
-/* The folder of this process's own group. Returns 0 or -errno. */
+/* The folder of the daemon's group, in which this process began. Returns 0 or -errno. */
 int group_own(char out[GROUP_PATH_SIZE], struct err *err)
     __attribute__((warn_unused_result));
 
@@ -22,6 +22,10 @@ int group_own(char out[GROUP_PATH_SIZE], struct err *err)
  * spec without limits needs none. Returns 0 or -errno. */
 int group_enter(const char *own, const char *name, const struct spec *, pid_t pid,
                 struct err *err) __attribute__((warn_unused_result));
+
+/* Moves the processes that are in the group itself into one below it: a group whose own groups have limits may
+ * have none. Returns 0 or -errno. */
+int group_make_room(const char *own) __attribute__((warn_unused_result));
 
 /* Removes the group, which has no processes any more; harmless if there is none. */
 void group_remove(const char *own, const char *name);

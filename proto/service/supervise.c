@@ -68,9 +68,13 @@ static bool is_up(const struct supervise *s)
            s->state == SUPERVISE_STOPPING;
 }
 
-static mtime_t probe(const struct supervise *s)
+/* How long to the next check of a program that has not succeeded in one yet. */
+static mtime_t next_probe(struct supervise *s)
 {
-    return mtime_min(s->policy.every, SUPERVISE_PROBE);
+    mtime_t wait = mtime_min(s->probe, mtime_min(s->policy.every, SUPERVISE_PROBE));
+
+    s->probe = mtime_min(s->probe * 2, SUPERVISE_PROBE);
+    return wait;
 }
 
 void supervise_configure(struct supervise *s, const struct supervise_policy *policy,
@@ -89,6 +93,7 @@ void supervise_configure(struct supervise *s, const struct supervise_policy *pol
         s->due = had_check ? s->began + SUPERVISE_SETTLE : s->due;
     } else {
         s->due = MTIME_NEVER;
+        s->probe = had_check ? s->probe : SUPERVISE_PROBE_FIRST;
         s->check_due = s->checking ? s->check_due : now;
     }
 }
@@ -134,8 +139,9 @@ void supervise_started(struct supervise *s, mtime_t now)
         return;
     enter(s, SUPERVISE_RUNNING, s->policy.has_check ? MTIME_NEVER : now + SUPERVISE_SETTLE);
     s->began = now;
+    s->probe = SUPERVISE_PROBE_FIRST;
     if (s->policy.has_check)
-        s->check_due = now + probe(s);
+        s->check_due = now + next_probe(s);
     s->ops->changed(s->aux);
 }
 
@@ -197,7 +203,7 @@ void supervise_checked(struct supervise *s, bool well, mtime_t now)
         if (was != SUPERVISE_HEALTHY)
             s->ops->changed(s->aux);
     } else if (was == SUPERVISE_UNKNOWN) {
-        s->check_due = now + probe(s);
+        s->check_due = now + next_probe(s);
         if (now - s->began >= patience(s))
             unwell(s, now);
     } else if (++s->failed >= s->policy.failures && was == SUPERVISE_HEALTHY) {

@@ -11,8 +11,8 @@
  * Back-off: SUPERVISE_AGAIN_MIN after the first end, doubled with every further one, up to
  * SUPERVISE_AGAIN_MAX; a program that ran for SUPERVISE_STEADY begins anew.
  *
- * Checks: after a start one every SUPERVISE_PROBE (or `every`, if that is shorter) until the first
- * success, for as long as `failures` checks may take; then one `every`, and `failures` in a row
+ * Checks: after a start one SUPERVISE_PROBE_FIRST after it, the next twice as long after that one, up to one
+ * every SUPERVISE_PROBE (or `every`, if that is shorter) until the first success, for as long as `failures` checks may take; then one `every`, and `failures` in a row
  * make the service unhealthy. An unhealthy program is ended and started again, unless the policy
  * is never. Without a check a program is well when it has run for SUPERVISE_SETTLE: many that cannot
  * do their work say so by their end, a moment after their start.
@@ -24,11 +24,12 @@
 
 #include "proto/base/mtime.h"
 
-#define SUPERVISE_AGAIN_MIN (100 * MTIME_MS)
-#define SUPERVISE_AGAIN_MAX (30 * MTIME_SEC)
-#define SUPERVISE_STEADY    (10 * MTIME_SEC)
-#define SUPERVISE_PROBE     (100 * MTIME_MS)
-#define SUPERVISE_SETTLE    (1 * MTIME_SEC)
+#define SUPERVISE_AGAIN_MIN   (100 * MTIME_MS)
+#define SUPERVISE_AGAIN_MAX   (30 * MTIME_SEC)
+#define SUPERVISE_STEADY      (10 * MTIME_SEC)
+#define SUPERVISE_PROBE       (100 * MTIME_MS)
+#define SUPERVISE_PROBE_FIRST (12 * MTIME_MS)
+#define SUPERVISE_SETTLE      (1 * MTIME_SEC)
 
 enum supervise_state {
     SUPERVISE_STOPPED,
@@ -71,6 +72,7 @@ struct supervise {
     enum supervise_health health;
     unsigned quick;    /* Ends in quick succession. */
     unsigned failed;   /* Checks in a row. */
+    mtime_t probe;     /* Between the last check and the next, until the first success. */
     unsigned restarts; /* Since the service was wanted first. */
     mtime_t began;     /* Of the program that runs. */
     mtime_t due;       /* Of BACKOFF, of STOPPING's kill, and of settling. */

@@ -12,7 +12,11 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper/group.h"
@@ -181,8 +185,58 @@ static void groups(void **state)
     got("ioth-web/cpu.max", "150000 100000");
     got("ioth-web/pids.max", "11");
     got("ioth-web/cgroup.procs", "42");
+    /* Those of the group itself go into one of theirs. */
+    put("cgroup.procs", "41\n43\n");
+    snprintf(path, sizeof path, "%s/ioth-fabricd", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    put("ioth-fabricd/cgroup.procs", "");
+    assert_int_equal(group_make_room(folder), 0);
+    got("ioth-fabricd/cgroup.procs", "43");
     spec_free(s);
     spec_free(free_);
+}
+
+/* On a hierarchy of the kernel's, where one can be mounted. Which controllers it has does not matter. */
+static void room_is_made(void **state)
+{
+    char group[96], below[128], path[64], line[256] = "", pid_text[16];
+    pid_t pid;
+    FILE *f;
+
+    (void)state;
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", folder, "cgroup2", 0, NULL) < 0) {
+        print_message("no cgroup2 can be mounted: %s\n", strerror(errno));
+        skip();
+    }
+    snprintf(group, sizeof group, "%s/ioth-test-%d", folder, (int)getpid());
+    if (mkdir(group, 0755) < 0) {
+        print_message("no group can be made: %s\n", strerror(errno));
+        umount(folder);
+        skip();
+    }
+    pid = fork();
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    snprintf(pid_text, sizeof pid_text, "%d", (int)pid);
+    snprintf(path, sizeof path, "%s/cgroup.procs", strrchr(group, '/') + 1);
+    put(path, pid_text);
+    assert_int_equal(group_make_room(group), 0);
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    f = fopen(path, "r");
+    while (fgets(line, sizeof line, f) && strncmp(line, "0::", 3) != 0) {
+    }
+    fclose(f);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    snprintf(below, sizeof below, "%s/ioth-fabricd", group);
+    for (int i = 0; i < 100 && rmdir(below) < 0; i++)
+        usleep(10000);
+    assert_int_equal(rmdir(group), 0);
+    umount(folder);
+    assert_non_null(strstr(line, "/ioth-fabricd\n"));
 }
 
 static int set_up(void **state)
@@ -208,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(environments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(logs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(room_is_made, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
