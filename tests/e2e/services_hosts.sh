@@ -122,6 +122,30 @@ wait_for 15 on_beta
 is "its address" "$address" "$(field beta rover '.addresses[0]')"
 ctl alpha service rm rover
 
+# --- order alone ------------------------------------------------------------------------------------
+# One that comes after another starts when that one is well, and not before; one that is not to run is not waited for.
+ctl alpha service create late --net lan1 --check-tcp 81 --every 200ms -- python3 -c 'import socket, time
+time.sleep(1)
+s = socket.create_server(("", 81))
+while True: s.accept()' >/dev/null
+ctl beta service create next --net lan1 --after late -- sleep 1000 >/dev/null
+wait_for 5 state beta next waiting
+has "what it waits for" 'comes after service late, which is not running' "$(field beta next .status.problem)"
+wait_for 10 state beta next running
+is "what it came after" running "$(field alpha late .status.state)"
+ctl alpha service stop late
+wait_for 5 state alpha late stopped
+ctl beta service restart next
+wait_for 10 state beta next running
+ctl alpha service rm late next
+
+# --- a host that leaves, or is away -----------------------------------------------------------------
+status 1 ctl beta host leave
+has "it has services" 'service [a-z]+ is placed on this host' "$ERR"
+has "what to do" 'hint: iothctl service migrate [a-z]+ --to HOST' "$ERR"
+status 1 ctl alpha service create nowhere --net lan1 --place tape -- sleep 1000
+has "no host has the label" 'no host has the labels' "$ERR"
+
 # --- the file ----------------------------------------------------------------------------------------
 ctl beta export >"$T/fabric.yaml"
 ctl alpha diff -f "$T/fabric.yaml"

@@ -210,8 +210,28 @@ static void told(void *aux, struct change_result *result)
     drop_fabric(m);
 }
 
+/* A service that is placed here would be nobody's. */
+static bool has_service(struct control *control, change_done_fn *done, void *aux)
+{
+    list_for_each (it, &control->view->services) {
+        const struct view_service *service = list_entry(it, struct view_service, link);
+        char hint[VIEW_NAME_SIZE + 64];
+
+        if (service->scope != STORE_FABRIC ||
+            strcmp(service->host, control_host(control)) != 0)
+            continue;
+        snprintf(hint, sizeof(hint), "iothctl service migrate %s --to HOST", service->name);
+        member_fail(done, aux, 409, hint, "service %s is placed on this host",
+                    service->name);
+        return true;
+    }
+    return false;
+}
+
 static bool in_use(struct control *control, change_done_fn *done, void *aux)
 {
+    if (has_service(control, done, aux))
+        return true;
     list_for_each (it, &control->view->endpoints) {
         const struct view_endpoint *ep = list_entry(it, struct view_endpoint, link);
         const struct view_network *net = view_network(control->view, ep->network);
