@@ -433,6 +433,27 @@ char *ioth_resolvconf(struct ioth *stack, const char *config)
     return text;
 }
 
+char *ioth_config_names(struct ioth *stack)
+{
+    struct stack_conf *c = conf_enter(stack_or_default(stack), false);
+    char *all = NULL;
+    size_t size = 0;
+    FILE *f = c ? open_memstream(&all, &size) : NULL;
+
+    if (f) {
+        list_for_each (it, &c->conf.nics) {
+            char *text = nic_resolvconf(list_entry(it, struct nic, link));
+
+            fputs(text ? text : "", f);
+            free(text);
+        }
+        (void)fclose(f);
+    }
+    if (c)
+        pthread_mutex_unlock(&c->lock);
+    return all;
+}
+
 int ioth_config_fd(struct ioth *stack)
 {
     struct stack_conf *c = conf_enter(stack_or_default(stack), false);

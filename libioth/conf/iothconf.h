@@ -66,6 +66,10 @@ IOTH_API struct ioth *ioth_newstackc(const char *stack_config);
  */
 IOTH_API int ioth_config_fd(struct ioth *stack);
 
+/* The name servers and domains of all interfaces of a stack as a resolv.conf(5), to be freed, whether they have
+ * changed or not; NULL: it was never configured. Beyond VirtualSquare's. */
+IOTH_API char *ioth_config_names(struct ioth *stack);
+
 #ifdef __cplusplus
 }
 #endif

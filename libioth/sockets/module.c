@@ -37,7 +37,7 @@ static const struct drive_ops above = {
 
 #define LINGER       (1 * MTIME_SEC) /* At most, for connections that are closing. */
 #define LINGER_LOOK  (2 * MTIME_MS)
-#define LINGER_TAKEN (50 * MTIME_MS)
+#define LINGER_TAKEN (250 * MTIME_MS)
 
 static struct err why;             /* Why newstack failed. */
 static pid_t owner;                /* The process that the stack runs in; 0 = none. */

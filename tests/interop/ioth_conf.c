@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * ioth_conf CONFIG SECONDS: makes a stack with ioth_newstackc(CONFIG) and prints what was configured; then, for
- * so long, each time that it changes. A line of standard input is another string for ioth_config(), and the
+ * so long, each time that it changes. A line of standard input is another string for ioth_config(), or ?NAME to
+ * be looked for, and the
  * end of it, after a line, the end.
  *
  *   bits static eth dhcp dhcpv6 rd
@@ -11,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <iothconf.h>
+#include <iothdns.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -52,6 +54,31 @@ static void print_addresses(struct ioth *stack)
     ioth_freeifaddrs(all);
 }
 
+/* "name 10.0.0.5", or why not. */
+static void print_name(struct ioth *stack, const char *name)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *all;
+    int r = ioth_getaddrinfo(stack, name, NULL, &hints, &all);
+
+    if (r) {
+        printf("name %s\n", iothdns_gai_strerror(r));
+        return;
+    }
+    for (struct addrinfo *i = all; i; i = i->ai_next) {
+        const struct sockaddr_in *in = (const void *)i->ai_addr;
+        const struct sockaddr_in6 *in6 = (const void *)i->ai_addr;
+        char text[INET6_ADDRSTRLEN];
+
+        printf("name %s\n",
+               inet_ntop(i->ai_family,
+                         i->ai_family == AF_INET ? (const void *)&in->sin_addr
+                                                 : (const void *)&in6->sin6_addr,
+                         text, sizeof text));
+    }
+    ioth_freeaddrinfo(all);
+}
+
 static void print_state(struct ioth *stack)
 {
     char *text = ioth_resolvconf(stack, NULL);
@@ -86,7 +113,10 @@ static void follow(struct ioth *stack, mtime_t end)
         if (fds[1].revents) {
             spoken = true;
             line[strcspn(line, "\n")] = 0;
-            print_bits(ioth_config(stack, line));
+            if (line[0] == '?')
+                print_name(stack, line + 1);
+            else
+                print_bits(ioth_config(stack, line));
         }
         if (fds[0].revents)
             (void)!read(fds[0].fd, &count, sizeof count);

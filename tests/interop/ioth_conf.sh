@@ -44,7 +44,8 @@ released() { [ "$(grep -c 'DHCPRELEASE' "$T/dns.out")" = $((2 * $1)) ]; }
 
 # Everything at once.
 serve --dhcp-range=10.75.0.50,10.75.0.60,2m --enable-ra --dhcp-range=fd75::50,fd75::60,64,2m \
-    --dhcp-option=option:domain-search,one.example.org,two.example.org
+    --host-record=host.example.org,10.75.0.7,fd75::7 --local=/example.org/ \
+    --dhcp-option=option:domain-search,one.example.org,example.org
 for kind in lwip netns; do
     try "stack=$kind,vnl=ioth://lan1,auto,slaac,fqdn=web.example.org"
     has "$kind: an address by DHCP" '^addr 10\.75\.0\.5' "$OUT"
@@ -55,6 +56,14 @@ for kind in lwip netns; do
     has "$kind: a name server over IPv6" '^resolv nameserver fd75::1$' "$OUT"
     n=$((n + 1))
     wait_for 5 released "$n" # What was given is given back: IPv4 and IPv6.
+done
+# Names by the server that DHCP told of, found in the domain that it told.
+for kind in lwip netns; do
+    OUT=$(printf '%s\n' '?host' '?nobody.example.org' |
+        on alpha timeout 30 "$conf" "stack=$kind,vnl=ioth://lan1,auto" 5 2>&1) || fail "$OUT"
+    has "$kind: a name over IPv4" '^name 10\.75\.0\.7$' "$OUT"
+    has "$kind: a name over IPv6" '^name fd75::7$' "$OUT"
+    has "$kind: no name" '^name Name or service not known$' "$OUT"
 done
 # A name has its MAC, and with it its lease, whoever it is.
 has "the name's MAC" "$(printf %s web.example.org | md5sum | sed 's/^\(..\)\(..\)\(..\)....\(..\)\(..\)\(..\).*/:\2:\3:\4:\5:\6/')" \
