@@ -165,7 +165,7 @@ static void heard_stopped(struct lead *l, const struct move *move, const struct 
         give_up_there(l, move);
 }
 
-/* Whether this host, too, would say that it runs. */
+/* Whether this host, too, would say that it runs: not of one that its host has no room to report. */
 static bool is_told(const struct lead *l)
 {
     const struct control *control = l->migrate->control;
@@ -189,7 +189,8 @@ static void heard_well(struct lead *l, const struct move *move, const struct nod
         l->serves_since = now;
     if (serves)
         soon(l, ASK_IDLE);
-    if (serves && is_well(here) && now - l->serves_since >= MOVE_SETTLE && is_told(l)) {
+    if (serves && is_well(here) && now - l->serves_since >= MOVE_SETTLE &&
+        (is_told(l) || now - l->serves_since >= 2 * MOVE_SETTLE)) {
         commit(l, MOVE_DONE,
                l->gap_began != 0 ? (l->serves_since - l->gap_began) / MTIME_MS : -1, NULL);
         log_info("service %s is on host %s", l->service, move->to);
