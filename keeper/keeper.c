@@ -165,6 +165,8 @@ static void place_ended(struct place *place, int status, const char *why)
         set_problem(k, why);
     } else {
         output_note(&k->output, "ended: %s", why);
+        if (k->sup.health != SUPERVISE_UNHEALTHY) /* Else that is why. */
+            k->problem[0] = '\0';
         (void)snprintf(k->exit, sizeof k->exit, "%s", why);
     }
     if (k->output.lost > 0) {

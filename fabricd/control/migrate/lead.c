@@ -131,7 +131,9 @@ static void take_reason(const struct node *here, char *out, size_t size)
     const char *end = node_get_text(here, "exit", NULL);
     const char *state = node_get_text(here, "state", "");
 
-    if (problem != NULL)
+    if (problem != NULL && end != NULL && node_get_int(here, "restarts", 0) > 0)
+        snprintf(out, size, "%.120s; its last end: %s", problem, end);
+    else if (problem != NULL)
         snprintf(out, size, "%s", problem);
     else if (end != NULL && (strcmp(state, "backoff") == 0 || strcmp(state, "failed") == 0))
         snprintf(out, size, "its program ended: %s", end);
