@@ -105,13 +105,18 @@ void fdb_free(struct fdb *fdb)
     free(fdb);
 }
 
-static uint32_t *head_of(const struct fdb *fdb, uint64_t key)
+static uint32_t hash_of(const struct fdb *fdb, uint64_t key)
 {
     uint64_t h = (key ^ fdb->seed[0]) * fdb->seed[1];
 
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
-    return &fdb->heads[(h >> 32) & fdb->mask];
+    return (uint32_t)(h >> 32) & fdb->mask;
+}
+
+static uint32_t *head_of(const struct fdb *fdb, uint64_t key)
+{
+    return &fdb->heads[hash_of(fdb, key)];
 }
 
 static uint32_t find(const struct fdb *fdb, uint64_t key)
@@ -121,6 +126,37 @@ static uint32_t find(const struct fdb *fdb, uint64_t key)
     while (i && fdb->entries[i].key != key)
         i = fdb->entries[i].chain;
     return i;
+}
+
+/* Entry 0 is none, and 0 is the key of no entry that is taken. */
+static uint32_t find_at(const struct fdb *fdb, uint64_t key, uint32_t at)
+{
+    return at && fdb->entries[at].key == key ? at : find(fdb, key);
+}
+
+void fdb_find(const struct fdb *fdb, const uint64_t *keys, uint32_t *at, unsigned n)
+{
+    const struct entry *entries = fdb->entries;
+
+    for (unsigned i = 0; i < n; i++) {
+        at[i] = hash_of(fdb, keys[i]);
+        __builtin_prefetch(&fdb->heads[at[i]]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        at[i] = fdb->heads[at[i]];
+        __builtin_prefetch(&entries[at[i]]);
+    }
+    /* Most are the first of their chain; what the others take is asked for meanwhile. */
+    for (unsigned i = 0; i < n; i++) {
+        if (at[i] && entries[at[i]].key != keys[i]) {
+            at[i] = entries[at[i]].chain;
+            __builtin_prefetch(&entries[at[i]]);
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        while (at[i] && entries[at[i]].key != keys[i])
+            at[i] = entries[at[i]].chain;
+    }
 }
 
 static bool is_of_flushed(const struct fdb *fdb, const struct entry *e)
@@ -316,9 +352,10 @@ static bool is_inner_move(const struct fdb *fdb, const struct entry *e,
     return to->inner && fdb->slots[e->slot].port->inner;
 }
 
-enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
+enum fdb_heard fdb_learn(struct fdb *fdb, uint64_t key, uint32_t at, struct fdb_port *port,
+                         mtime_t now)
 {
-    uint32_t i = find(fdb, key);
+    uint32_t i = find_at(fdb, key, at);
     struct entry *e = &fdb->entries[i];
     enum fdb_heard verdict;
     bool here;
@@ -380,19 +417,9 @@ bool fdb_fix(struct fdb *fdb, uint64_t key, struct fdb_port *port, mtime_t now)
     return true;
 }
 
-void fdb_prefetch(const struct fdb *fdb, uint64_t key)
+struct fdb_port *fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t at)
 {
-    __builtin_prefetch(head_of(fdb, key));
-}
-
-void fdb_prefetch_entry(const struct fdb *fdb, uint64_t key)
-{
-    __builtin_prefetch(&fdb->entries[*head_of(fdb, key)]);
-}
-
-struct fdb_port *fdb_lookup(const struct fdb *fdb, uint64_t key)
-{
-    uint32_t i = find(fdb, key);
+    uint32_t i = find_at(fdb, key, at);
     const struct entry *e = &fdb->entries[i];
 
     return i && !is_dead(fdb, e) ? fdb->slots[e->slot].port : NULL;

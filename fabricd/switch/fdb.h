@@ -25,6 +25,7 @@
 
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
+#include "proto/wire/bytes.h"
 
 #define FDB_MOVES_MAX  5u
 #define FDB_MOVES_TIME (180 * MTIME_SEC)
@@ -75,8 +76,7 @@ void fdb_keep_vlans(struct fdb *, struct fdb_port *, const uint8_t vlans[4096 / 
 /* The key of a MAC in a VLAN (0 = none). */
 static inline uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
 {
-    return (uint64_t)mac[0] << 56 | (uint64_t)mac[1] << 48 | (uint64_t)mac[2] << 40 |
-           (uint64_t)mac[3] << 32 | (uint64_t)mac[4] << 24 | (uint64_t)mac[5] << 16 | vlan;
+    return (uint64_t)load_be32(mac) << 32 | (uint32_t)load_be16(mac + 4) << 16 | vlan;
 }
 
 enum fdb_heard {
@@ -86,8 +86,16 @@ enum fdb_heard {
     FDB_DAMPED,  /* The same, as said before. */
 };
 
-/* `key` was heard behind `port`. A static entry is not moved. */
-enum fdb_heard fdb_learn(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
+/*
+ * Where the entries of many keys are: while memory brings what one key takes, it is asked for that
+ * of the others. at[i] is a hint for fdb_learn() and fdb_lookup(), which see for themselves whether it
+ * still holds; 0 = none.
+ */
+void fdb_find(const struct fdb *, const uint64_t *keys, uint32_t *at, unsigned n);
+
+/* `key` was heard behind `port`. A static entry is not moved. `at`: a hint, or 0. */
+enum fdb_heard fdb_learn(struct fdb *, uint64_t key, uint32_t at, struct fdb_port *port,
+                         mtime_t now);
 
 /* The next move of the MAC is no flap, and it is not damped any more. */
 void fdb_expect_move(struct fdb *, uint64_t key);
@@ -100,12 +108,8 @@ void fdb_pardon(struct fdb *, mtime_t now);
  * if the table is full of static entries. */
 bool fdb_fix(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
 
-/* Brings what looking up the key takes nearer: its place first, and a little later the entry. */
-void fdb_prefetch(const struct fdb *, uint64_t key);
-void fdb_prefetch_entry(const struct fdb *, uint64_t key);
-
-/* NULL if unknown. */
-struct fdb_port *fdb_lookup(const struct fdb *, uint64_t key);
+/* NULL if unknown. `at`: a hint, or 0. */
+struct fdb_port *fdb_lookup(const struct fdb *, uint64_t key, uint32_t at);
 
 uint32_t fdb_version(const struct fdb *);
 uint32_t fdb_count(const struct fdb *); /* Without those of flushed and removed ports. */

@@ -13,9 +13,8 @@
 #include "proto/wire/bytes.h"
 #include "proto/wire/mac.h"
 
-#define LEARN_AGAIN     MTIME_SEC
-#define PREFETCH_FRAMES 4u    /* In a burst, and */
-#define PREFETCH_MACS   2048u /* in the table: below, it costs more than it saves. */
+#define LEARN_AGAIN MTIME_SEC
+#define FIND_FRAMES 4u /* In a burst of fewer each frame looks for itself. */
 
 static struct swport *port_of(struct fdb_port *p)
 {
@@ -73,23 +72,22 @@ static enum swport_drop guard(struct burst *b, struct frame *f)
 }
 
 /* The last answer is good until something changed, or the entry wants to be heard again. */
-static inline bool is_known(const struct burst *b, const struct frame *f, uint16_t vid)
+static inline bool is_known(const struct burst *b, uint64_t key)
 {
     const struct swport *in = b->in;
 
-    return fdb_key(f->data + MAC_SIZE, vid) == in->last.src &&
-           in->last.src_version == fdb_version(b->sw->fdb) && b->now < in->last.src_until;
+    return key == in->last.src && in->last.src_version == fdb_version(b->sw->fdb) &&
+           b->now < in->last.src_until;
 }
 
-static enum swport_drop learn(struct burst *b, const struct frame *f, uint16_t vid)
+static enum swport_drop learn(struct burst *b, const struct frame *f, uint64_t key)
 {
     struct swport *in = b->in;
-    uint64_t key = fdb_key(f->data + MAC_SIZE, vid);
     enum fdb_heard heard;
 
     if (place_denies(in, f))
         return SWPORT_DROP_ELSEWHERE;
-    heard = fdb_learn(b->sw->fdb, key, &in->fdb, b->now);
+    heard = fdb_learn(b->sw->fdb, key, b->src_at, &in->fdb, b->now);
     if (heard == FDB_HEARD) {
         in->last.src = key;
         in->last.src_version = fdb_version(b->sw->fdb);
@@ -100,7 +98,7 @@ static enum swport_drop learn(struct burst *b, const struct frame *f, uint16_t v
         in->noticed[SWPORT_NOTICE_FLAP] = 0; /* Each MAC is told of. */
     if (heard != FDB_DAMPED)
         notice(b, heard == FDB_LIMIT ? SWPORT_NOTICE_MACS : SWPORT_NOTICE_FLAP,
-               f->data + MAC_SIZE, vid);
+               f->data + MAC_SIZE, f->tci & FRAME_TCI_VID);
     return heard == FDB_LIMIT ? SWPORT_DROP_MACS : SWPORT_DROP_FLAP;
 }
 
@@ -112,7 +110,7 @@ static enum swport_drop refuse(struct burst *b, const struct frame *f)
     if (b->in->state == SWPORT_FORWARDING || !switch_is_member(b->in, b->vid))
         return SWPORT_DROP_VLAN;
     if (b->in->state == SWPORT_LEARNING)
-        (void)learn(b, f, b->vid);
+        (void)learn(b, f, fdb_key(f->data + MAC_SIZE, b->vid));
     return SWPORT_DROP_BLOCKED;
 }
 
@@ -133,6 +131,7 @@ static enum swport_drop classify(struct switch_ *sw, const struct swport *in,
 static enum swport_drop admit(struct burst *b, struct frame *f)
 {
     enum swport_drop verdict = FORWARD;
+    uint64_t key;
     uint16_t vid;
 
     if (f->size < FRAME_SIZE_MIN || mac_is_group(f->data + MAC_SIZE))
@@ -152,7 +151,8 @@ static enum swport_drop admit(struct burst *b, struct frame *f)
         return refuse(b, f);
     if (b->in->watched)
         verdict = guard(b, f);
-    return verdict == FORWARD && !is_known(b, f, vid) ? learn(b, f, vid) : verdict;
+    key = fdb_key(f->data + MAC_SIZE, vid);
+    return verdict == FORWARD && !is_known(b, key) ? learn(b, f, key) : verdict;
 }
 
 static struct swport *look_up(struct burst *b, const struct frame *f, uint16_t vid)
@@ -164,7 +164,7 @@ static struct swport *look_up(struct burst *b, const struct frame *f, uint16_t v
         return in->last.dst_port;
     in->last.dst = key;
     in->last.dst_version = fdb_version(b->sw->fdb);
-    in->last.dst_port = port_of(fdb_lookup(b->sw->fdb, key));
+    in->last.dst_port = port_of(fdb_lookup(b->sw->fdb, key, b->dst_at));
     return in->last.dst_port;
 }
 
@@ -220,7 +220,7 @@ static struct swport *asked_port(const struct burst *b, const struct frame *f)
 {
     const uint8_t *mac = suppress_target(b->sw, f, b->vid);
     struct swport *port =
-        mac ? port_of(fdb_lookup(b->sw->fdb, fdb_key(mac, b->vid))) : NULL;
+        mac ? port_of(fdb_lookup(b->sw->fdb, fdb_key(mac, b->vid), 0)) : NULL;
 
     return port && set_has(b->set, port->index) && may_leave_by(b, port, f) ? port : NULL;
 }
@@ -295,54 +295,70 @@ static void deliver(struct burst *b)
     }
 }
 
-/*
- * A large table is not in the cache: what the frames will ask for is brought there for all of
- * them at once, where their VLAN is plain without taking them apart.
- */
-static void prefetch(const struct burst *b, const struct frame *frames, unsigned n)
+/* The VLAN of a frame, where that is plain without taking it apart; only hints follow from it. */
+static inline uint16_t likely_vid(const struct burst *b, const struct frame *f)
 {
-    const struct fdb *fdb = b->sw->fdb;
-    uint64_t keys[2 * FRAME_BURST];
-    unsigned n_keys = 0;
+    if (b->in->set.tagged && vlan_is_tagged(f))
+        return load_be16(f->data + 14) & FRAME_TCI_VID;
+    return b->in->set.vlan ? b->in->set.vlan : f->tci & FRAME_TCI_VID;
+}
 
+static bool is_as_last(const struct burst *b, const struct frame *f)
+{
+    uint16_t vid = likely_vid(b, f);
+
+    return f->size >= FRAME_SIZE_MIN + VLAN_TAG_SIZE &&
+           fdb_key(f->data + MAC_SIZE, vid) == b->in->last.src &&
+           fdb_key(f->data, vid) == b->in->last.dst;
+}
+
+/*
+ * A burst of many flows asks the table for all of its MACs at once, rather than for one after another:
+ * a large table is not in the cache. False: the burst looks like one flow, for which the last answer
+ * will do.
+ */
+static bool find_all(const struct burst *b, const struct frame *frames, unsigned n)
+{
+    uint64_t *keys = b->sw->keys;
+
+    if (n < FIND_FRAMES || (is_as_last(b, &frames[0]) && is_as_last(b, &frames[n - 1])))
+        return false;
     for (unsigned i = 0; i < n; i++) {
         const struct frame *f = &frames[i];
-        uint16_t vid = f->tci & FRAME_TCI_VID;
+        bool whole = f->size >= FRAME_SIZE_MIN + VLAN_TAG_SIZE;
+        uint16_t vid = whole ? likely_vid(b, f) : 0;
 
-        if (f->size < FRAME_SIZE_MIN + VLAN_TAG_SIZE)
-            continue;
-        if (b->in->set.tagged && vlan_is_tagged(f))
-            vid = load_be16(f->data + 14) & FRAME_TCI_VID;
-        else if (b->in->set.vlan)
-            vid = b->in->set.vlan;
-        keys[n_keys++] = fdb_key(f->data, vid);
-        keys[n_keys++] = fdb_key(f->data + MAC_SIZE, vid);
+        keys[2 * i] = whole ? fdb_key(f->data, vid) : 0;
+        keys[2 * i + 1] = whole ? fdb_key(f->data + MAC_SIZE, vid) : 0;
     }
-    for (unsigned i = 0; i < n_keys; i++)
-        fdb_prefetch(fdb, keys[i]);
-    for (unsigned i = 0; i < n_keys; i++)
-        fdb_prefetch_entry(fdb, keys[i]);
+    fdb_find(b->sw->fdb, keys, b->sw->at, 2 * n);
+    return true;
 }
 
 static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
 {
     mtime_t deadline = fdb_deadline(b->sw->fdb);
     uint64_t bytes = 0, admitted = 0;
+    bool found;
     unsigned i;
 
     assert(n <= FRAME_BURST);
     list_init(&b->dirty);
     b->sw->nested = false;
     enter_vlan(b, b->in->set.vlan);
-    if (n >= PREFETCH_FRAMES && fdb_count(b->sw->fdb) >= PREFETCH_MACS)
-        prefetch(b, frames, n);
+    found = find_all(b, frames, n);
     for (i = 0; b->in->set.isolated && i < n; i++)
         frames[i].flags |= FRAME_ISOLATED;
     for (i = 0; i < n; i++) {
         struct frame *f = &frames[i];
         uint32_t size = f->size;
-        enum swport_drop verdict = admit(b, f);
+        enum swport_drop verdict;
 
+        if (found) {
+            b->dst_at = b->sw->at[2 * i];
+            b->src_at = b->sw->at[2 * i + 1];
+        }
+        verdict = admit(b, f);
         if (verdict < FORWARD) {
             b->in->counters.rx_drops[verdict]++;
         } else if (verdict == FORWARD) {

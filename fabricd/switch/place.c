@@ -52,7 +52,7 @@ static void lead_there(struct switch_ *sw, const uint8_t mac[MAC_SIZE], uint16_t
         struct swport *port = list_entry(it, struct swport, ports_link);
 
         if (port->horizon && port->host == host)
-            fdb_learn(sw->fdb, fdb_key(mac, vlan), &port->fdb, now);
+            fdb_learn(sw->fdb, fdb_key(mac, vlan), 0, &port->fdb, now);
     }
 }
 

@@ -30,6 +30,9 @@ struct switch_ {
     bool mirrors;              /* A port names one. */
     bool nested;               /* In the burst at hand is a frame with a tag inside. */
     struct frame *cut;         /* [FRAME_BURST], for segments of a superframe. */
+    /* Of the burst at hand: the keys of destination and source of each frame, and where they are. */
+    uint64_t keys[2 * FRAME_BURST];
+    uint32_t at[2 * FRAME_BURST];
     uint8_t *scratch; /* Their bytes; pages are only touched where something is cut. */
 };
 
@@ -49,6 +52,7 @@ struct burst {
     uint64_t n_vlan, vlan_bytes; /* Of VLAN `vid`, not counted there yet. */
     const uint64_t *set;         /* Of VLAN `vid`. */
     uint16_t vid;
+    uint32_t dst_at, src_at; /* Hints where the frame's MACs are in the table; 0 = none. */
 };
 
 /* --- vlan.c ------------------------------------------------------------------------------- */

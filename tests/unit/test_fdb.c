@@ -178,7 +178,7 @@ static void compare(struct both *b)
         struct naive_entry *e = naive_find(&b->model, key_of(i));
         struct fdb_port *want = e && !e->dead ? &b->ports[e->port] : NULL;
 
-        assert_ptr_equal(fdb_lookup(b->fdb, key_of(i)), want);
+        assert_ptr_equal(fdb_lookup(b->fdb, key_of(i), 0), want);
         n += e != NULL;
     }
     assert_int_equal(fdb_count(b->fdb), n);
@@ -211,7 +211,7 @@ static void one_step(struct both *b, uint32_t r)
         b->now += (r >> 20) % 5000 * MTIME_MS;
         break;
     default:
-        fdb_learn(b->fdb, key, &b->ports[port], b->now);
+        fdb_learn(b->fdb, key, 0, &b->ports[port], b->now);
         naive_learn(&b->model, key, port, b->now);
     }
     if (fdb_deadline(b->fdb) <= b->now) {
@@ -251,11 +251,11 @@ static void full_table_is_fair(void **state)
     fdb_add_port(fdb, &quiet);
     fdb_add_port(fdb, &loud);
     for (uint32_t i = 0; i < 4; i++)
-        fdb_learn(fdb, key_of(i), &quiet, 0);
+        fdb_learn(fdb, key_of(i), 0, &quiet, 0);
     for (uint32_t i = 100; i < 1000; i++)
-        fdb_learn(fdb, key_of(i), &loud, 1);
+        fdb_learn(fdb, key_of(i), 0, &loud, 1);
     for (uint32_t i = 0; i < 4; i++)
-        assert_ptr_equal(fdb_lookup(fdb, key_of(i)), &quiet);
+        assert_ptr_equal(fdb_lookup(fdb, key_of(i), 0), &quiet);
     assert_int_equal(fdb_count(fdb), 16);
     fdb_remove_port(fdb, &quiet);
     fdb_remove_port(fdb, &loud);
@@ -274,7 +274,7 @@ static void list_shows_everything_once(void **state)
     (void)state;
     fdb_add_port(fdb, &port);
     for (uint32_t i = 0; i < 50; i++)
-        fdb_learn(fdb, key_of(i), &port, i);
+        fdb_learn(fdb, key_of(i), 0, &port, i);
     do {
         unsigned n = fdb_list(fdb, found, 7, &cursor);
 
@@ -301,16 +301,16 @@ static void heard_entries_stay(void **state)
     (void)state;
     fdb_set_ageing(fdb, AGEING);
     fdb_add_port(fdb, &port);
-    fdb_learn(fdb, key_of(1), &port, 0);
-    fdb_learn(fdb, key_of(2), &port, 0);
+    fdb_learn(fdb, key_of(1), 0, &port, 0);
+    fdb_learn(fdb, key_of(2), 0, &port, 0);
     version = fdb_version(fdb);
     for (mtime_t now = 0; now < AGEING; now += 100 * MTIME_MS)
-        fdb_learn(fdb, key_of(1), &port, now);
+        fdb_learn(fdb, key_of(1), 0, &port, now);
     assert_int_equal(fdb_version(fdb), version);
     assert_true(fdb_deadline(fdb) <= AGEING);
     fdb_run(fdb, AGEING);
-    assert_ptr_equal(fdb_lookup(fdb, key_of(1)), &port);
-    assert_null(fdb_lookup(fdb, key_of(2)));
+    assert_ptr_equal(fdb_lookup(fdb, key_of(1), 0), &port);
+    assert_null(fdb_lookup(fdb, key_of(2), 0));
     assert_true(fdb_deadline(fdb) > AGEING);
     fdb_run(fdb, 3 * AGEING);
     assert_int_equal(fdb_deadline(fdb), MTIME_NEVER);
@@ -329,24 +329,24 @@ static void flush_forgets(void **state)
     fdb_add_port(fdb, &a);
     fdb_add_port(fdb, &b);
     for (uint32_t i = 0; i < 12; i++)
-        fdb_learn(fdb, key_of(i), &a, 0);
+        fdb_learn(fdb, key_of(i), 0, &a, 0);
     assert_true(fdb_fix(fdb, key_of(20), &a, 0));
     fdb_flush_port(fdb, &a);
     assert_int_equal(fdb_count(fdb), 1);
-    assert_ptr_equal(fdb_lookup(fdb, key_of(20)), &a);
-    fdb_learn(fdb, key_of(3), &b, 0); /* One of the dead, elsewhere. */
+    assert_ptr_equal(fdb_lookup(fdb, key_of(20), 0), &a);
+    fdb_learn(fdb, key_of(3), 0, &b, 0); /* One of the dead, elsewhere. */
     for (uint32_t i = 30; i < 44; i++)
-        fdb_learn(fdb, key_of(i), &b, 0);
+        fdb_learn(fdb, key_of(i), 0, &b, 0);
     assert_int_equal(fdb_count(fdb), 16); /* Nothing was evicted. */
     fdb_remove_port(fdb, &a);
     assert_int_equal(fdb_count(fdb), 15);
     fdb_add_port(fdb, &a); /* In the same slot: nothing is inherited. */
-    assert_null(fdb_lookup(fdb, key_of(4)));
+    assert_null(fdb_lookup(fdb, key_of(4), 0));
     kept[0] = 1; /* VLAN 0 */
     fdb_keep_vlans(fdb, &b, kept);
-    assert_ptr_equal(fdb_lookup(fdb, key_of(3)), &b);
-    assert_ptr_equal(fdb_lookup(fdb, key_of(30)), &b);
-    assert_null(fdb_lookup(fdb, key_of(31)));
+    assert_ptr_equal(fdb_lookup(fdb, key_of(3), 0), &b);
+    assert_ptr_equal(fdb_lookup(fdb, key_of(30), 0), &b);
+    assert_null(fdb_lookup(fdb, key_of(31), 0));
     fdb_remove_port(fdb, &a);
     fdb_remove_port(fdb, &b);
     fdb_free(fdb);
@@ -363,23 +363,23 @@ static void flapping_is_damped(void **state)
     fdb_add_port(fdb, &port[0]);
     fdb_add_port(fdb, &port[1]);
     for (unsigned i = 0; i <= FDB_MOVES_MAX; i++)
-        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
-    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_FLAPPED);
-    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_DAMPED);
-    assert_int_equal(fdb_learn(fdb, key, &port[1], now), FDB_HEARD);
-    assert_ptr_equal(fdb_lookup(fdb, key), &port[1]);
+        assert_int_equal(fdb_learn(fdb, key, 0, &port[i % 2], now), FDB_HEARD);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[0], now), FDB_FLAPPED);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[0], now), FDB_DAMPED);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[1], now), FDB_HEARD);
+    assert_ptr_equal(fdb_lookup(fdb, key, 0), &port[1]);
     /* Not for ever, */
-    assert_int_equal(fdb_learn(fdb, key, &port[0], now + FDB_MOVES_TIME), FDB_HEARD);
-    assert_ptr_equal(fdb_lookup(fdb, key), &port[0]);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[0], now + FDB_MOVES_TIME), FDB_HEARD);
+    assert_ptr_equal(fdb_lookup(fdb, key, 0), &port[0]);
     /* and expected moves are none. */
     for (unsigned i = 1; i < 20; i++) {
         fdb_expect_move(fdb, key);
-        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
+        assert_int_equal(fdb_learn(fdb, key, 0, &port[i % 2], now), FDB_HEARD);
     }
     for (unsigned i = 0; i < 20; i++) { /* Nor are those after a flush. */
         fdb_flush_port(fdb, &port[0]);
         fdb_flush_port(fdb, &port[1]);
-        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
+        assert_int_equal(fdb_learn(fdb, key, 0, &port[i % 2], now), FDB_HEARD);
     }
     fdb_expect_move(fdb, key_of(9)); /* Of nobody. */
     fdb_remove_port(fdb, &port[0]);
@@ -401,19 +401,19 @@ static void pardoned_macs_move(void **state)
         fdb_add_port(fdb, &inner[i]);
     }
     for (unsigned i = 0; i < 9; i++)
-        (void)fdb_learn(fdb, key, &port[i % 2], now);
-    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_DAMPED);
+        (void)fdb_learn(fdb, key, 0, &port[i % 2], now);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[0], now), FDB_DAMPED);
     fdb_pardon(fdb, now);
-    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_HEARD);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[0], now), FDB_HEARD);
     now += MTIME_SEC;
     for (unsigned i = 1; i < 6; i++)
-        assert_int_equal(fdb_learn(fdb, key, &port[i % 2], now), FDB_HEARD);
-    (void)fdb_learn(fdb, key, &port[0], now);
-    assert_int_equal(fdb_learn(fdb, key, &port[0], now), FDB_DAMPED);
+        assert_int_equal(fdb_learn(fdb, key, 0, &port[i % 2], now), FDB_HEARD);
+    (void)fdb_learn(fdb, key, 0, &port[0], now);
+    assert_int_equal(fdb_learn(fdb, key, 0, &port[0], now), FDB_DAMPED);
     /* Between inner ports nothing is counted. */
     key = key_of(1);
     for (unsigned i = 0; i < 20; i++)
-        assert_int_equal(fdb_learn(fdb, key, &inner[i % 2], now), FDB_HEARD);
+        assert_int_equal(fdb_learn(fdb, key, 0, &inner[i % 2], now), FDB_HEARD);
     for (unsigned i = 0; i < 2; i++) {
         fdb_remove_port(fdb, &port[i]);
         fdb_remove_port(fdb, &inner[i]);
@@ -429,15 +429,15 @@ static void limit_holds(void **state)
     (void)state;
     fdb_add_port(fdb, &a);
     fdb_add_port(fdb, &b);
-    fdb_learn(fdb, key_of(0), &a, 0);
-    fdb_learn(fdb, key_of(1), &a, 0);
-    fdb_learn(fdb, key_of(2), &b, 0);
-    assert_int_equal(fdb_learn(fdb, key_of(3), &a, 0), FDB_LIMIT);
-    assert_int_equal(fdb_learn(fdb, key_of(2), &a, 0), FDB_LIMIT);
-    assert_int_equal(fdb_learn(fdb, key_of(1), &a, 0), FDB_HEARD);
-    assert_ptr_equal(fdb_lookup(fdb, key_of(2)), &b);
+    fdb_learn(fdb, key_of(0), 0, &a, 0);
+    fdb_learn(fdb, key_of(1), 0, &a, 0);
+    fdb_learn(fdb, key_of(2), 0, &b, 0);
+    assert_int_equal(fdb_learn(fdb, key_of(3), 0, &a, 0), FDB_LIMIT);
+    assert_int_equal(fdb_learn(fdb, key_of(2), 0, &a, 0), FDB_LIMIT);
+    assert_int_equal(fdb_learn(fdb, key_of(1), 0, &a, 0), FDB_HEARD);
+    assert_ptr_equal(fdb_lookup(fdb, key_of(2), 0), &b);
     fdb_flush_port(fdb, &a);
-    assert_int_equal(fdb_learn(fdb, key_of(3), &a, 0), FDB_HEARD);
+    assert_int_equal(fdb_learn(fdb, key_of(3), 0, &a, 0), FDB_HEARD);
     fdb_remove_port(fdb, &a);
     fdb_remove_port(fdb, &b);
     fdb_free(fdb);
