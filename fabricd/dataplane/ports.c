@@ -234,6 +234,7 @@ static void put_live(struct dp_port *port, struct ipc_message *msg, bool tell)
 
     port->config = msg->body.port;
     switch_set_port(&port->driver->sw, &port->config.set);
+    port_follow_settings(port->driver);
     if (net)
         dp_tree_set(net, port);
     code = vault_put(port->dp->vault, msg, tell);

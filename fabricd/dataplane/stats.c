@@ -105,9 +105,10 @@ static void send_vlans(struct asked *a, const struct dp_net *net)
         struct ipc_stats_vlan stats = {.net = net->config.id,
                                        .vlan = vid,
                                        .rx_frames = counters.rx_frames,
-                                       .rx_bytes = counters.rx_bytes};
+                                       .rx_bytes = counters.rx_bytes,
+                                       .policed = counters.policed};
 
-        if (stats.rx_frames)
+        if (stats.rx_frames || stats.policed)
             outbox_send(&a->dp->control, IPC_STATS_VLAN, a->request, &stats, NULL, 0);
     }
 }

@@ -61,13 +61,27 @@ static bool flag_ok(const bool *flag)
     return byte <= 1;
 }
 
+static bool limits_ok(const struct swport_settings *set)
+{
+    if (set->n_limits > SWPORT_VLAN_LIMITS)
+        return false;
+    for (unsigned i = 0; i < set->n_limits; i++) {
+        const struct swport_vlan_limit *l = &set->limits[i];
+
+        if (!l->vlan || l->vlan >= 4095 || !flag_ok(&l->police.in_bits) ||
+            l->police.rate > SWPORT_RATE_MAX || l->rate > SWPORT_RATE_MAX)
+            return false;
+    }
+    return true;
+}
+
 static bool settings_ok(const struct swport_settings *set)
 {
     for (unsigned i = 0; i < SWPORT_FLOOD_N; i++) {
         if (!flag_ok(&set->storm[i].in_bits) || set->storm[i].rate > SWPORT_RATE_MAX)
             return false;
     }
-    return set->vlan < 4095 && set->trust <= SWPORT_TRUST_NONE &&
+    return limits_ok(set) && set->vlan < 4095 && set->trust <= SWPORT_TRUST_NONE &&
            set->priority < SWPORT_PRIORITIES && flag_ok(&set->police.in_bits) &&
            set->police.rate <= SWPORT_RATE_MAX && flag_ok(&set->tagged) &&
            flag_ok(&set->bare) && !(set->bare && set->vlan) && flag_ok(&set->isolated) &&

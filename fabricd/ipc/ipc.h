@@ -511,7 +511,7 @@ struct ipc_stats_stp_port {
 /* What came into the switch of a network in a VLAN. */
 struct ipc_stats_vlan {
     uint64_t net;
-    uint64_t rx_frames, rx_bytes;
+    uint64_t rx_frames, rx_bytes, policed;
     uint16_t vlan;
 };
 

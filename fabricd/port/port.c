@@ -98,8 +98,14 @@ int port_new(struct port_env *env, const struct ipc_port *config, const int *fds
             return -ENOMEM;
         }
     }
+    port_follow_settings(p);
     *out = p;
     return 0;
+}
+
+void port_follow_settings(struct port *p)
+{
+    vlan_shaper_follow(p);
 }
 
 void port_free(struct port *p)
@@ -107,6 +113,7 @@ void port_free(struct port *p)
     if (!p)
         return;
     switch_remove_port(&p->sw);
+    vlan_shaper_free(p->vlan_shaper);
     shaper_free(p->shaper);
     p->ops->free(p);
 }

@@ -15,6 +15,7 @@
 
 #include "fabricd/ipc/ipc.h"
 #include "fabricd/port/shaper.h"
+#include "fabricd/port/vlan_shaper.h"
 #include "fabricd/switch/switch.h"
 #include "proto/base/loop.h"
 #include "proto/wire/frame.h"
@@ -54,8 +55,9 @@ struct port {
     struct swport sw; /* First: a swport of a driver is its port. */
     const struct port_ops *ops;
     struct port_env *env;
-    struct shaper *shaper; /* NULL = no rate limit. */
-    void *owner;           /* The caller's. */
+    struct shaper *shaper;           /* NULL = no rate limit. */
+    struct vlan_shaper *vlan_shaper; /* NULL = no VLAN has one. */
+    void *owner;                     /* The caller's. */
     bool is_gone;
     bool is_down; /* What is sent is lost: the interface at the other side is down. */
 };
@@ -70,6 +72,9 @@ void port_env_done(struct port_env *);
  */
 int port_new(struct port_env *, const struct ipc_port *, const int *fds, unsigned n_fds,
              struct port **out) __attribute__((warn_unused_result));
+
+/* The port's swport has other settings: those that concern its driver take effect. */
+void port_follow_settings(struct port *);
 
 /* Takes the port out of its switch and ends the driver. Accepts NULL. */
 void port_free(struct port *);

@@ -49,6 +49,15 @@ struct swport_limit {
     bool in_bits;  /* Else in frames. */
 };
 
+#define SWPORT_VLAN_LIMITS 16u /* VLANs of a port with limits of their own. */
+
+/* A VLAN's part of what a port may send, and of what is sent to it. */
+struct swport_vlan_limit {
+    uint16_t vlan;
+    struct swport_limit police;
+    uint64_t rate; /* Bits per second towards the endpoint; 0 = no limit. */
+};
+
 #define SWPORT_PRIORITIES                                                                  \
     8u /* As of 802.1Q: 0 is best effort, 1 below it, 7 the highest. */
 
@@ -72,7 +81,9 @@ struct swport_settings {
     uint8_t weights
         [SWPORT_PRIORITIES];    /* Of the queues; 0 = served before those with weights. */
     struct swport_limit police; /* Of all that the port sends. */
-    uint32_t macs_max;          /* Most MACs behind the port; 0 = no limit. */
+    uint8_t n_limits;
+    struct swport_vlan_limit limits[SWPORT_VLAN_LIMITS];
+    uint32_t macs_max; /* Most MACs behind the port; 0 = no limit. */
     struct swport_limit storm[SWPORT_FLOOD_N];
     uint8_t trunk[SWPORT_VLANS / 8];
     char mirror

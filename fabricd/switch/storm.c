@@ -52,10 +52,28 @@ bool storm_allows(struct burst *b, enum swport_flood sort, const struct frame *f
     return false;
 }
 
+/* That of its VLAN, if it has one there. */
+static bool vlan_allows(struct burst *b, const struct frame *f)
+{
+    const struct swport_settings *set = &b->in->set;
+
+    for (unsigned i = 0; i < set->n_limits; i++) {
+        const struct swport_vlan_limit *l = &set->limits[i];
+
+        if (l->vlan == b->vid)
+            return !l->police.rate || take(&b->in->vlan_police[i], &l->police, f, b->now);
+    }
+    return true;
+}
+
 bool police_allows(struct burst *b, const struct frame *f)
 {
     const struct swport_limit *limit = &b->in->set.police;
 
+    if (!vlan_allows(b, f)) {
+        b->sw->vlans[b->vid].policed++;
+        return false;
+    }
     return !limit->rate || take(&b->in->police, limit, f, b->now);
 }
 

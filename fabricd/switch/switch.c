@@ -108,11 +108,12 @@ static void note_settings(struct swport *port)
 {
     const struct swport_settings *set = &port->set;
 
-    port->watched =
-        port->pinned || set->guards || set->trust || set->priority || set->police.rate;
+    port->watched = port->pinned || set->guards || set->trust || set->priority ||
+                    set->police.rate || set->n_limits;
     port->fdb.limit = set->macs_max;
     memset(port->storm, 0, sizeof port->storm);
     port->police = (struct storm){.credit = 0};
+    memset(port->vlan_police, 0, sizeof port->vlan_police);
 }
 
 void switch_add_port(struct switch_ *sw, struct swport *port)

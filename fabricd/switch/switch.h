@@ -122,7 +122,7 @@ struct swport {
     unsigned index;        /* In the sets of ports. */
     struct swport *mirror; /* Gets copies; NULL = none. */
     bool is_mirror;        /* Of another port. */
-    struct storm storm[SWPORT_FLOOD_N], police;
+    struct storm storm[SWPORT_FLOOD_N], police, vlan_police[SWPORT_VLAN_LIMITS];
     bool watched; /* Frames have to pass more than VLANs and learning. */
     mtime_t noticed[SWPORT_NOTICES];
     struct fdb_port fdb;
@@ -259,6 +259,7 @@ struct switch_mac {
 
 struct switch_vlan {
     uint64_t rx_frames, rx_bytes; /* Came in and were let in. */
+    uint64_t policed;             /* Were over what a port may send in it. */
 };
 
 /* Memberships of groups that are known by snooping. */

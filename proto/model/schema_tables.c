@@ -122,6 +122,14 @@ static const struct field weight_fields[] = {
     NONE
 };
 
+static const struct field vlan_limit_fields[] = {
+    {.name = "police", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
+     .help = "Most that is let in from the port in the VLAN"},
+    {.name = "rate", .type = FIELD_BITS, .min = 1000, .max = 1000000000000,
+     .help = "Bits per second towards the port in the VLAN; what is over it waits, for a moment"},
+    NONE
+};
+
 static const struct field qos_fields[] = {
     {.name = "trust", .type = FIELD_ENUM, .words = "pcp|dscp|none", .otherwise = "pcp",
      .help = "What tells the priority of a frame: its tag, its DSCP, or nothing but the port"},
@@ -133,6 +141,8 @@ static const struct field qos_fields[] = {
              "first, the highest before the others. Queues form where there is a rate"},
     {.name = "police", .type = FIELD_RATE, .min = 1000, .max = 1000000000000,
      .help = "Most that is let in from the port; what is over it is dropped"},
+    {.name = "vlans", .type = FIELD_MAP_OF, .key = FIELD_INT, .min = 1, .max = 4094, .most = 16,
+     .fields = vlan_limit_fields, .help = "Limits of VLANs of the port, within those of the port"},
     NONE
 };
 

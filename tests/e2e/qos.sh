@@ -53,4 +53,44 @@ for i in range(200):
     s.send(b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 9]) + b"\x88\xb5" + bytes(60))'
 policed() { [ "$(ctl alpha port show lan1/desk -o json | jq '.status.counters.drops.policed // 0')" -ge 100 ]; }
 wait_for 5 policed
+
+# --- limits of VLANs of a port --------------------------------------------------------------------
+status 0 ctl alpha net create office --vlan 10 --vlan 20
+status 0 ctl alpha port add office core --tap core --trunk 10,20
+ip -n alpha link set core up
+run_in ten alpha --net office:10 -- sleep 600
+run_in twenty alpha --net office:20 -- sleep 600
+status 2 ctl alpha port set office/core qos.vlans.4095.police=1M
+status 0 ctl alpha port set office/core qos.vlans.10.police=100pps qos.vlans.10.rate=1M
+for vlan in 10 20; do
+    status 0 on alpha "$PYTHON" -c 'import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("core", 0))
+for i in range(200):
+    s.send(b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 10]) + b"\x81\0\0" + bytes([int(sys.argv[1])]) + b"\x88\xb5" + bytes(60))' "$vlan"
+done
+vlan_policed() { ctl alpha net show office -o json | jq ".status.vlans[\"$1\"].policed // 0"; }
+over() { [ "$(vlan_policed 10)" -ge 90 ]; }
+wait_for 5 over
+is "the other VLAN has its own way" 0 "$(vlan_policed 20)"
+
+# 60 frames of 1,400 bytes take two thirds of a second at 1 Mbit/s, those of the other VLAN do not wait for them.
+on alpha tcpdump -i core -c 120 -e -n -tt 'vlan and udp' >"$T/both.out" 2>"$T/both.err" &
+E2E_PID[both]=$!
+wait_for 5 grep -q listening "$T/both.err"
+for at in ten:10 twenty:20; do
+    everybody=$(ctl alpha net show office -o json | jq -r ".vlans[\"${at#*:}\"].ipv4 | sub(\"[.]0/24\"; \".255\")")
+    status 0 ctl alpha exec "office/${at%:*}" -- "$PYTHON" -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+for i in range(60):
+    s.sendto(bytes(1358), (sys.argv[1], 9))' "$everybody"
+done
+e2e_wait both
+spans=$(awk '{ at = $1; vlan = ""; for (i = 1; i < NF; i++) if ($i == "vlan") vlan = $(i + 1) + 0
+    if (!(vlan in first)) first[vlan] = at; last[vlan] = at }
+    END { print (last[10] - first[10] > 0.5) ? "waits" : last[10] - first[10], (last[20] < last[10]) ? "passes" : "late" }' "$T/both.out")
+is "VLAN 10 waits, VLAN 20 passes it" "waits passes" "$spans"
+status 0 ctl alpha port set office/core qos.vlans=
+is "no limits are left" null "$(ctl alpha port show office/core -o json | jq .qos.vlans)"
 finish

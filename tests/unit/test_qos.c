@@ -101,6 +101,7 @@ static void through_a_switch(void **state)
     const struct switch_config config = {.mtu = 1500};
     struct switch_ *sw = switch_new(&config);
     static struct fake_port ports[2];
+    struct swport_settings set = {.trust = SWPORT_TRUST_DSCP};
     struct frame f;
 
     (void)state;
@@ -118,6 +119,14 @@ static void through_a_switch(void **state)
     assert_int_equal(ports[0].sw.counters.rx_drops[SWPORT_DROP_POLICED], 9);
     assert_int_equal(ports[1].got[0].meta.tci, 0xa000);
     assert_int_equal(ports[1].got[0].meta.size, 80);
+    /* A limit of another VLAN is none of its; one of its own is told at the VLAN too. */
+    set.limits[0] = (struct swport_vlan_limit){.vlan = 7, .police = {.rate = 10}};
+    set.n_limits = 1;
+    switch_set_port(&ports[0].sw, &set);
+    f = ip_frame(false, 0xb8, 0x10000);
+    switch_input(&ports[0].sw, &f, 1, 2 * MTIME_SEC);
+    assert_int_equal(ports[1].n, 12);
+    assert_int_equal(switch_vlan_counters(sw, 0).policed, 0);
     /* As it comes by a link it is no tag into a VLAN. */
     f = ip_frame(false, 0xb8, 0x10000);
     f.tci = 0xa000;

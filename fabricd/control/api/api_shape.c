@@ -113,6 +113,8 @@ static struct node *vlan_counters(const struct stats *stats, uint64_t net)
         one = node_map();
         node_set_int(one, "rx_frames", (int64_t)vlan->rx_frames);
         node_set_int(one, "rx_bytes", (int64_t)vlan->rx_bytes);
+        if (vlan->policed > 0)
+            node_set_int(one, "policed", (int64_t)vlan->policed);
         snprintf(id, sizeof(id), "%u", vlan->vlan);
         node_set(all, id, one);
     }

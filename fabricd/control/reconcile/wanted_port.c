@@ -64,6 +64,21 @@ static struct swport_limit limit_of(const struct node *map, const char *key)
     return limit;
 }
 
+static void set_limits(const struct node *vlans, struct swport_settings *out)
+{
+    for (size_t i = 0; vlans != NULL && vlans->kind == NODE_MAP && i < vlans->n &&
+                       out->n_limits < SWPORT_VLAN_LIMITS;
+         i++) {
+        struct swport_vlan_limit *limit = &out->limits[out->n_limits];
+
+        limit->vlan = (uint16_t)strtoul(vlans->key[i], NULL, 10);
+        limit->police = limit_of(vlans->child[i], "police");
+        limit->rate = (uint64_t)node_get_int(vlans->child[i], "rate", 0);
+        if (limit->vlan > 0 && limit->vlan < 4095)
+            out->n_limits++;
+    }
+}
+
 static void set_qos(const struct node *qos, struct swport_settings *out)
 {
     const struct node *weights = node_get(qos, "weights");
@@ -74,6 +89,7 @@ static void set_qos(const struct node *qos, struct swport_settings *out)
                                               : SWPORT_TRUST_PCP;
     out->priority = (uint8_t)node_get_int(qos, "priority", 0);
     out->police = limit_of(qos, "police");
+    set_limits(node_get(qos, "vlans"), out);
     for (size_t i = 0; weights != NULL && weights->kind == NODE_MAP && i < weights->n;
          i++) {
         unsigned long priority = strtoul(weights->key[i], NULL, 10);
