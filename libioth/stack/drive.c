@@ -442,19 +442,27 @@ static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
     return w->woken ? 0 : r;
 }
 
-int drive_wait(struct list *list, mtime_t deadline)
+/* Apart from drive_wait(), where the compiler would take the list for one that keeps the waiter. */
+__attribute__((noinline)) static int wait_in(struct list *list, struct waiter *w,
+                                             mtime_t deadline)
 {
-    struct waiter w = {.woken = false};
     struct sleeper s = {.called = false};
     int r = 0;
 
-    list_append(list, &w.link);
+    list_append(list, &w->link);
     begin_wait();
-    while (!w.woken && r == 0)
-        r = d.driven ? be_woken(&w, &s, deadline) : drive(&w, deadline);
+    while (!w->woken && r == 0)
+        r = d.driven ? be_woken(w, &s, deadline) : drive(w, deadline);
     end_wait();
-    list_remove(&w.link);
-    return w.woken ? 0 : r;
+    list_remove(&w->link);
+    return w->woken ? 0 : r;
+}
+
+int drive_wait(struct list *list, mtime_t deadline)
+{
+    struct waiter w = {.woken = false};
+
+    return wait_in(list, &w, deadline);
 }
 
 /* --- polling ------------------------------------------------------------------------------------ */
