@@ -193,11 +193,11 @@ for i in range(100):
     s.sendall(b"PING\r\n")
     print(f.readline().decode().strip(), i)
     time.sleep(0.05)
-print("done")'
+print("to the end")'
 wait_for 10 grep -q PONG "$T/lasting.out"
 e2e_stop alpha
 e2e_start alpha
-wait_for 30 grep -q done "$T/lasting.out"
+wait_for 30 grep -q 'to the end' "$T/lasting.out"
 e2e_wait lasting
 is "a connection across a restart" "0 100" "$STATUS $(grep -c PONG "$T/lasting.out")"
 
