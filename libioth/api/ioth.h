@@ -31,14 +31,20 @@
 #ifndef IOTH_H
 #define IOTH_H
 
+/* Some of these are here since programs found them in VirtualSquare's ioth.h. */
+#include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #ifdef __cplusplus
 extern "C" {

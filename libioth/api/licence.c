@@ -26,11 +26,22 @@ static const struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *declared;
 
+/* Programs and plugins say it as their files do, or bare. */
+static const char *bare(const char *spdx)
+{
+    static const char label[] = "SPDX-License-Identifier:";
+
+    if (strncmp(spdx, label, sizeof label - 1) != 0)
+        return spdx;
+    spdx += sizeof label - 1;
+    return spdx + strspn(spdx, " ");
+}
+
 void ioth_set_license(const char *spdx)
 {
     pthread_mutex_lock(&lock);
     free(declared);
-    declared = spdx ? strdup(spdx) : NULL;
+    declared = spdx ? strdup(bare(spdx)) : NULL;
     pthread_mutex_unlock(&lock);
 }
 
@@ -53,6 +64,7 @@ bool licence_allows(const char *plugin)
 {
     bool allowed;
 
+    plugin = plugin ? bare(plugin) : NULL;
     if (!plugin || !strncmp(plugin, "LGPL-", 5))
         return true;
     pthread_mutex_lock(&lock);

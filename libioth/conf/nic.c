@@ -17,6 +17,20 @@ static int family_of(const struct conf_addr *a)
     return a->family == 4 ? AF_INET : AF_INET6;
 }
 
+/* The link-local address is given like any other, so that it is good at once: a stack that makes it itself probes for
+ * it, for two seconds perhaps. The host's own are left alone. */
+static void give_link_local(struct nic *i)
+{
+    struct ioth *s = i->conf->stack;
+    uint8_t addr[16] = {0xfe, 0x80}, mac[6];
+
+    if (s == &stack_kernel || ioth_linkgetaddr(s, i->ifindex, mac) < 0)
+        return;
+    iothaddr_eui64(addr, mac);
+    (void)ioth_ipaddr_del(s, AF_INET6, addr, 64, i->ifindex);
+    (void)ioth_ipaddr_add(s, AF_INET6, addr, 64, i->ifindex);
+}
+
 int nic_set_link(struct nic *i, const struct options *o)
 {
     uint8_t mac[6];
@@ -27,7 +41,10 @@ int nic_set_link(struct nic *i, const struct options *o)
         iothaddr_hashmac(mac, o->fqdn, NULL);
     if ((o->has_mac || o->fqdn[0]) && ioth_linksetaddr(i->conf->stack, i->ifindex, mac) < 0)
         return -errno;
-    return ioth_linksetupdown(i->conf->stack, i->ifindex, 1) < 0 ? -errno : 0;
+    if (ioth_linksetupdown(i->conf->stack, i->ifindex, 1) < 0)
+        return -errno;
+    give_link_local(i);
+    return 0;
 }
 
 int nic_set_down(struct nic *i)
