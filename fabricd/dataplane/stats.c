@@ -97,6 +97,28 @@ static void send_macs(struct asked *a, const struct dp_net *net)
     } while (cursor);
 }
 
+static void send_groups(struct asked *a, const struct dp_net *net)
+{
+    struct switch_mac found[256];
+    mtime_t now = loop_now(a->dp->loop);
+    uint32_t cursor = 0;
+
+    do {
+        struct ipc_stats_macs groups = {.net = net->config.id};
+
+        groups.n = switch_list_groups(net->sw, found, 256, &cursor);
+        for (unsigned i = 0; i < groups.n; i++) {
+            memcpy(groups.macs[i].mac, found[i].mac, sizeof groups.macs[i].mac);
+            groups.macs[i].vlan = found[i].vlan;
+            groups.macs[i].port = found[i].port_id;
+            groups.macs[i].age_ms =
+                found[i].seen > now ? (uint32_t)((found[i].seen - now) / MTIME_MS) : 0;
+        }
+        if (groups.n)
+            outbox_send(&a->dp->control, IPC_STATS_GROUPS, a->request, &groups, NULL, 0);
+    } while (cursor);
+}
+
 /* Of those that something came in by. */
 static void send_vlans(struct asked *a, const struct dp_net *net)
 {
@@ -142,6 +164,8 @@ void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_req
             send_macs(&a, net);
         if (what->what & IPC_STATS_VLANS)
             send_vlans(&a, net);
+        if (what->what & IPC_STATS_MEMBERS)
+            send_groups(&a, net);
     }
     if (what->what & IPC_STATS_LINKS)
         link_list_peers(dp->link, send_link, &a);

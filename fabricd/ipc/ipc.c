@@ -345,6 +345,7 @@ static const struct kind {
     [IPC_STATS] = {"stats", sizeof(struct ipc_stats_request), NULL},
     [IPC_STATS_PORT] = {"stats_port", sizeof(struct ipc_stats_port), stats_port_ok},
     [IPC_STATS_MACS] = {"stats_macs", sizeof(struct ipc_stats_macs), stats_macs_ok},
+    [IPC_STATS_GROUPS] = {"stats_groups", sizeof(struct ipc_stats_macs), stats_macs_ok},
     [IPC_STATS_LINK] = {"stats_link", sizeof(struct ipc_stats_link), stats_link_ok},
     [IPC_STATS_VLAN] = {"stats_vlan", sizeof(struct ipc_stats_vlan), NULL},
     [IPC_STATS_TREE] = {"stats_tree", sizeof(struct ipc_stats_tree), stats_tree_ok},

@@ -125,6 +125,8 @@ enum ipc_type {
     IPC_JOIN = 65,       /* struct ipc_join: talk to a host by its token, as a stranger. */
     IPC_STATS_TREE = 66, /* struct ipc_stats_tree */
     IPC_STATS_VLAN = 68, /* struct ipc_stats_vlan */
+    IPC_STATS_GROUPS =
+        69,         /* struct ipc_stats_macs: groups, with how long they last in age_ms. */
     IPC_HOMES = 67, /* struct ipc_homes: where endpoints live. Not state: control tells. */
 };
 
@@ -485,6 +487,7 @@ enum {
     IPC_STATS_LINKS = 4,
     IPC_STATS_TREES = 8,
     IPC_STATS_VLANS = 16,
+    IPC_STATS_MEMBERS = 32,
 };
 
 struct ipc_stats_request {

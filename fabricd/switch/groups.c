@@ -111,14 +111,14 @@ static void forget(struct groups *g, uint32_t i)
     g->n--;
 }
 
-void groups_join(struct groups *g, uint64_t key, unsigned port, mtime_t now)
+bool groups_join(struct groups *g, uint64_t key, unsigned port, mtime_t now)
 {
     uint32_t i = membership(g, key, port), *head;
 
     if (!i) {
         i = g->free;
         if (!i || is_full(g, port))
-            return;
+            return false;
         g->free = g->entries[i].chain;
         head = head_of(g, key);
         g->entries[i] =
@@ -128,6 +128,18 @@ void groups_join(struct groups *g, uint64_t key, unsigned port, mtime_t now)
     }
     g->entries[i].expires = now + GROUPS_AGE;
     g->deadline = mtime_min(g->deadline, now + GROUPS_AGE);
+    return true;
+}
+
+uint32_t groups_walk(const struct groups *g, uint32_t at, uint64_t *key, mtime_t *expires)
+{
+    for (at++; at <= GROUPS_MAX && !g->entries[at].used; at++)
+        ;
+    if (at > GROUPS_MAX)
+        return 0;
+    *key = g->entries[at].key;
+    *expires = g->entries[at].expires;
+    return at;
 }
 
 void groups_leave(struct groups *g, uint64_t key, unsigned port, mtime_t now)

@@ -22,8 +22,8 @@ struct groups;
 struct groups *groups_new(uint64_t seed); /* NULL if there is no memory. */
 void groups_free(struct groups *);
 
-/* `key` is that of fdb_key() for the group's MAC. Joins, or joins again. */
-void groups_join(struct groups *, uint64_t key, unsigned port, mtime_t now);
+/* `key` is that of fdb_key() for the group's MAC. Joins, or joins again. False: there was no room. */
+bool groups_join(struct groups *, uint64_t key, unsigned port, mtime_t now);
 
 /* Somebody behind the port leaves: the membership ends soon if nobody joins again. */
 void groups_leave(struct groups *, uint64_t key, unsigned port, mtime_t now);
@@ -35,6 +35,9 @@ uint32_t groups_first(const struct groups *, uint64_t key);
 uint32_t groups_next(const struct groups *, uint32_t at);
 unsigned groups_port(const struct groups *, uint32_t at);
 unsigned groups_count(const struct groups *);
+
+/* The next membership behind position `at` (0 = the start) of all of them; 0 = no further. */
+uint32_t groups_walk(const struct groups *, uint32_t at, uint64_t *key, mtime_t *expires);
 
 mtime_t groups_deadline(const struct groups *);
 void groups_run(struct groups *, mtime_t now);

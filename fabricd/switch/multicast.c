@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Snooping [RFC 4541] in the forwarding path. Reports go to routers only: to ports by which a query
- * came, and to links, behind which anybody may be. Frames of a group that somebody has joined go to
+ * came, and to links. Frames of a group that somebody has joined go to
  * its listeners and to routers; those that nobody has joined go to all, as without snooping: they
  * are of protocols whose listeners do not report.
+ *
+ * Reports travel over links, so a host learns what is listened to at the others, and frames go only where
+ * they are wanted. A link counts as the port of a router until all that is behind it must have reported: for
+ * GROUPS_AGE since it came, since the tree changed, and since a report did not fit the table; and always
+ * where nobody asks, since nobody answers then. Behind a link are many: that one of them leaves means
+ * nothing, memberships there age.
  *
  * The querier asks where no other query was heard for SILENCE, in every VLAN.
  */
@@ -21,9 +27,29 @@
 
 /* --- what is heard ------------------------------------------------------------------------ */
 
-static bool is_router(const struct swport *port, mtime_t now)
+/* Somebody asks who listens: so memberships that are not repeated are none. */
+static bool is_asked(const struct switch_ *sw, mtime_t now)
 {
-    return port->all_vlans || port->router_until > now;
+    const struct multicast *mc = sw->multicast;
+
+    return sw->config.querier || (mc->heard && now - mc->heard < SILENCE);
+}
+
+static bool is_router(const struct switch_ *sw, struct swport *port, mtime_t now)
+{
+    if (port->all_vlans && !port->router_until)
+        port->router_until = now + GROUPS_AGE;
+    return port->router_until > now || (port->all_vlans && !is_asked(sw, now));
+}
+
+void multicast_wait_for_links(struct switch_ *sw)
+{
+    list_for_each (it, &sw->ports) {
+        struct swport *port = list_entry(it, struct swport, ports_link);
+
+        if (port->all_vlans)
+            port->router_until = 0;
+    }
 }
 
 static void take_report(struct burst *b, const struct snoop_message *m)
@@ -36,10 +62,10 @@ static void take_report(struct burst *b, const struct snoop_message *m)
 
         if (snoop_is_link_group(g->mac))
             continue;
-        if (g->leaves)
+        if (g->leaves && !b->in->all_vlans)
             groups_leave(mc->groups, key, b->in->index, b->now);
-        else
-            groups_join(mc->groups, key, b->in->index, b->now);
+        else if (!g->leaves && !groups_join(mc->groups, key, b->in->index, b->now))
+            b->in->router_until = b->now + GROUPS_AGE; /* It gets all. */
     }
     if (b->sw->config.sooner)
         *b->sw->config.sooner = true;
@@ -67,15 +93,15 @@ enum multicast_way multicast_hear(struct burst *b, const struct frame *f)
 }
 
 bool multicast_reaches(const struct burst *b, const struct frame *f, enum multicast_way way,
-                       const struct swport *port)
+                       struct swport *port)
 {
     const struct groups *groups = b->sw->multicast->groups;
     uint32_t at;
 
-    if (way == MULTICAST_ALL || is_router(port, b->now))
+    if (way == MULTICAST_ALL || is_router(b->sw, port, b->now))
         return true;
     if (way == MULTICAST_ROUTERS)
-        return false;
+        return port->all_vlans;
     for (at = groups_first(groups, fdb_key(f->data, b->vid)); at;
          at = groups_next(groups, at)) {
         if (groups_port(groups, at) == port->index)
@@ -158,6 +184,7 @@ void multicast_configure(struct switch_ *sw)
         return; /* Everything goes to all, as without it. */
     }
     sw->multicast = mc;
+    multicast_wait_for_links(sw);
 }
 
 void multicast_free(struct switch_ *sw)

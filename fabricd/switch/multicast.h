@@ -17,14 +17,17 @@ struct multicast {
 
 enum multicast_way {
     MULTICAST_ALL,       /* As without snooping. */
-    MULTICAST_ROUTERS,   /* Ports by which a query came, and links. */
+    MULTICAST_ROUTERS,   /* Ports by which a query came, and all links. */
     MULTICAST_LISTENERS, /* Those, and who has joined. */
 };
 
 /* Learns from a frame to a group, and says which way it goes. Only where there is snooping. */
 enum multicast_way multicast_hear(struct burst *, const struct frame *);
 bool multicast_reaches(const struct burst *, const struct frame *, enum multicast_way,
-                       const struct swport *);
+                       struct swport *);
+
+/* What was heard of behind links may not hold any more: they get all until it was told again. */
+void multicast_wait_for_links(struct switch_ *);
 
 void multicast_configure(struct switch_ *); /* On or off, as the configuration says. */
 void multicast_free(struct switch_ *);

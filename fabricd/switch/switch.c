@@ -227,6 +227,7 @@ void switch_run(struct switch_ *sw, mtime_t now)
 void switch_pardon(struct switch_ *sw, mtime_t now)
 {
     fdb_pardon(sw->fdb, now);
+    multicast_wait_for_links(sw);
 }
 
 void switch_expect_move(struct switch_ *sw, const uint8_t mac[6], uint16_t vlan)
@@ -256,6 +257,25 @@ unsigned switch_list_macs(const struct switch_ *sw, struct switch_mac *out, unsi
         out[n++].seen = mac.seen;
         if (!*cursor)
             break;
+    }
+    return n;
+}
+
+unsigned switch_list_groups(const struct switch_ *sw, struct switch_mac *out, unsigned room,
+                            uint32_t *cursor)
+{
+    unsigned n = 0;
+    uint64_t key;
+
+    while (sw->multicast && n < room) {
+        *cursor = groups_walk(sw->multicast->groups, *cursor, &key, &out[n].seen);
+        if (!*cursor)
+            return n;
+        for (unsigned k = 0; k < 6; k++)
+            out[n].mac[k] = (uint8_t)(key >> (56 - 8 * k));
+        out[n].vlan = key & FRAME_TCI_VID;
+        out[n].fixed = false;
+        out[n++].port_id = sw->port_at[groups_port(sw->multicast->groups, *cursor)]->id;
     }
     return n;
 }

@@ -262,7 +262,10 @@ struct switch_vlan {
     uint64_t policed;             /* Were over what a port may send in it. */
 };
 
-/* Memberships of groups that are known by snooping. */
+/* Memberships of groups that are known by snooping: how many, and up to `room` of them from *cursor on (0 = the
+ * start; 0 again at the end), with the group's MAC and, in `seen`, when they end. */
+unsigned switch_list_groups(const struct switch_ *, struct switch_mac *out, unsigned room,
+                            uint32_t *cursor);
 unsigned switch_count_groups(const struct switch_ *);
 
 /* What came into the switch in a VLAN (0 = in a network without them). */

@@ -67,6 +67,17 @@ is "who has not joined gets nothing of it" yes \
 is "on the other host either" yes \
     "$([ $(($(out_of beta deaf2) - before2)) -lt 100 ] && echo yes || echo "$(out_of beta deaf2) after $before2")"
 
+# Who listens, as each host knows it: its own ports, and over the link.
+members() { ctl "$1" net show lan1 -o json | jq -r ".status.memberships[] | select(.group == \"$2\") | .port" | sort | tr '\n' ' '; }
+shown() { [ "$(members "$1" "$2")" = "$3" ]; }
+wait_for 5 shown alpha 01:00:5e:01:02:03 "near "
+wait_for 5 shown beta 01:00:5e:01:02:03 "link-alpha "
+wait_for 5 shown alpha 33:33:12:34:56:78 "link-beta "
+wait_for 5 shown beta 33:33:12:34:56:78 "far "
+need curl
+has "and a metric" '^ioth_network_memberships[{]network="lan1"[}] [2-9]' \
+    "$(on alpha curl -sS --unix-socket "$T/alpha/run/api.sock" http://localhost/metrics)"
+
 # Turned off, it goes to all.
 status 0 ctl alpha net set lan1 multicast.snooping=false
 before=$(out_of alpha deaf)

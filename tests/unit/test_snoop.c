@@ -188,6 +188,8 @@ static void frames_find_listeners(void **state)
         .mtu = 1500, .seed = 7, .snooping = true, .querier = true};
     struct switch_ *sw = switch_new(&config);
     uint8_t bytes[128];
+    struct switch_mac listed[4];
+    uint32_t cursor = 0;
     struct frame f;
     mtime_t now = MTIME_SEC;
 
@@ -233,6 +235,32 @@ static void frames_find_listeners(void **state)
     now += 300 * MTIME_SEC; /* The router has gone. */
     switch_run(sw, now);
     GOT(2, 2, 2, 2, 0);
+    /* The link is there for longer than a membership lasts: it gets what is listened to behind it. */
+    SEND(1, fake_frame_of(bytes, igmp(bytes, report, sizeof report, false)));
+    GOT(0, 0, 0, 0, 1);
+    SEND(0, fake_frame(group4, src, 100, 0));
+    GOT(0, 1, 0, 0, 0);
+    SEND(4, fake_frame_of(bytes, igmp(bytes, report, sizeof report, false)));
+    SEND(0, fake_frame(group4, src, 100, 0));
+    GOT(0, 1, 0, 0, 1);
+    assert_int_equal(switch_list_groups(sw, listed, 4, &cursor), 2);
+    assert_int_equal(cursor, 0);
+    assert_memory_equal(listed[0].mac, group4, 6);
+    /* One of many there leaves: that says nothing of the others. */
+    SEND(4, fake_frame_of(bytes, igmp(bytes, leave, sizeof leave, false)));
+    now += GROUPS_LEAVE;
+    switch_run(sw, now);
+    SEND(0, fake_frame(group4, src, 100, 0));
+    GOT(0, 1, 0, 0, 1);
+    /* Not told for long: nobody listens there any more. After a change of the tree, anybody may. */
+    now += GROUPS_AGE - MTIME_SEC;
+    SEND(1, fake_frame_of(bytes, igmp(bytes, report, sizeof report, false)));
+    switch_run(sw, now);
+    SEND(0, fake_frame(group4, src, 100, 0));
+    GOT(0, 1, 0, 0, 0);
+    switch_pardon(sw, now);
+    SEND(0, fake_frame(group4, src, 100, 0));
+    GOT(0, 1, 0, 0, 1);
 #undef SEND
 #undef GOT
     for (unsigned i = 0; i < 5; i++) {

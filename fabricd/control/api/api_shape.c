@@ -15,6 +15,7 @@
 #include "fabricd/switch/switch.h"
 #include "proto/base/log.h"
 #include "proto/base/xalloc.h"
+#include "proto/wire/mac.h"
 
 struct shape {
     struct api_request *rq;
@@ -28,7 +29,8 @@ struct shape {
 uint32_t shape_needs(const struct kind *kind)
 {
     if (strcmp(kind->name, "network") == 0)
-        return IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_TREES | IPC_STATS_VLANS;
+        return IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_TREES | IPC_STATS_VLANS |
+               IPC_STATS_MEMBERS;
     if (strcmp(kind->name, "port") == 0)
         return IPC_STATS_PORTS;
     if (strcmp(kind->name, "host") == 0 || strcmp(kind->name, "link") == 0)
@@ -121,6 +123,33 @@ static struct node *vlan_counters(const struct stats *stats, uint64_t net)
     return all;
 }
 
+/* Who listens to which group, as this host's switch has heard. */
+static struct node *memberships(const struct stats *stats, uint64_t net)
+{
+    struct node *all = node_list();
+
+    for (size_t i = 0; i < stats->n_groups; i++) {
+        const struct ipc_mac *group = &stats->groups[i].mac;
+        struct node *one;
+        char text[MAC_TEXT_SIZE];
+
+        if (stats->groups[i].net != net)
+            continue;
+        one = node_map();
+        mac_format(group->mac, text);
+        node_set_text(one, "group", text);
+        if (group->vlan != 0)
+            node_set_int(one, "vlan", group->vlan);
+        for (size_t k = 0; k < stats->n_ports; k++) {
+            if (stats->ports[k].id == group->port)
+                node_set_text(one, "port", stats->ports[k].name);
+        }
+        node_set_int(one, "lasts_ms", group->age_ms);
+        node_append(all, one);
+    }
+    return all;
+}
+
 static struct node *network_status(const struct shape *shape,
                                    const struct view_network *net)
 {
@@ -149,6 +178,8 @@ static struct node *network_status(const struct shape *shape,
     node_set_int(status, "macs", macs);
     if (net->vlan_aware)
         node_set(status, "vlans", vlan_counters(shape->stats, net->id));
+    if (node_get_bool(node_get(net->body, "multicast"), "snooping", false))
+        node_set(status, "memberships", memberships(shape->stats, net->id));
     shape_tree(status, control, net, stats_tree(shape->stats, net->id));
     return status;
 }

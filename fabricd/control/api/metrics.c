@@ -170,6 +170,53 @@ static void macs(struct metrics *m)
     }
 }
 
+static void groups(struct metrics *m)
+{
+    head(m, "ioth_network_memberships", "gauge",
+         "Memberships of multicast groups that the network's switch on this host knows.");
+    list_for_each (it, &m->control->view->networks) {
+        const struct view_network *net = list_entry(it, struct view_network, link);
+        unsigned n = 0;
+
+        if (view_network(m->control->view, net->name) != net)
+            continue;
+        for (size_t i = 0; i < m->stats->n_groups; i++)
+            n += m->stats->groups[i].net == net->id;
+        fprintf(m->out, "ioth_network_memberships{network=\"%s\"} %u\n", net->name, n);
+    }
+}
+
+static void vlans(struct metrics *m)
+{
+    static const struct {
+        const char *name, *help;
+        size_t ofs;
+    } counters[] = {
+        {"ioth_vlan_rx_frames_total", "Frames that came in by ports of this host, by VLAN.",
+         offsetof(struct ipc_stats_vlan, rx_frames)},
+        {"ioth_vlan_rx_bytes_total", "Bytes of them.",
+         offsetof(struct ipc_stats_vlan, rx_bytes)},
+        {"ioth_vlan_policed_total", "Frames over what a port may send in the VLAN.",
+         offsetof(struct ipc_stats_vlan, policed)},
+    };
+
+    for (unsigned c = 0; c < sizeof(counters) / sizeof(counters[0]); c++) {
+        head(m, counters[c].name, "counter", counters[c].help);
+        for (size_t i = 0; i < m->stats->n_vlans; i++) {
+            const struct ipc_stats_vlan *vlan = &m->stats->vlans[i];
+            const struct view_network *net =
+                view_network_by_id(m->control->view, vlan->net);
+            uint64_t value;
+
+            if (net == NULL || vlan->vlan == 0)
+                continue;
+            memcpy(&value, (const char *)vlan + counters[c].ofs, sizeof(value));
+            fprintf(m->out, "%s{network=\"%s\",vlan=\"%u\"} %" PRIu64 "\n",
+                    counters[c].name, net->name, vlan->vlan, value);
+        }
+    }
+}
+
 static void port_states(struct metrics *m)
 {
     head(m, "ioth_stp_port_forwarding", "gauge",
@@ -277,6 +324,8 @@ static void answer(void *aux, const struct stats *stats)
               offsetof(struct ipc_stats_port, tx_bytes));
     port_drops(&m);
     macs(&m);
+    groups(&m);
+    vlans(&m);
     trees(&m);
     links(&m);
     services(&m);
@@ -288,6 +337,7 @@ static void answer(void *aux, const struct stats *stats)
 void api_metrics(struct api_request *rq)
 {
     observe_stats(rq->control->observe, 0,
-                  IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_LINKS | IPC_STATS_TREES,
+                  IPC_STATS_PORTS | IPC_STATS_FDB | IPC_STATS_LINKS | IPC_STATS_TREES |
+                      IPC_STATS_VLANS | IPC_STATS_MEMBERS,
                   answer, rq);
 }

@@ -47,7 +47,7 @@ struct asked {
     struct observe *observe;
     struct loop_timer late;
     struct stats stats;
-    size_t room_ports, room_links, room_macs, room_trees, room_vlans;
+    size_t room_ports, room_links, room_macs, room_trees, room_vlans, room_groups;
     uint32_t request;
     struct recent *recent; /* Where its answer is kept, or NULL. */
     struct waiter *waiters;
@@ -113,6 +113,7 @@ static void free_stats(struct stats *stats)
     free(stats->macs);
     free(stats->trees);
     free(stats->vlans);
+    free(stats->groups);
     *stats = (struct stats){.complete = false};
 }
 
@@ -184,6 +185,14 @@ static void got(void *aux, struct ipc_message *msg)
         break;
     case IPC_STATS_MACS:
         add_macs(asked, &msg->body.stats_macs);
+        break;
+    case IPC_STATS_GROUPS:
+        for (uint32_t i = 0; i < msg->body.stats_macs.n; i++) {
+            stats->groups = grow(stats->groups, stats->n_groups, &asked->room_groups,
+                                 sizeof(*stats->groups));
+            stats->groups[stats->n_groups++] = (struct observed_mac){
+                msg->body.stats_macs.net, msg->body.stats_macs.macs[i]};
+        }
         break;
     case IPC_STATS_TREE:
         stats->trees =

@@ -39,6 +39,8 @@ struct stats {
     size_t n_trees;
     struct ipc_stats_vlan *vlans;
     size_t n_vlans;
+    struct observed_mac *groups; /* Memberships; age_ms is how long they last. */
+    size_t n_groups;
 };
 
 /* `what` is IPC_STATS_PORTS and the like; net 0 = all. `done` is called once, within a second;
