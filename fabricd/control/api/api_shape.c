@@ -131,7 +131,7 @@ static struct node *memberships(const struct stats *stats, uint64_t net)
     for (size_t i = 0; i < stats->n_groups; i++) {
         const struct ipc_mac *group = &stats->groups[i].mac;
         struct node *one;
-        char text[MAC_TEXT_SIZE];
+        char text[MAC_TEXT_SIZE], name[IPC_NAME_SIZE];
 
         if (stats->groups[i].net != net)
             continue;
@@ -141,8 +141,13 @@ static struct node *memberships(const struct stats *stats, uint64_t net)
         if (group->vlan != 0)
             node_set_int(one, "vlan", group->vlan);
         for (size_t k = 0; k < stats->n_ports; k++) {
-            if (stats->ports[k].id == group->port)
-                node_set_text(one, "port", stats->ports[k].name);
+            const struct ipc_stats_port *port = &stats->ports[k];
+
+            if (port->id != group->port)
+                continue;
+            snprintf(name, sizeof(name), "%s%.*s", port->kind == 0 ? "link-" : "",
+                     port->kind == 0 ? 58 : 63, port->name);
+            node_set_text(one, "port", name);
         }
         node_set_int(one, "lasts_ms", group->age_ms);
         node_append(all, one);

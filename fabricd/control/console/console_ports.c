@@ -112,9 +112,13 @@ static void gather_live(struct gathering *g, const struct view_network *net,
 {
     for (size_t i = 0; i < stats->n_ports; i++) {
         const struct ipc_stats_port *port = &stats->ports[i];
+        char name[IPC_NAME_SIZE];
 
-        if (port->net == net->id && port->kind != IPC_PORT_CAPTURE)
-            add(g, port->name)->stats = port;
+        if (port->net != net->id || port->kind == IPC_PORT_CAPTURE)
+            continue;
+        snprintf(name, sizeof(name), "%s%.*s", port->kind == 0 ? "link-" : "",
+                 port->kind == 0 ? 58 : 63, port->name);
+        add(g, name)->stats = port;
     }
 }
 
