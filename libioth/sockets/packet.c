@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libioth/sockets/dgramq.h"
+#include "libioth/sockets/filter.h"
 #include "libioth/sockets/kinds.h"
 #include "libioth/stack/iface.h"
 #include "proto/wire/bytes.h"
@@ -22,6 +23,7 @@ struct packet_sock {
     struct dgramq rx;
     uint16_t ethertype; /* 0: nothing; ETH_P_ALL. */
     unsigned if_index;  /* 0: every interface. */
+    struct filter filter;
 };
 
 static struct list all = {&all, &all};
@@ -50,6 +52,7 @@ static void hand_out(struct packet_sock *k, struct iface *i, const uint8_t eth[E
 {
     size_t head = k->sock.type == SOCK_RAW ? ETH_SIZE : 0;
     struct dgram *d = dgramq_new(&k->rx, p->tot_len - ofs + head, k->sock.rcv_size);
+    struct filter_about about;
 
     if (!d)
         return;
@@ -59,6 +62,12 @@ static void hand_out(struct packet_sock *k, struct iface *i, const uint8_t eth[E
     d->ethertype = load_be16(eth + 12);
     d->pkttype = kind_of(i, eth, sent);
     memcpy(d->from_mac, eth + 6, 6);
+    about = (struct filter_about){d->ethertype, d->pkttype, d->if_index};
+    d->size = (uint32_t)filter_run(&k->filter, d->data, d->size, &about);
+    if (d->size == 0) {
+        free(d);
+        return;
+    }
     dgramq_put(&k->rx, d);
     sock_changed(&k->sock, SOCK_IN);
 }
@@ -230,8 +239,11 @@ static int get_option(struct sock *s, int level, int name, void *value, socklen_
 static int set_option(struct sock *s, int level, int name, const void *value,
                       socklen_t size)
 {
-    int r = level == SOL_SOCKET ? sock_setopt(s, name, value, size) : -ENOPROTOOPT;
+    int r = level == SOL_SOCKET ? filter_setopt(&packet_of(s)->filter, name, value, size)
+                                : -ENOPROTOOPT;
 
+    if (r == -ENOPROTOOPT && level == SOL_SOCKET)
+        r = sock_setopt(s, name, value, size);
     if (r == 0 && name == SO_BINDTODEVICE)
         packet_of(s)->if_index = (unsigned)s->bound_if;
     return r;
@@ -260,6 +272,7 @@ static void close_sock(struct sock *s)
     if (list_empty(&all))
         iface_tap = (struct iface_tap){NULL, NULL};
     dgramq_clear(&k->rx);
+    filter_done(&k->filter);
     free(k);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Raw IP sockets over lwIP's raw API: datagrams with their IP header (IPv4) or without (IPv6). */
 #include <errno.h>
+#include <net/ethernet.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <lwip/raw.h>
 
 #include "libioth/sockets/addr.h"
+#include "libioth/sockets/filter.h"
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/kinds.h"
@@ -22,6 +24,7 @@ struct raw_sock {
     bool own_header; /* IP_HDRINCL */
     bool filtered;
     struct icmp6_filter filter;
+    struct filter bpf;
 };
 
 static struct raw_sock *raw_of(struct sock *s)
@@ -46,6 +49,26 @@ static void apply(struct raw_sock *w)
         raw_clear_flags(w->pcb, RAW_FLAGS_HDRINCL);
 }
 
+/* What a filter leaves of a packet is whether it comes: it comes whole. */
+static bool passes(const struct raw_sock *w, const struct pbuf *p, unsigned ofs)
+{
+    bool ip6 = w->ip.sock.domain == AF_INET6;
+    const struct filter_about about = {.ethertype = ip6 ? ETH_P_IPV6 : ETH_P_IP};
+    size_t size = p->tot_len - ofs;
+    uint8_t *copy;
+    bool pass;
+
+    if (!w->bpf.program)
+        return true;
+    copy = malloc(size ? size : 1);
+    if (!copy)
+        return false;
+    pbuf_copy_partial(p, copy, (u16_t)size, (u16_t)ofs);
+    pass = filter_run(&w->bpf, copy, size, &about) > 0;
+    free(copy);
+    return pass;
+}
+
 /* The packet with its IP header; others want to see it, too. */
 static u8_t on_recv(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t *from)
 {
@@ -53,7 +76,7 @@ static u8_t on_recv(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_add
     unsigned ofs = w->ip.sock.domain == AF_INET6 ? ip_current_header_tot_len() : 0;
 
     (void)pcb;
-    if (p->tot_len < ofs ||
+    if (p->tot_len < ofs || !passes(w, p, ofs) ||
         (w->filtered && ICMP6_FILTER_WILLBLOCK(pbuf_get_at(p, (u16_t)ofs), &w->filter)))
         return 0;
     ip_sock_came(&w->ip, p, ofs, from, 0);
@@ -167,7 +190,8 @@ static int set_option(struct sock *s, int level, int name, const void *value,
                       socklen_t size)
 {
     struct raw_sock *w = raw_of(s);
-    int r = set_raw(w, level, name, value, size);
+    int r = level == SOL_SOCKET ? filter_setopt(&w->bpf, name, value, size)
+                                : set_raw(w, level, name, value, size);
 
     if (r == -ENOPROTOOPT)
         r = ip_sock_setopt(s, level, name, value, size);
@@ -191,6 +215,7 @@ static void close_sock(struct sock *s)
 
     sock_done(s);
     ip_sock_done(&w->ip);
+    filter_done(&w->bpf);
     raw_remove(w->pcb);
     free(w);
 }
