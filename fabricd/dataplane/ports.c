@@ -223,6 +223,7 @@ static bool is_live(const struct dp_port *port, const struct ipc_message *msg)
 
     memcpy(&same.set, &port->config.set, sizeof same.set);
     memcpy(&same.stp, &port->config.stp, sizeof same.stp);
+    same.speed_mbps = port->config.speed_mbps;
     return port->driver && !msg->n_fds && !same.pinned &&
            memcmp(&port->config, &same, sizeof same) == 0;
 }

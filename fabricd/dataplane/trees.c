@@ -41,12 +41,20 @@ static enum rstp_p2p p2p_of(uint8_t setting)
     return values[setting];
 }
 
+/* Towards the endpoint: what the interface has, or less, where a rate is set. 0 = nobody said. */
+static uint32_t speed_of(const struct ipc_port *port)
+{
+    uint32_t rate = (uint32_t)(port->rate / 1000000u);
+
+    return rate && (!port->speed_mbps || rate < port->speed_mbps) ? rate : port->speed_mbps;
+}
+
 static struct tree_port_config port_config_of(const struct dp_port *port)
 {
     const struct ipc_stp_port *s = &port->config.stp;
     struct tree_port_config c = {
         .rstp = rstp_port_defaults,
-        .speed_mbps = (uint32_t)(port->config.rate / 1000000u),
+        .speed_mbps = speed_of(&port->config),
         .heard = s->edge != IPC_YES &&
                  vault_find(port->dp->vault, IPC_HEARD, port->config.id) != NULL,
         .since = port->since,

@@ -283,8 +283,10 @@ struct ipc_port {
     uint32_t caps; /* FRAME_CAP_* the client takes (TAP, RING). */
     uint32_t owner_uid;
     uint32_t owner_pid;
-    uint32_t node_pid;         /* For `iothctl exec`. */
-    uint32_t snap;             /* CAPTURE */
+    uint32_t node_pid; /* For `iothctl exec`. */
+    uint32_t
+        speed_mbps; /* RAW: of the interface as it was opened, the parent's; 0 = unknown. */
+    uint32_t snap;  /* CAPTURE */
     char watch[IPC_NAME_SIZE]; /* CAPTURE: only this port; "" = all. */
     uint8_t pin_mac[6];
     uint8_t n_pins;

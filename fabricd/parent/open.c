@@ -4,11 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +123,25 @@ int open_raw(const char *ifname, struct err *err)
     if (r == -EMEDIUMTYPE)
         return err_set(err, r, "interface %s is no Ethernet", ifname);
     return raw_refused(r, ifname, err);
+}
+
+uint32_t open_speed(const char *ifname)
+{
+    struct ethtool_cmd cmd = {.cmd = ETHTOOL_GSET};
+    struct ifreq ifr = {.ifr_flags = 0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint32_t speed = 0;
+
+    if (fd < 0 || strlen(ifname) >= sizeof ifr.ifr_name) {
+        fd_close(&fd);
+        return 0;
+    }
+    memcpy(ifr.ifr_name, ifname, strlen(ifname) + 1);
+    ifr.ifr_data = (char *)&cmd;
+    if (ioctl(fd, SIOCETHTOOL, &ifr) == 0)
+        speed = ethtool_cmd_speed(&cmd);
+    close(fd);
+    return speed <= INT32_MAX ? speed : 0; /* SPEED_UNKNOWN is -1. */
 }
 
 static socklen_t to_sockaddr(const struct ipc_addr *a, uint16_t port,

@@ -29,6 +29,9 @@ int open_tap(const char *ifname, char name[16], struct err *err)
  */
 int open_raw(const char *ifname, struct err *err) __attribute__((warn_unused_result));
 
+/* The speed of the interface in Mb/s; 0 = it does not say. */
+uint32_t open_speed(const char *ifname);
+
 /*
  * A UDP socket bound to *addr: family 0 = any address, of both families where the machine has
  * them; port 0 = OPEN_UDP_PORT. A port in use gives another one. *bound says which.

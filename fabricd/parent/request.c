@@ -62,6 +62,7 @@ static void open_device_for(struct parent *p, uint32_t request,
     int r = 0;
 
     memcpy(name, ifname, sizeof name);
+    port.speed_mbps = port.kind == IPC_PORT_RAW ? open_speed(ifname) : 0;
     if (e && e->n_fds &&
         e->body->port.kind == port.kind) { /* Asked again: the device stays. */
         memcpy(port.path, e->body->port.path, sizeof port.path);

@@ -77,6 +77,7 @@ on alpha ip link add kb type bridge stp_state 1 hello_time 100 max_age 600 forwa
 on alpha ip link set g0 master kb up
 on alpha ip link set kb up
 wait_for 10 is_stp alpha g0 problem 'shut by the BPDU guard'
+has "the status tells of it" 'port .*/g0 does not forward: shut by the BPDU guard' "$(ctl alpha status)"
 is "its role" disabled "$(stp alpha g0 role)"
 status 0 ctl alpha port set lan1/g0 'guard=[root]'
 wait_for 20 is_stp alpha g0 problem 'kept back by the root guard'

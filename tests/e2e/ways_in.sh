@@ -54,6 +54,29 @@ replies=$(on legacy ping -c 3 -i 0.2 -W 2 10.9.0.1)
 has "the host's own address" '3 received' "$replies"
 hasnt "answered once" 'DUP' "$replies"
 
+# The tree's cost follows from its speed: a TAP says whatever it is told to say of itself.
+ip -n alpha tuntap add slow mode tap
+cat >"$T/speed.py" <<'PY'
+"""ETHTOOL_GSET, and ETHTOOL_SSET with a speed of 100 Mb/s."""
+import array, fcntl, socket, struct
+s = socket.socket()
+data = array.array("B", struct.pack("I", 1) + bytes(60))
+ask = struct.pack("16sP", b"slow", data.buffer_info()[0]) + bytes(16)
+fcntl.ioctl(s, 0x8946, ask)
+struct.pack_into("I", data, 0, 2)
+struct.pack_into("H", data, 12, 100)
+fcntl.ioctl(s, 0x8946, ask)
+PY
+cost() { [ "$(ctl alpha port show lan1/slow -o json | jq .status.stp.cost)" = "$1" ]; }
+speed=yes
+on alpha "$PYTHON" "$T/speed.py" 2>/dev/null || speed=
+status 0 ctl alpha port add lan1 slow --raw slow
+[ -z "$speed" ] || wait_for 5 cost 200000
+status 0 ctl alpha port set lan1/slow rate=5M
+wait_for 5 cost 4000000
+status 0 ctl alpha port rm lan1/slow
+ip -n alpha link del slow
+
 # Tags come and go in their place.
 status 0 ctl alpha net create office --vlan 10 --vlan 20
 status 0 ctl alpha port rm lan1/lan

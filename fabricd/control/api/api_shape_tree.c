@@ -58,8 +58,7 @@ void shape_tree(struct node *status, const struct control *control,
     node_set(status, "stp", stp);
 }
 
-/* Why a port does not forward, where that is not the tree's own way. */
-static const char *problem_of(const struct ipc_stats_stp_port *stp)
+const char *shape_tree_problem(const struct ipc_stats_stp_port *stp)
 {
     if (stp->guarded)
         return "shut by the BPDU guard";
@@ -78,7 +77,7 @@ void shape_tree_port(struct node *status, const struct control *control,
     const struct ipc_stats_stp_port *s = &port->stp;
     const struct view_network *net = view_network_by_id(control->view, port->net);
     const struct view_host *host = view_host_by_number(control->view, s->blocked_by);
-    const char *problem = problem_of(s);
+    const char *problem = shape_tree_problem(s);
     struct node *stp;
 
     if (s->number == 0 || net == NULL)

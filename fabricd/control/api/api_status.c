@@ -63,10 +63,30 @@ static void note_degraded(const struct control *control, const struct view_netwo
     node_free(degraded);
 }
 
-static struct node *problems(const struct control *control)
+/* Ports that something keeps from forwarding. */
+static void add_blocked(const struct control *control, const struct stats *stats,
+                        struct node *list)
+{
+    for (size_t i = 0; i < stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &stats->ports[i];
+        const struct view_network *net = view_network_by_id(control->view, port->net);
+        const char *why = shape_tree_problem(&port->stp);
+        char *text;
+
+        if (net == NULL || why == NULL)
+            continue;
+        text = xasprintf("port %s/%s%s does not forward: %s", net->name,
+                         port->kind == 0 ? "link-" : "", port->name, why);
+        node_append(list, node_text(text));
+        free(text);
+    }
+}
+
+static struct node *problems(const struct control *control, const struct stats *stats)
 {
     struct node *list = node_list(), *pairs = node_map();
 
+    add_blocked(control, stats, list);
     reconcile_each_problem(control->reconcile, add_problem, list);
     if (!chan_up(&control->switch_))
         node_append(list, node_text("the switch process is away"));
@@ -167,8 +187,9 @@ static void put_certificate(const struct control *control, struct node *status)
         node_free(node);
 }
 
-void api_status(struct api_request *rq)
+static void answer_status(void *aux, const struct stats *stats)
 {
+    struct api_request *rq = aux;
     const struct control *control = rq->control;
     struct node *status = node_map(), *pids = node_map(), *standing;
     char *fabric = identity_fabric_name(control);
@@ -192,7 +213,7 @@ void api_status(struct api_request *rq)
         node_set_text(status, "state_dir", control->start.state_dir);
         node_set(status, "counts", counts(control));
         node_set(status, "peers", peers(control));
-        node_set(status, "problems", problems(control));
+        node_set(status, "problems", problems(control, stats));
         put_certificate(control, status);
         if (api_tls(control->api) != NULL)
             node_set(status, "api", api_node(control));
@@ -201,6 +222,16 @@ void api_status(struct api_request *rq)
     }
     free(fabric);
     api_answer_node(rq, 200, status);
+}
+
+void api_status(struct api_request *rq)
+{
+    static const struct stats none = {.complete = true};
+
+    if (rq->full)
+        observe_stats(rq->control->observe, 0, IPC_STATS_PORTS, answer_status, rq);
+    else
+        answer_status(rq, &none);
 }
 
 /* --- the rest ------------------------------------------------------------------------------ */

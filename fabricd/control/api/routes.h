@@ -137,6 +137,9 @@ uint32_t shape_needs(const struct kind *);
  * one sees. */
 bool shape_visible(const struct api_request *, const char *network);
 
+/* Why a port does not forward, where that is not the tree's own way; else NULL. */
+const char *shape_tree_problem(const struct ipc_stats_stp_port *);
+
 /* api_shape_tree.c: the spanning tree of a network on this host (`tree` NULL = none), and a port in
  * it, as `stp` of the status. */
 void shape_tree(struct node *status, const struct control *, const struct view_network *,
