@@ -225,6 +225,7 @@ static void next_folder(struct copy *c)
     loop_timer_set(c->loop, &c->again, MTIME_NEVER);
     c->running = false;
     c->failures = 0;
+    c->passed = c->pass;
     c->done(c);
 }
 
@@ -412,22 +413,7 @@ static void expired(struct loop_timer *timer, mtime_t now)
         ask_list(c);
 }
 
-void copy_start(struct copy *c, const struct spec *spec, unsigned pass)
-{
-    copy_stop(c);
-    if (pass == 1 || !c->shared) {
-        free(c->shared);
-        c->shared = xcalloc(state_folders(spec) + 1, 1);
-    }
-    c->failures = 0;
-    c->spec = spec;
-    c->pass = pass;
-    c->stopped = pass == 2;
-    c->running = true;
-    ask_list(c);
-}
-
-void copy_stop(struct copy *c)
+static void stop(struct copy *c)
 {
     forget(c);
     loop_timer_set(c->loop, &c->again, MTIME_NEVER);
@@ -436,11 +422,46 @@ void copy_stop(struct copy *c)
     c->folder = 0;
 }
 
-void copy_free(struct copy *c)
+static void start(struct copy *c, unsigned pass)
 {
-    copy_stop(c);
+    stop(c);
+    if (!c->shared)
+        c->shared = xcalloc(state_folders(c->spec) + 1, 1);
+    c->failures = 0;
+    c->pass = pass;
+    c->stopped = pass == 2;
+    c->running = true;
+    ask_list(c);
+}
+
+/* What is known is of no use. */
+static void begin_anew(struct copy *c)
+{
+    stop(c);
     free(c->shared);
     c->shared = NULL;
+    c->passed = 0;
+    c->failures = 0;
+}
+
+static bool has_same_folders(const struct spec *a, const struct spec *b)
+{
+    return a && b && node_equal(node_get(a->body, "state"), node_get(b->body, "state"));
+}
+
+void copy_want(struct copy *c, const struct spec *spec, int64_t move, unsigned passes)
+{
+    if (passes == 0 || move != c->move || !has_same_folders(c->spec, spec))
+        begin_anew(c);
+    c->spec = spec;
+    c->move = move;
+    if (c->passed < passes && (!c->running || c->pass != passes))
+        start(c, passes);
+}
+
+void copy_free(struct copy *c)
+{
+    begin_anew(c);
 }
 
 void copy_init(struct copy *c, struct loop *loop)

@@ -24,10 +24,11 @@ struct copy {
     void (*failed)(struct copy *, const char *why); /* It is tried again. */
 
     /* Private. */
-    const struct spec *spec; /* Borrowed while a pass goes on. */
+    const struct spec *spec; /* Borrowed until the next copy_want(). */
+    int64_t move;            /* The number of the move that the passes are for. */
     bool running, stopped;
-    unsigned pass;
-    int64_t id; /* Of the question that is out; 0 = none. */
+    unsigned pass, passed; /* The one that goes on; the last that is done. */
+    int64_t id;            /* Of the question that is out; 0 = none. */
     int64_t last_id;
     int64_t folder;
     int root;         /* Of it, here. */
@@ -45,10 +46,12 @@ struct copy {
 void copy_init(struct copy *, struct loop *);
 void copy_free(struct copy *);
 
-/* Begins pass 1 or 2; with 2 the other host answers once its program has stopped. The pass that goes
- * on is given up. */
-void copy_start(struct copy *, const struct spec *, unsigned pass);
-void copy_stop(struct copy *);
+/*
+ * How many passes are wanted for the move of that number: with 2 the other host answers once its program
+ * has stopped. Passes for another move, or over other folders, do not count; 0 wants none, and those that were
+ * made do not count either. The spec is borrowed until the next call; it may be NULL with 0.
+ */
+void copy_want(struct copy *, const struct spec *, int64_t move, unsigned passes);
 
 /* The answer to the question `id`; NULL: there was none, it is asked again. */
 void copy_heard(struct copy *, int64_t id, const struct node *answer);

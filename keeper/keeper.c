@@ -44,10 +44,9 @@ struct keeper {
     struct place place;
     struct probe probe;
     struct output output;
-    struct state state;     /* Of a service that leaves, … */
-    struct copy copy;       /* … and of one that comes: the next pass, … */
-    int64_t progress;       /* As it was told last. */
-    int64_t copied, copies; /* … the passes that are done, and those that are wanted. */
+    struct state state; /* Of a service that leaves, … */
+    struct copy copy;   /* … and of one that comes. */
+    int64_t progress;   /* As it was told last. */
     struct loop_watch signals;
     struct spec *spec, *running; /* As wanted; as the place has it, if that is another. */
     char **environment;
@@ -237,7 +236,6 @@ static void copy_done(struct copy *copy)
 {
     struct keeper *k = list_entry(copy, struct keeper, copy);
 
-    k->copied = k->copies;
     k->problem[0] = '\0';
     k->changed = true;
 }
@@ -248,19 +246,6 @@ static void copy_failed(struct copy *copy, const char *why)
 
     set_problem(k, why);
     k->changed = true;
-}
-
-/* The passes that are wanted: 0 = none, everything begins anew with the next. */
-static void want_copies(struct keeper *k, int64_t copies)
-{
-    k->copies = copies;
-    if (copies == 0) {
-        copy_stop(&k->copy);
-        k->copied = 0;
-    } else if (k->copied < copies &&
-               (!k->copy.running || (int64_t)k->copy.pass != copies)) {
-        copy_start(&k->copy, k->spec, (unsigned)copies);
-    }
 }
 
 static void heard_state(struct keeper *k, const struct node *request)
@@ -280,14 +265,11 @@ static void heard_state(struct keeper *k, const struct node *request)
 
 static void take_spec(struct keeper *k, struct spec *spec)
 {
-    bool copying = k->copy.running;
     bool again = k->spec && spec_needs_restart(k->spec, spec);
 
     if (k->spec != k->running)
         spec_free(k->spec);
     k->spec = spec;
-    if (copying) /* It looked at the one that goes. */
-        copy_start(&k->copy, spec, k->copy.pass);
     if (!k->sup.ops)
         supervise_init(&k->sup, &spec->policy, &engine_ops, k);
     else
@@ -311,8 +293,9 @@ static void wanted(struct keeper *k, const struct node *message)
         spec_free(spec);
         return;
     }
+    copy_want(&k->copy, spec, node_get_int(message, "move", 0),
+              (unsigned)node_get_int(message, "copy", 0));
     take_spec(k, spec);
-    want_copies(k, node_get_int(message, "copy", 0));
     k->revision = node_get_int(message, "revision", 0);
     supervise_want(&k->sup, !hold, loop_now(k->loop));
     k->changed = true;
@@ -335,7 +318,7 @@ static void heard(struct line *line, struct node *message)
     } else if (strcmp(type, "fetched") == 0) {
         copy_heard(&k->copy, node_get_int(message, "id", 0), node_get(message, "answer"));
     } else if (strcmp(type, "end") == 0) {
-        want_copies(k, 0);
+        copy_want(&k->copy, k->spec, 0, 0);
         k->ending = true;
         k->forgotten = node_get_bool(message, "forget", false);
         if (k->sup.ops)
@@ -364,7 +347,8 @@ static struct node *status_of(struct keeper *k)
     node_set_int(status, "since", k->since);
     node_set_int(status, "restarts", k->sup.restarts);
     node_set_int(status, "revision", k->revision);
-    node_set_int(status, "copied", k->copied);
+    node_set_int(status, "move", k->copy.move);
+    node_set_int(status, "copied", k->copy.passed);
     node_set_int(status, "copy_failures", k->copy.failures);
     node_set_int(status, "progress", k->copy.progress);
     if (k->place.pid > 0)

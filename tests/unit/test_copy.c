@@ -130,15 +130,20 @@ static void answer_all(struct world *w)
     }
 }
 
-static void pass(struct world *w, unsigned number)
+static void pass_of(struct world *w, int64_t move, unsigned number)
 {
     unsigned done = w->done;
 
     w->reads = 0;
-    copy_start(&w->copy, &w->to, number);
+    copy_want(&w->copy, &w->to, move, number);
     answer_all(w);
     assert_string_equal(w->why, "");
     assert_int_equal(w->done, done + 1);
+}
+
+static void pass(struct world *w, unsigned number)
+{
+    pass_of(w, 1, number);
 }
 
 static void what_was_there_arrives(void **state)
@@ -167,8 +172,43 @@ static void what_was_there_arrives(void **state)
     pass(w, 2);
     assert_int_equal(w->reads, 2);
     assert_int_equal(run(w, "diff -r --no-dereference from to"), 0);
-    pass(w, 2);
-    assert_int_equal(w->reads, 0);
+    pass_of(w, 2, 1);
+    assert_int_equal(w->reads, 1);
+}
+
+/* What was copied for a move that failed is old when the next one comes; and so it is if the folders are others
+ * than they were. */
+static void each_move_has_its_passes(void **state)
+{
+    struct world *w = *state;
+    struct node *other = body_of(w->base, "other");
+
+    assert_int_equal(run(w, "mkdir from && echo 1 >from/count"), 0);
+    pass_of(w, 1, 1);
+    pass_of(w, 1, 2);
+    assert_int_equal(w->copy.passed, 2);
+    copy_want(&w->copy, &w->to, 1, 2); /* It is done. */
+    assert_null(w->asked);
+    assert_int_equal(w->copy.passed, 2);
+
+    assert_int_equal(run(w, "echo 22 >from/count"), 0);
+    copy_want(&w->copy, &w->to, 2, 1);
+    assert_int_equal(w->copy.passed, 0);
+    answer_all(w);
+    assert_int_equal(w->copy.passed, 1);
+    assert_int_equal(run(w, "diff -r from to"), 0);
+    pass_of(w, 2, 2);
+
+    struct spec elsewhere = {.body = other};
+    copy_want(&w->copy, &elsewhere, 2, 2);
+    assert_int_equal(w->copy.passed, 0);
+    answer_all(w);
+    assert_int_equal(w->copy.passed, 2);
+    assert_int_equal(run(w, "diff -r from other"), 0);
+    copy_want(&w->copy, &elsewhere, 2, 0);
+    assert_int_equal(w->copy.passed, 0);
+    copy_want(&w->copy, NULL, 0, 0);
+    node_free(other);
 }
 
 static void the_last_pass_waits_for_the_end(void **state)
@@ -179,7 +219,7 @@ static void the_last_pass_waits_for_the_end(void **state)
     assert_int_equal(run(w, "mkdir from && echo 1 >from/count"), 0);
     pass(w, 1);
     w->runs = true;
-    copy_start(&w->copy, &w->to, 2);
+    copy_want(&w->copy, &w->to, 1, 2);
     for (int i = 0; i < 3; i++) {
         assert_non_null(w->asked);
         node = state_answer(&w->state, &w->from, true, w->asked);
@@ -211,7 +251,7 @@ static void a_shared_folder_is_left_alone(void **state)
     w->runs = true;
     pass(w, 1);
     assert_int_equal(w->reads, 1);
-    copy_start(&w->copy, &w->to, 2); /* It waits for the end all the same. */
+    copy_want(&w->copy, &w->to, 1, 2); /* It waits for the end all the same. */
     node = state_answer(&w->state, &w->from, true, w->asked);
     answer(w, node);
     node_free(node);
@@ -272,7 +312,7 @@ static void a_liar_stays_inside(void **state)
     struct node *node = listing(lies, sizeof lies / sizeof lies[0]);
 
     assert_int_equal(run(w, "mkdir outside to && echo mine >outside/y"), 0);
-    copy_start(&w->copy, &w->to, 1);
+    copy_want(&w->copy, &w->to, 1, 1);
     answer(w, node);
     node_free(node);
     is_another(w);
@@ -285,7 +325,7 @@ static void a_liar_stays_inside(void **state)
     node = node_map();
     node_set(node, "entries", node_list());
     node_append(node_get(node, "entries"), node_text("nonsense"));
-    copy_start(&w->copy, &w->to, 1);
+    copy_want(&w->copy, &w->to, 2, 1);
     answer(w, node);
     node_free(node);
     is_another(w);
@@ -294,7 +334,7 @@ static void a_liar_stays_inside(void **state)
 
     node = node_map();
     node_set_text(node, "error", "no such folder");
-    copy_start(&w->copy, &w->to, 1);
+    copy_want(&w->copy, &w->to, 3, 1);
     answer(w, node);
     node_free(node);
     assert_string_equal(w->why, "no such folder");
@@ -304,9 +344,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_was_there_arrives),        TEST(the_last_pass_waits_for_the_end),
-        TEST(a_shared_folder_is_left_alone), TEST(no_folder_is_no_hindrance),
-        TEST(a_liar_stays_inside),
+        TEST(what_was_there_arrives),          TEST(each_move_has_its_passes),
+        TEST(the_last_pass_waits_for_the_end), TEST(a_shared_folder_is_left_alone),
+        TEST(no_folder_is_no_hindrance),       TEST(a_liar_stays_inside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

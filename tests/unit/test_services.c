@@ -14,7 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fabricd/control/migrate/migrate.h"
 #include "fabricd/control/services/services.h"
+#include "fabricd/control/services/services_internal.h"
 #include "proto/base/fd.h"
 #include "tests/unit/control_fixture.h"
 
@@ -330,11 +332,93 @@ static void keepers(void **state)
     fixture_free(c);
 }
 
+static int move_step(struct control *c, const char *json)
+{
+    int status;
+
+    c->id.founder = true;
+    status = fixture_status(c, CHANGE_MOVE, "service", "", "web", json);
+    c->id.founder = false; /* Nobody leads. */
+    return status;
+}
+
+static bool is_ready(struct control *c)
+{
+    struct node *here = services_here(c, view_service_in(c->view, STORE_FABRIC, "web"));
+    bool ready = node_get_bool(here, "ready", false);
+
+    node_free(here);
+    return ready;
+}
+
+/* A keeper's word on how much is copied counts for the move that it speaks of, and while it is not told to end. */
+static void copies_count_for_one_move(void **state)
+{
+    struct control *c = with_network();
+    struct ipc_service body = {.name = "web", .pid = (uint32_t)getpid()};
+    struct err err = {.why = ""};
+    struct service *web;
+    int sock;
+
+    (void)state;
+    fixture_add_host(c, "beta", 2);
+    c->services = services_new(c, listener(), &err);
+    c->migrate = migrate_new(c);
+    assert_int_equal(put(c, "web",
+                         "{\"network\": \"lan1\", \"command\": [\"x\"],"
+                         " \"state\": [\"/srv/x\"]}"),
+                     201);
+    /* It goes to beta, comes back, and is on its way here when that fails; then it comes again. */
+    assert_int_equal(move_step(c, "{\"phase\": \"prepare\", \"to\": \"beta\"}"), 200);
+    assert_int_equal(move_step(c, "{\"phase\": \"verify\", \"number\": 1}"), 200);
+    assert_int_equal(move_step(c, "{\"phase\": \"done\", \"number\": 1}"), 200);
+    assert_int_equal(move_step(c, "{\"phase\": \"prepare\", \"to\": \"alpha\"}"), 200);
+    services_learn(c->services, &body);
+    sock = dial();
+    assert_true(says(c, sock, "{\"name\": \"web\", \"state\": \"stopped\"}", -1));
+    assert_false(is_ready(c));
+    assert_true(says(c, sock, "{\"move\": 2, \"copied\": 1}", -1));
+    assert_true(is_ready(c));
+    assert_int_equal(move_step(c, "{\"phase\": \"failed\", \"number\": 2}"), 200);
+    assert_int_equal(move_step(c, "{\"phase\": \"prepare\", \"to\": \"alpha\"}"), 200);
+    assert_false(is_ready(c));
+    assert_true(says(c, sock, "{\"move\": 2, \"copied\": 2}", -1));
+    assert_false(is_ready(c));
+    assert_true(says(c, sock, "{\"move\": 3, \"copied\": 1}", -1));
+    assert_true(is_ready(c));
+    assert_int_equal(move_step(c, "{\"phase\": \"stop\", \"number\": 3}"), 200);
+    assert_false(is_ready(c));
+    assert_true(says(c, sock, "{\"move\": 3, \"copied\": 2}", -1));
+    assert_true(is_ready(c));
+
+    web = service_find(c->services, "web");
+    web->ending = true;
+    assert_false(is_ready(c));
+    web->ending = false;
+    close(sock);
+    services_gone(c->services, &body);
+    assert_false(is_ready(c));
+    services_learn(c->services, &body); /* Another one has not said anything yet. */
+    assert_false(is_ready(c));
+
+    migrate_free(c->migrate);
+    services_free(c->services);
+    c->migrate = NULL;
+    c->services = NULL;
+    unlink(place);
+    fixture_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects), cmocka_unit_test(rings),      cmocka_unit_test(chains),
-        cmocka_unit_test(places),  cmocka_unit_test(asked_here), cmocka_unit_test(keepers),
+        cmocka_unit_test(objects),
+        cmocka_unit_test(rings),
+        cmocka_unit_test(chains),
+        cmocka_unit_test(places),
+        cmocka_unit_test(asked_here),
+        cmocka_unit_test(keepers),
+        cmocka_unit_test(copies_count_for_one_move),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

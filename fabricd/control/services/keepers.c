@@ -85,6 +85,7 @@ static void take_status(struct service *service, const struct node *message)
     service->up = node_get_bool(message, "up", false);
     service->starts_at = node_get_int(message, "starts_at", 0);
     service->heard = (uint64_t)node_get_int(message, "revision", 0);
+    service->copy_move = node_get_int(message, "move", 0);
     service->copied = node_get_int(message, "copied", 0);
     service->copy_failures = node_get_int(message, "copy_failures", 0);
     service->progress = node_get_int(message, "progress", 0);

@@ -209,7 +209,11 @@ static void tell(struct service *service, const struct view_service *wanted)
     node_set_int(message, "restarts", node_get_int(wanted->body, "_restarts", 0));
     if (holds(service, wanted))
         node_set_bool(message, "hold", true);
-    node_set_int(message, "copy", copies(service, wanted));
+    if (copies(service, wanted) > 0) {
+        node_set_int(message, "copy", copies(service, wanted));
+        node_set_int(message, "move",
+                     migrate_find(service->services->control, service->name)->number);
+    }
     node_set_int(message, "revision", (int64_t)wanted->revision);
     node_set(message, "service", node_copy(wanted->body));
     text = node_to_json(message, 0);
@@ -392,6 +396,8 @@ void services_gone(struct services *services, const struct ipc_service *body)
         fault_at(FAULT_MOVE_KEEPER_GONE);
     service->has_keeper = service->ending = false;
     service->pid = 0;
+    service->copy_move = service->copied = service->copy_failures = service->progress = 0;
+    service->up = false;
     memset(&service->seen, 0, sizeof(service->seen));
     events_service(services->control, service->name, "stopped");
     noticed(services->control);
@@ -443,14 +449,19 @@ static void own(const struct control *control, const struct view_service *wanted
     snprintf(out->state, sizeof(out->state), "%s", state);
 }
 
-/* Whether what the phase wants of an instance that comes here is done. */
+/* Whether what the phase wants of an instance that comes here is done. What a keeper says that is to
+ * end, or said of another move, does not count. */
 static bool is_ready(const struct service *service, const struct view_service *wanted,
                      const struct sync_seen_service *seen)
 {
-    if (migrate_role(service->services->control, wanted->name) != MIGRATE_READY)
+    const struct control *control = service->services->control;
+
+    if (migrate_role(control, wanted->name) != MIGRATE_READY || !service->has_keeper ||
+        service->ending)
         return false;
     if (has_state(wanted))
-        return service->copied >= copies(service, wanted);
+        return service->copy_move == migrate_find(control, wanted->name)->number &&
+               service->copied >= copies(service, wanted);
     return strcmp(seen->state, "running") == 0 &&
            (seen->health[0] == '\0' || strcmp(seen->health, "healthy") == 0);
 }
@@ -461,13 +472,17 @@ struct node *services_here(const struct control *control, const struct view_serv
         view_endpoint(control->view, wanted->network, wanted->name);
     const struct service *service =
         control->services != NULL ? service_find(control->services, wanted->name) : NULL;
+    const struct move *move = migrate_find(control, wanted->name);
     struct node *node = node_map();
     struct sync_seen_service seen;
-    bool ready, serves;
+    bool ready, serves, copying;
 
     own(control, wanted, &seen);
+    if (service != NULL && service->ending) /* What was before it is none of this one's. */
+        seen = (struct sync_seen_service){.state = "starting"};
+    copying = move != NULL && service != NULL && service->copy_move == move->number;
     ready = service != NULL && is_ready(service, wanted, &seen);
-    serves = service != NULL && service->up &&
+    serves = service != NULL && service->up && !service->ending &&
              (seen.health[0] == '\0' || strcmp(seen.health, "healthy") == 0);
     node_set_text(node, "name", wanted->name);
     node_set_text(node, "state", seen.state);
@@ -487,8 +502,8 @@ struct node *services_here(const struct control *control, const struct view_serv
     if (ready)
         fault_at(FAULT_MOVE_READY);
     node_set_bool(node, "holds", has_state(wanted));
-    node_set_int(node, "copy_failures", service != NULL ? service->copy_failures : 0);
-    node_set_int(node, "progress", service != NULL ? service->progress : 0);
+    node_set_int(node, "copy_failures", copying ? service->copy_failures : 0);
+    node_set_int(node, "progress", copying ? service->progress : 0);
     node_set_bool(node, "home", ep != NULL && strcmp(ep->host, control_host(control)) == 0);
     return node;
 }

@@ -42,8 +42,8 @@ struct service {
     int64_t starts_at; /* … or will again then: milliseconds since 1970; 0 = no more. */
     char failure[240]; /* Why its keeper could not be started last, or "". */
     char trouble[240]; /* Why its state could not be asked for, or "". */
-    int64_t copied, copy_failures,
-        progress;                  /* Of its state on the way here, as its keeper said. */
+    /* Of its state on the way here, as its keeper said: for which move, and how far it is. */
+    int64_t copy_move, copied, copy_failures, progress;
     struct sync_seen_service seen; /* As its keeper said last. */
 };
 
