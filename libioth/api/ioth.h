@@ -7,7 +7,8 @@
  *
  *   lwip     in the process, without privilege, namespace or device; options dhcp and slaac: its
  *            interfaces are up from the start and ask the network for their addresses (DHCPv4, router
- *            advertisements)
+ *            advertisements); mtu=N (1280 to the network's, later by ioth_linksetmtu()); sndbuf=N: SO_SNDBUF
+ *            of its sockets (4096 to 2 MiB, later by the sockets' own)
  *   netns    (or vdestack) the kernel's, in a namespace of its own, plugged in by a TAP; needs user
  *            namespaces and /dev/net/tun
  *   kernel   the host's own (or "", or NULL)

@@ -36,12 +36,14 @@ static const struct drive_ops above = {
 };
 
 #define LINGER       (1 * MTIME_SEC) /* At most, for connections that are closing. */
+#define MTU_LEAST    1280u           /* IPv6's. */
 #define LINGER_LOOK  (2 * MTIME_MS)
 #define LINGER_TAKEN (250 * MTIME_MS)
 
 static struct err why;             /* Why newstack failed. */
 static pid_t owner;                /* The process that the stack runs in; 0 = none. */
 static bool with_dhcp, with_slaac; /* Options of the stack. */
+static uint32_t mtu;               /* 0: the network's. */
 
 static int failed(int r)
 {
@@ -56,31 +58,69 @@ static int result(int r)
 
 /* --- the stack ---------------------------------------------------------------------------------- */
 
+/* A word, or a word and a number between two bounds. */
+static const struct option {
+    const char *name;
+    bool *flag;
+    uint32_t *number;
+    uint32_t least, most;
+} known[] = {
+    {.name = "dhcp", .flag = &with_dhcp},
+    {.name = "slaac", .flag = &with_slaac},
+    {.name = "mtu", .number = &mtu, .least = MTU_LEAST, .most = UINT16_MAX},
+    {.name = "sndbuf",
+     .number = &sock_snd_default,
+     .least = SOCK_BUF_MIN,
+     .most = TCP_SND_BUF},
+};
+
+static int parse_option(const char *text, size_t n)
+{
+    size_t name = strcspn(text, "=,");
+    char *end;
+
+    for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct option *o = &known[i];
+        unsigned long v;
+
+        if (strlen(o->name) != name || memcmp(o->name, text, name) != 0 ||
+            (o->flag != NULL) != (name == n))
+            continue;
+        if (o->flag) {
+            *o->flag = true;
+            return 0;
+        }
+        v = strtoul(text + name + 1, &end, 10);
+        if (end != text + n || v < o->least || v > o->most)
+            return err_set(&why, -EINVAL, "%s is a number from %u to %u", o->name, o->least,
+                           o->most);
+        *o->number = (uint32_t)v;
+        return 0;
+    }
+    return err_set(&why, -EINVAL,
+                   "the stack lwip has no option %.*s (dhcp, slaac, mtu=N, sndbuf=N)",
+                   (int)(n > 60 ? 60 : n), text);
+}
+
 static int parse_options(const char *options)
 {
-    static const struct {
-        const char *name;
-        bool *flag;
-    } known[] = {{"dhcp", &with_dhcp}, {"slaac", &with_slaac}};
+    int r = 0;
 
-    while (*options) {
-        size_t n = strcspn(options, ","), i = 0;
+    while (*options && r == 0) {
+        size_t n = strcspn(options, ",");
 
-        while (i < 2 &&
-               (strlen(known[i].name) != n || memcmp(known[i].name, options, n) != 0))
-            i++;
-        if (i == 2)
-            return err_set(&why, -EINVAL, "the stack lwip has no option %.*s (dhcp, slaac)",
-                           (int)n, options);
-        *known[i].flag = true;
+        r = parse_option(options, n);
         options += n + (options[n] == ',');
     }
-    return 0;
+    return r;
 }
 
 /* An interface that is told its addresses by the network. */
 static int configure(struct netif *netif)
 {
+    /* More than the network takes it cannot be. */
+    if (mtu && mtu < netif->mtu)
+        netif->mtu = netif->mtu6 = (u16_t)mtu;
     if (!with_dhcp && !with_slaac)
         return 0;
     netif_set_ip6_autoconfig_enabled(netif, with_slaac);

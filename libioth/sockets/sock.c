@@ -10,6 +10,8 @@
 #include "libioth/sockets/table.h"
 #include "libioth/stack/drive.h"
 
+uint32_t sock_snd_default = SOCK_BUF_DEFAULT;
+
 void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
                int protocol)
 {
@@ -18,7 +20,8 @@ void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
     s->type = type;
     s->protocol = protocol;
     s->fd = s->end = -1;
-    s->rcv_size = s->snd_size = SOCK_BUF_DEFAULT;
+    s->rcv_size = SOCK_BUF_DEFAULT;
+    s->snd_size = sock_snd_default;
     list_init(&s->unsettled);
     list_init(&s->readers);
     list_init(&s->writers);

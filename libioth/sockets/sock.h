@@ -92,6 +92,9 @@ struct sock {
 #define SOCK_BUF_MIN     4096u
 #define SOCK_BUF_MAX     (16u * 1024 * 1024)
 
+/* SO_SNDBUF of sockets to come: an option of the stack. */
+extern uint32_t sock_snd_default;
+
 /* --- for the kinds ------------------------------------------------------------------------------ */
 
 void sock_init(struct sock *, const struct sock_ops *, int domain, int type, int protocol);
