@@ -228,6 +228,10 @@ static void test_multicast(void **state)
     /* Before it is in the group it hears nothing. */
     assert_int_equal(
         ioth_sendto(mouth, "one", 3, 0, (struct sockaddr *)&group, sizeof group), 3);
+    say(5000, "mark"); /* Which comes behind it. */
+    assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+    assert_int_equal(ioth_recv(ear, text, sizeof text, 0), 4);
+    assert_memory_equal(text, "mark", 4);
     assert_int_equal(
         ioth_setsockopt(ear, IPPROTO_IP, IP_ADD_MEMBERSHIP, &here, sizeof here), 0);
     assert_int_equal(
