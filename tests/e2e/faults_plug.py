@@ -29,7 +29,7 @@ import time
 wrong = []
 REQUEST, REPLY, VERSION = 0x696F7051, 0x696F7052, 1
 TAP, RING, CAPTURE = 1, 2, 3
-CONTROL_PAGE, HEAD, ALIGN = 4096, 64, 64
+CONTROL_PAGE, HEAD, ALIGN, POOL_RATIO = 4096, 64, 64, 4
 NET = "lan1"
 
 
@@ -253,8 +253,15 @@ def lie(path):
 
     for size in (0xFFFFFFFF, 0x7FFFFFFF, 65551, 70000, 1 << 20):
         record(True, inline=size)
-    record(True, ref=(4096, 100))
-    record(True, ref=(0xFFFFFFFFFFFFFFFF, 0xFFFFFFFF))
+    probe = Ring(path, "probe")
+    pool = POOL_RATIO * probe.size
+    probe.close()
+    # What lies in the pool is no lie; what ends behind it, or is more than a frame has, is one.
+    record(False, ref=(4096, 100))
+    record(False, ref=(pool - 100, 100))
+    for ref in ((pool - 100, 101), (pool, 1), (0xFFFFFFFFFFFFFFFF, 1), (0xFFFFFFFFFFFFFFFF, 0xFFFFFFFF),
+                (4096, 70000), (4096, 0xFFFFFFFF)):
+        record(True, ref=ref)
     for size in (0, 1, 13):
         record(False, inline=size)
     generator = random.Random(2)
