@@ -106,11 +106,12 @@ static void flush(void)
 /* Everything that is to be done now. Returns how many frames came. */
 static unsigned step(bool used)
 {
+    bool came = false;
     unsigned n;
 
     timers_run(mtime_now(), used);
-    n = iface_poll();
-    if (n)
+    n = iface_poll(&came);
+    if (came)
         timers_run(timers_now(), true);
     flush();
     return n;

@@ -197,7 +197,7 @@ static void poll_own(void)
     }
 }
 
-unsigned iface_poll(void)
+unsigned iface_poll(bool *used)
 {
     struct frame frames[FRAME_BURST];
     unsigned total = 0;
@@ -207,7 +207,7 @@ unsigned iface_poll(void)
         unsigned n = i->port ? i->port->ops->recv(i->port, frames, FRAME_BURST) : 0;
 
         for (unsigned f = 0; f < n; f++)
-            input_frame(i, &frames[f]);
+            *used |= input_frame(i, &frames[f]);
         if (n)
             i->port->ops->recv_done(i->port);
         total += n;

@@ -72,8 +72,9 @@ struct pool *iface_pool(const struct netif *);
 /* All of them, lo first. */
 struct list *iface_list(void);
 
-/* Takes what has come by all ports, one burst each, and what waits in lo. Returns how many frames. */
-unsigned iface_poll(void);
+/* Takes what has come by all ports, one burst each, and what waits in lo. Returns how many frames; *used if one
+ * of them was of lwIP's protocols, and not only the bridges' own. */
+unsigned iface_poll(bool *used);
 
 /* Shows the ports what was sent, and lets TCP go on where a port has room again. Returns true if
  * one had. */

@@ -137,12 +137,13 @@ static size_t least(uint16_t type)
                                      : IP6_SIZE;
 }
 
-static void pass_on(struct netif *netif, struct pbuf *p, uint16_t type)
+/* Returns whether it is of a protocol that lwIP knows. */
+static bool pass_on(struct netif *netif, struct pbuf *p, uint16_t type)
 {
     p->if_idx = netif_get_index(netif);
     if (p->len < least(type)) {
         pbuf_free(p);
-        return;
+        return false;
     }
     switch (type) {
     case PACKET_TYPE_IP4:
@@ -156,36 +157,40 @@ static void pass_on(struct netif *netif, struct pbuf *p, uint16_t type)
         break;
     default:
         pbuf_free(p);
+        return false;
     }
+    return true;
 }
 
-void input_frame(struct iface *i, const struct frame *f)
+bool input_frame(struct iface *i, const struct frame *f)
 {
     bool good = f->flags & (FRAME_NEEDS_CSUM | FRAME_CSUM_VALID);
     uint8_t eth[ETH_SIZE];
     struct pbuf *p;
+    bool known;
 
     i->rx_frames++;
     i->rx_bytes += f->size;
     if (f->size < ETH_SIZE || f->size - ETH_SIZE > 0xffff || !netif_is_up(&i->netif)) {
         i->rx_dropped++;
-        return;
+        return false;
     }
     p = make_pbuf(f, eth, good);
     if (!p) {
         i->rx_dropped++;
-        return;
+        return false;
     }
     if (iface_tap.came)
         iface_tap.came(i, eth, p);
     if (!mac_is_group(eth) && !mac_equal(eth, i->netif.hwaddr)) {
         pbuf_free(p);
-        return;
+        return false;
     }
     if (mac_is_group(eth))
         p->flags |= eth[0] == 0xff ? PBUF_FLAG_LLBCAST : PBUF_FLAG_LLMCAST;
     NETIF_SET_CHECKSUM_CTRL(&i->netif, good ? INPUT_CHECK_OPEN : INPUT_CHECK_ALL);
-    pass_on(&i->netif, p, load_be16(eth + 12));
+    known = pass_on(&i->netif, p, load_be16(eth + 12));
     NETIF_SET_CHECKSUM_CTRL(&i->netif, INPUT_CHECK_OPEN);
     assert(!payload_held);
+    return known;
 }

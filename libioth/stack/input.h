@@ -18,7 +18,9 @@
 #define INPUT_CHECK_OPEN                                                                   \
     (INPUT_CHECK_ALL & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP))
 
-void input_frame(struct iface *i, const struct frame *f);
+/* Takes a frame that has come by the interface's port. Returns true if it was for this host and of a protocol that
+ * lwIP knows. */
+bool input_frame(struct iface *i, const struct frame *f);
 
 /* netif->input of interfaces that are fed by input_frame(): never called. */
 err_t input_none(struct pbuf *p, struct netif *netif);

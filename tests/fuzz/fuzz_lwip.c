@@ -180,7 +180,7 @@ static void play(uint8_t flags, const uint8_t *bytes, size_t size)
         mend(f.data, size);
     if (flags & 2)
         f.flags |= FRAME_NEEDS_CSUM;
-    input_frame(iface, &f);
+    (void)input_frame(iface, &f);
     free(copy);
     if (flags & 4)
         serve();
