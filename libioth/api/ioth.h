@@ -77,6 +77,10 @@ IOTH_API struct ioth *ioth_newstackv(const char *stack, const char *vnlv[]);
  * open. */
 IOTH_API int ioth_delstack(struct ioth *stack);
 
+/* Waits until connections that are closing have closed, a second at most: for a program that ends without
+ * exit(), which has the same done. ENOSYS: a kind of stack that goes on by itself. Beyond VirtualSquare's. */
+IOTH_API int ioth_flush(struct ioth *stack);
+
 /* The stack that NULL and ioth_socket() mean; NULL: the host's. A process has one; beyond
  * VirtualSquare's, a thread may have its own, which goes before (NULL: it has none). */
 IOTH_API void ioth_set_defstack(struct ioth *stack);
@@ -247,7 +251,7 @@ static inline int ioth_macton(const char *text, void *mac)
  *
  * A function finds the data that newstack returned by calling getstackdata(). Beyond VirtualSquare's:
  * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd;
- * `int ioth_NAME_edges(int fd)`, that somebody polls it by edges; `void ioth_NAME_interrupt(void)` is called in a
+ * `void ioth_NAME_flush(void)` is ioth_flush(); `int ioth_NAME_edges(int fd)` is told that somebody polls by edges; `void ioth_NAME_interrupt(void)` is called in a
  * signal handler and ends the wait of the thread; `int ioth_NAME_poll(struct pollfd *fds,
  * unsigned n, int64_t deadline_us, const sigset_t *mask)` is ppoll() up to a time of CLOCK_MONOTONIC, in an
  * array with 130 more places for its own use, and drives the stack meanwhile.

@@ -116,6 +116,19 @@ int ioth_poll(struct pollfd *fds, unsigned long n, int timeout_ms)
     return ioth_ppoll(fds, n, timeout_ms < 0 ? NULL : &timeout, NULL);
 }
 
+int ioth_flush(struct ioth *stack)
+{
+    struct ioth *s = stack_or_default(stack);
+
+    if (!s->plugin.flush) {
+        errno = ENOSYS;
+        return -1;
+    }
+    stack_enter(s);
+    s->plugin.flush();
+    return 0;
+}
+
 void ioth_interrupt(struct ioth *stack)
 {
     if (stack && stack->plugin.interrupt)

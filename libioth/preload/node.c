@@ -14,14 +14,27 @@ _Thread_local struct preload_thread preload_self;
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static struct ioth *_Atomic stack;
 static pid_t owner;
+static _Atomic int n_inside; /* Threads. */
+static _Atomic bool ending;
+static pthread_t ender;
+
+/* The process ends, by one of its threads, and sockets are closed meanwhile: the others are not to see that, as
+ * they would not of the kernel. */
+static void hold(void)
+{
+    while (ending && !pthread_equal(ender, pthread_self()))
+        (void)libc()->poll(NULL, 0, 1);
+}
 
 bool preload_enter(void)
 {
+    hold();
     if (preload_self.interrupted) {
         refuse(REFUSE_HANDLER);
         return false;
     }
     if (preload_self.inside++ == 0) {
+        atomic_fetch_add(&n_inside, 1);
         preload_self.handled = 0;
         preload_self.broken = false;
         /* A thread that ended in there would leave the stack locked. */
@@ -35,7 +48,9 @@ bool preload_leave(bool failed)
     int why = errno;
 
     if (--preload_self.inside == 0) {
+        atomic_fetch_sub(&n_inside, 1);
         pthread_setcancelstate(preload_self.cancel_state, NULL);
+        hold();
         if (failed && why == EINTR)
             pthread_testcancel();
     }
@@ -132,25 +147,46 @@ void node_interrupt(void)
     ioth_interrupt(stack);
 }
 
-void node_give_back(void)
+bool node_give_back(void)
 {
-    if (!node_is_ours() || !preload_enter())
-        return;
-    if (ioth_delstack(stack) == 0)
+    bool gone;
+
+    if (!node_is_ours())
+        return true;
+    if (fds_count() > 0 || n_inside > 0 || !preload_enter())
+        return false;
+    gone = ioth_delstack(stack) == 0;
+    if (gone)
         stack = NULL;
     (void)preload_leave(false);
+    return gone;
 }
 
+/* Threads may be inside: the stack stays, and they do (hold()). Descriptors go on being known for the same
+ * reason. */
 void node_flush(void)
 {
     if (!node_is_ours() || preload_self.interrupted || preload_self.inside)
         return;
+    ender = pthread_self();
+    ending = true;
+    if (!preload_enter())
+        return;
     for (int fd = fds_next(0); fd >= 0; fd = fds_next(fd + 1))
-        close(fd);
-    node_give_back();
+        (void)ioth_close(fd);
+    (void)ioth_flush(stack);
+    (void)preload_leave(false);
 }
 
-/* exit() has the same done by the stack itself, but for sockets that are still open. */
+void node_go_on(void)
+{
+    if (!node_is_ours() || !ending)
+        return;
+    for (int fd = fds_next(0); fd >= 0; fd = fds_next(fd + 1))
+        fds_drop(fd);
+    ending = false;
+}
+
 __attribute__((destructor)) static void at_exit(void)
 {
     node_flush();

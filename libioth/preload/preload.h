@@ -67,11 +67,14 @@ void node_interrupt(void);
 /* Is there one, and is it this process's? (A child of vfork() looks at its parent's memory.) */
 bool node_is_ours(void);
 
-/* Gives the stack back, if there is one: no socket is open. */
-void node_give_back(void);
+/* Gives the stack back, if there is one; false if sockets are open or threads in it. */
+bool node_give_back(void);
 
-/* Before a process ends without exit(): what it has sent goes out. */
+/* Before the process ends: sockets are closed, and what it has sent goes out. */
 void node_flush(void);
+
+/* It did not end: another program could not be executed. */
+void node_go_on(void);
 
 /* The node's name, and the launcher's sockets' (an abstract one); "" outside of iothctl run. */
 const char *node_name(void);

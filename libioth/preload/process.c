@@ -17,12 +17,10 @@ static bool may_fork(void)
 {
     if (preload_self.inside || !node_is_ours())
         return true;
-    if (fds_count() > 0) {
-        refuse(REFUSE_FORK);
-        return false;
-    }
-    node_give_back();
-    return true;
+    if (node_give_back())
+        return true;
+    refuse(REFUSE_FORK);
+    return false;
 }
 
 EXPORT pid_t fork(void)
@@ -136,11 +134,22 @@ static bool may_exec(void)
     return true;
 }
 
+/* It could not be executed after all. */
+static int after_exec(int r)
+{
+    int why = errno;
+
+    if (!preload_self.inside)
+        node_go_on();
+    errno = why;
+    return r;
+}
+
 EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
     if (access(path, X_OK) < 0)
         return libc()->execve(path, argv, env);
-    return may_exec() ? libc()->execve(path, argv, env) : -1;
+    return after_exec(may_exec() ? libc()->execve(path, argv, env) : -1);
 }
 
 EXPORT int execv(const char *path, char *const argv[])
@@ -150,12 +159,12 @@ EXPORT int execv(const char *path, char *const argv[])
 
 EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 {
-    return may_exec() ? libc()->fexecve(fd, argv, env) : -1;
+    return after_exec(may_exec() ? libc()->fexecve(fd, argv, env) : -1);
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
-    return may_exec() ? libc()->execvpe(file, argv, env) : -1;
+    return after_exec(may_exec() ? libc()->execvpe(file, argv, env) : -1);
 }
 
 EXPORT int execvp(const char *file, char *const argv[])

@@ -177,6 +177,7 @@ EXPORT const char *ioth_lwip_error(void);
 EXPORT int ioth_lwip_dup(int fd, int as);
 EXPORT int ioth_lwip_edges(int fd);
 EXPORT void ioth_lwip_interrupt(void);
+EXPORT void ioth_lwip_flush(void);
 EXPORT int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,
                           const sigset_t *mask);
 
@@ -427,6 +428,11 @@ static void linger(void)
     while (is_closing() && mtime_now() < end)
         (void)!drive_wait(&nobody, mtime_min(mtime_now() + LINGER_LOOK, end));
     drive_leave();
+}
+
+void ioth_lwip_flush(void)
+{
+    linger();
 }
 
 /* A program that ends without deleting its stacks. A child that was forked has none of its threads. */

@@ -201,6 +201,15 @@ wait_for 30 grep -q 'to the end' "$T/lasting.out"
 e2e_wait lasting
 is "a connection across a restart" "0 100" "$STATUS $(grep -c PONG "$T/lasting.out")"
 
+# --- a launcher that is killed ------------------------------------------------------------------------
+start short "$PYTHON" -u -m http.server 80
+wait_for 10 serves http://short/
+kill -9 "${E2E_PID[short]}"
+wait "${E2E_PID[short]}" || true
+unset "E2E_PID[short]"
+no_short() { ! ctl alpha port show lan1/short; }
+wait_for 5 no_short
+
 # --- the other host --------------------------------------------------------------------------------
 token=$(ctl alpha host invite -q)
 e2e_start beta

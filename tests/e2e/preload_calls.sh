@@ -28,6 +28,13 @@ lw "$calls" >"$T/lwip.txt" 2>"$T/lwip.err" ||
 is "what a program sees" "$(cat "$T/kernel.txt")" "$(cat "$T/lwip.txt")"
 is "nothing is said" "" "$(cat "$T/lwip.err")"
 
+for n in 1 2 3; do
+    for how in exit _exit; do
+        status 0 lw "$calls" $how
+        is "the end by $how, $n" "ends" "$OUT$ERR"
+    done
+done
+
 while read -r what says; do
     status 0 lw "$refused" "$what"
     is "refused: $what" "refused as it should be" "$OUT"
