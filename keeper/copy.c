@@ -85,9 +85,10 @@ static void ask_list(struct copy *c)
 
 /* --- making entries ------------------------------------------------------------------------- */
 
+/* Whether it need not be fetched again. */
 static bool is_same_file(const struct tree_entry *e, const struct stat *st)
 {
-    return S_ISREG(st->st_mode) && (uint64_t)st->st_size == e->size &&
+    return !e->fresh && S_ISREG(st->st_mode) && (uint64_t)st->st_size == e->size &&
            (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000 ==
                e->mtime_us &&
            (st->st_mode & 07777) == e->mode;
@@ -145,12 +146,14 @@ static int make_entry(struct copy *c, const struct tree_entry *e)
     return r;
 }
 
-/* The file is whole: it takes its place. */
+/* The file is whole: it takes its place. One that may change once more without showing it gets a time
+ * that is not its own, so that the last pass fetches it again. */
 static int finish_file(struct copy *c, const struct tree_entry *e)
 {
+    int64_t mtime_us = e->mtime_us - (e->fresh && !c->stopped ? 1 : 0);
     const struct timespec times[2] = {
         {.tv_nsec = UTIME_OMIT},
-        {.tv_sec = e->mtime_us / 1000000, .tv_nsec = e->mtime_us % 1000000 * 1000}};
+        {.tv_sec = mtime_us / 1000000, .tv_nsec = mtime_us % 1000000 * 1000}};
     const char *name;
     int at = tree_parent(c->root, e->path, &name), r = at < 0 ? at : 0;
 

@@ -2,7 +2,9 @@
 /*
  * At the host that a service moves to: makes its state folders what they are at the other host. A pass
  * lists each folder there, takes away what is not in it, and fetches the files whose size or time
- * differs; so the second pass, when the service has stopped, brings what changed since the first.
+ * differs; so the second pass, when the service has stopped, brings what changed since the first. A file
+ * that had changed just before it was listed is fetched in any case, and again by the second pass: it may
+ * change once more within one step of its file system's clock.
  * Files appear whole. Modes and times are kept; owners are the service's user.
  *
  * A folder that both hosts share (NFS, or two daemons of one machine) must not be copied onto itself: files that

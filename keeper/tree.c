@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/base/fd.h"
+#include "proto/base/mtime.h"
 #include "proto/base/xalloc.h"
 
 #define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
@@ -83,6 +84,7 @@ static int read_one(int folder, const char *prefix, const char *name, unsigned d
     e->mode = st.st_mode & 07777;
     e->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     e->mtime_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+    e->fresh = e->mtime_us > wall_now_us() - TREE_FRESH_US;
     if (e->type == 'l')
         e->target = read_target(folder, name);
     return e->type == 'd' ? read_below(folder, name, path, depth, out, err) : 0;
@@ -243,6 +245,8 @@ struct node *tree_entry_node(const struct tree_entry *e)
     node_set_int(node, "m", e->mode);
     node_set_int(node, "s", (int64_t)e->size);
     node_set_int(node, "u", e->mtime_us);
+    if (e->fresh)
+        node_set_bool(node, "f", true);
     if (e->target)
         set_path(node, "l", e->target);
     return node;
@@ -269,7 +273,8 @@ bool tree_entry_parse(const struct node *node, struct tree_entry *e)
                              .type = type[0],
                              .mode = (uint32_t)node_get_int(node, "m", 0) & 07777,
                              .size = size > 0 ? (uint64_t)size : 0,
-                             .mtime_us = node_get_int(node, "u", 0)};
+                             .mtime_us = node_get_int(node, "u", 0),
+                             .fresh = node_get_bool(node, "f", false)};
     if (e->type == 'l')
         e->target = path_of(node, "l");
     if (e->path && tree_path_ok(e->path) && strchr("dfl", e->type) && e->type &&

@@ -20,6 +20,7 @@
 #define TREE_PAGE      200u           /* Entries in one message, … */
 #define TREE_PAGE_MAX  (100u * 1024u) /* … and bytes of their paths and targets. */
 #define TREE_PART_NAME ".ioth-copy"   /* A file on its way here: no part of a tree. */
+#define TREE_FRESH_US  1100000 /* File systems tell times in steps of up to a second. */
 
 struct tree_entry {
     char *path;
@@ -27,6 +28,7 @@ struct tree_entry {
     uint32_t mode;
     uint64_t size;
     int64_t mtime_us;
+    bool fresh;   /* Changed just now: one more change may not show in its time. */
     char *target; /* 'l' */
 };
 

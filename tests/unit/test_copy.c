@@ -146,6 +146,14 @@ static void pass(struct world *w, unsigned number)
     pass_of(w, 1, number);
 }
 
+/* All files are older than any step in which a file system tells the time. */
+static void age(const struct world *w)
+{
+    assert_int_equal(
+        run(w, "find from -type f -newermt '-10 seconds' -exec touch -d '-1 minute' {} +"),
+        0);
+}
+
 static void what_was_there_arrives(void **state)
 {
     struct world *w = *state;
@@ -157,6 +165,7 @@ static void what_was_there_arrives(void **state)
             "ln -s ../outside from/a/link && mkfifo from/fifo && chmod 500 from/empty &&"
             "for i in $(seq 450); do : >from/a/$i; done"),
         0);
+    age(w);
     pass(w, 1);
     /* Whether the folder is the same one is asked for; the large file comes in four parts. */
     assert_int_equal(w->reads, 1 + 4 + 1 + 1 + 450);
@@ -169,6 +178,7 @@ static void what_was_there_arrives(void **state)
                             "rm from/a/link && mkdir from/a/link && rm -r from/empty &&"
                             "echo now a file >from/empty"),
                      0);
+    age(w);
     pass(w, 2);
     assert_int_equal(w->reads, 2);
     assert_int_equal(run(w, "diff -r --no-dereference from to"), 0);
@@ -267,6 +277,21 @@ static void a_shared_folder_is_left_alone(void **state)
                      0);
 }
 
+/* Size and time are the same, as where a file system tells the time in coarse steps: it had changed
+ * just before it was listed, so that is no reason to leave it. */
+static void a_fresh_file_comes_again(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(run(w, "mkdir from && echo 1 >from/count && touch -r from/count mark"),
+                     0);
+    pass(w, 1);
+    assert_int_equal(run(w, "echo 2 >from/count && touch -r mark from/count"), 0);
+    pass(w, 2);
+    assert_int_equal(run(w, "diff -r from to"), 0);
+    assert_int_equal(run(w, "[ $(stat -c %Y to/count) = $(stat -c %Y mark) ]"), 0);
+}
+
 static void no_folder_is_no_hindrance(void **state)
 {
     struct world *w = *state;
@@ -293,6 +318,33 @@ static void is_another(struct world *w)
     node_set_text(node, "data", "bGll");
     answer(w, node);
     node_free(node);
+}
+
+/* The same, but that the second listing is so much later that the change is an old one by then. */
+static void what_was_fresh_once_comes_again(void **state)
+{
+    struct world *w = *state;
+    char path[] = "count";
+    struct tree_entry e = {.path = path,
+                           .type = 'f',
+                           .mode = 0600,
+                           .size = 2,
+                           .mtime_us = (int64_t)1700000000 * 1000000,
+                           .fresh = true};
+
+    assert_int_equal(run(w, "mkdir from && echo 1 >from/count"), 0);
+    for (unsigned number = 1; number <= 2; number++) {
+        struct node *node = listing(&e, 1);
+
+        copy_want(&w->copy, &w->to, 1, number);
+        answer(w, node);
+        node_free(node);
+        answer_all(w);
+        assert_int_equal(w->done, number);
+        assert_int_equal(run(w, "diff -r from to && echo 2 >from/count"), 0);
+        e.fresh = false;
+    }
+    assert_int_equal(run(w, "[ $(stat -c %Y to/count) = 1700000000 ]"), 0);
 }
 
 /* Nothing outside of the folder is touched, whatever the other side says. */
@@ -346,7 +398,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_there_arrives),          TEST(each_move_has_its_passes),
         TEST(the_last_pass_waits_for_the_end), TEST(a_shared_folder_is_left_alone),
-        TEST(no_folder_is_no_hindrance),       TEST(a_liar_stays_inside),
+        TEST(no_folder_is_no_hindrance),       TEST(a_fresh_file_comes_again),
+        TEST(what_was_fresh_once_comes_again), TEST(a_liar_stays_inside),
+
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
