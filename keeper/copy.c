@@ -383,6 +383,22 @@ static void heard_part(struct copy *c, const struct node *answer)
     go_on(c);
 }
 
+/* The file that is asked for went after it was listed, and so it goes here. */
+static void heard_gone(struct copy *c)
+{
+    const char *name;
+    int at = tree_parent(c->root, c->tree.list[c->at].path, &name);
+
+    fd_close(&c->fd);
+    if (at >= 0) {
+        (void)unlinkat(at, TREE_PART_NAME, 0);
+        (void)unlinkat(at, name, 0);
+    }
+    fd_close(&at);
+    c->at++;
+    go_on(c);
+}
+
 void copy_heard(struct copy *c, int64_t id, const struct node *answer)
 {
     const char *error = node_get_text(answer, "error", NULL);
@@ -390,14 +406,17 @@ void copy_heard(struct copy *c, int64_t id, const struct node *answer)
     if (!c->running || !c->id || id != c->id)
         return;
     c->id = 0;
-    if (!answer || (!node_get(answer, "entries") && !node_get(answer, "data") && !error)) {
+    if (!answer || (!node_get(answer, "entries") && !node_get(answer, "data") &&
+                    !node_get(answer, "gone") && !error)) {
         forget(c); /* Not now: its program has not stopped, or nobody was there. */
         c->folder = 0;
         again(c, c->stopped && answer ? AGAIN_SOON : AGAIN_LATER);
-    } else if (c->mark[0]) { /* An error is an answer: there is no such file. */
+    } else if (c->mark[0]) { /* An error is an answer, too: there is no such file. */
         heard_mark(c, answer);
     } else if (error) {
         fail(c, error);
+    } else if (c->fd >= 0 && node_get(answer, "gone")) {
+        heard_gone(c);
     } else if (c->fd >= 0) {
         heard_part(c, answer);
     } else {

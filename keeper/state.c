@@ -93,6 +93,12 @@ static struct node *list(struct state *s, const struct spec *spec, int64_t folde
     return answer;
 }
 
+/* What was listed may be gone, or be no file any more, when it is read. */
+static bool is_gone(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
 static struct node *read_file(const struct spec *spec, int64_t folder,
                               const struct node *request)
 {
@@ -112,9 +118,14 @@ static struct node *read_file(const struct spec *spec, int64_t folder,
         at = tree_parent(root, path, &last);
     if (at >= 0)
         fd = openat(at, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+        errno = ENOENT;
+    else if (fd >= 0)
         n = pread(fd, data, STATE_PART, (off_t)node_get_int(request, "offset", 0));
-    if (n < 0) {
+    if (n < 0 && is_gone(errno)) {
+        answer = node_map();
+        node_set_bool(answer, "gone", true);
+    } else if (n < 0) {
         answer = failed(path, err_text(errno));
     } else {
         char *text = tree_text(data, (size_t)n);

@@ -19,7 +19,7 @@ void state_done(struct state *);
 
 /*
  * The answer to {op, folder, …}: op "list" with `from`: {entries, more}; op "read" with path,
- * offset: {data}. {error} where it cannot be had. The caller's. An empty answer if `stopped` is asked
+ * offset: {data}, or {gone} of a file that is not there any more. {error} where it cannot be had. The caller's. An empty answer if `stopped` is asked
  * for and `runs`.
  */
 struct node *state_answer(struct state *, const struct spec *, bool runs,

@@ -48,6 +48,8 @@ static int read_below(int folder, const char *name, const char *path, unsigned d
 {
     int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+        return 0; /* It went meanwhile. */
     if (fd < 0)
         return err_set(err, -errno, "%s: %s", path, err_text(errno));
     return read_folder(fd, path, depth + 1, out, err);

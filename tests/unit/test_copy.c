@@ -292,6 +292,33 @@ static void a_fresh_file_comes_again(void **state)
     assert_int_equal(run(w, "[ $(stat -c %Y to/count) = $(stat -c %Y mark) ]"), 0);
 }
 
+/* Between the listing and the reading: the others come, and what was here of it goes. */
+static void a_file_may_go(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(run(w, "mkdir -p from/sub to && echo 1 >from/a && echo 2 >from/b &&"
+                            "echo 3 >from/c && echo 4 >from/sub/d && echo old >to/a"),
+                     0);
+    copy_want(&w->copy, &w->to, 1, 1);
+    while (w->asked &&
+           (strcmp(node_get_text(w->asked, "op", ""), "read") != 0 || w->copy.mark[0])) {
+        struct node *node = state_answer(&w->state, &w->from, false, w->asked);
+
+        answer(w, node);
+        node_free(node);
+    }
+    /* One went, one is a link now, and one is below what is a file. */
+    assert_int_equal(
+        run(w, "rm -r from/a from/c from/sub && ln -s b from/c && : >from/sub"), 0);
+    answer_all(w);
+    assert_string_equal(w->why, "");
+    assert_int_equal(w->done, 1);
+    assert_int_equal(run(w, "[ ! -e to/a ] && cmp from/b to/b && [ ! -e to/c ]"), 0);
+    pass(w, 2);
+    assert_int_equal(run(w, "diff -r --no-dereference from to"), 0);
+}
+
 static void no_folder_is_no_hindrance(void **state)
 {
     struct world *w = *state;
@@ -396,10 +423,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_was_there_arrives),          TEST(each_move_has_its_passes),
-        TEST(the_last_pass_waits_for_the_end), TEST(a_shared_folder_is_left_alone),
-        TEST(no_folder_is_no_hindrance),       TEST(a_fresh_file_comes_again),
-        TEST(what_was_fresh_once_comes_again), TEST(a_liar_stays_inside),
+        TEST(what_was_there_arrives),
+        TEST(each_move_has_its_passes),
+        TEST(the_last_pass_waits_for_the_end),
+        TEST(a_shared_folder_is_left_alone),
+        TEST(no_folder_is_no_hindrance),
+        TEST(a_file_may_go),
+        TEST(a_fresh_file_comes_again),
+        TEST(what_was_fresh_once_comes_again),
+        TEST(a_liar_stays_inside),
 
     };
 
