@@ -522,6 +522,36 @@ static void bulk(void *addr, socklen_t size, size_t total, size_t block)
     pair_close(&p);
 }
 
+/* Sixteen threads on two stacks, four connections: one of each drives, the others are handed to it. */
+static void test_threads(void **state)
+{
+    enum { PAIRS = 4 };
+    struct pair pairs[PAIRS];
+    struct flow flows[4 * PAIRS];
+    pthread_t threads[4 * PAIRS];
+
+    (void)state;
+    for (unsigned i = 0; i < PAIRS; i++) {
+        struct sockaddr_in addr = in4("10.1.2.1", 6000 + i);
+
+        pair_connect(&pairs[i], left, right, &addr, sizeof addr);
+    }
+    for (unsigned i = 0; i < 4 * PAIRS; i++) {
+        const struct pair *p = &pairs[i / 4];
+
+        flows[i] = (struct flow){.fd = i & 1 ? p->client : p->server,
+                                 .size = BULK_SIZE / 16,
+                                 .block = 1000 + 7001 * (i / 4)};
+        pthread_create(&threads[i], NULL, i % 4 < 2 ? feed : drain, &flows[i]);
+    }
+    for (unsigned i = 0; i < 4 * PAIRS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(flows[i].bad, 0);
+    }
+    for (unsigned i = 0; i < PAIRS; i++)
+        pair_close(&pairs[i]);
+}
+
 static void test_bulk4(void **state)
 {
     struct sockaddr_in addr = in4("10.1.2.1", 5001);
@@ -761,6 +791,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_icmp, join, part),
         cmocka_unit_test_setup_teardown(test_slow_connect, join, part),
         cmocka_unit_test_setup_teardown(test_fragments, join, part),
+        cmocka_unit_test_setup_teardown(test_threads, join, part),
         cmocka_unit_test_setup_teardown(test_bulk4, join, part),
         cmocka_unit_test_setup_teardown(test_bulk6, join, part),
         cmocka_unit_test_setup_teardown(test_loss, join, part),
