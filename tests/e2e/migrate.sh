@@ -174,12 +174,17 @@ goes_on
 wait_for 10 is_on gamma
 
 # --- with state ----------------------------------------------------------------------------------
-# It counts its answers in a file: no number may come twice, or go back.
+# It counts its answers in a file: no number may come twice, or go back. With poison beside its state it ends after
+# the fifth, having written down what the third was.
 cat >"$T/counter.py" <<'PY'
 import http.server, os, sys
 path = sys.argv[1] + "/count"
+top = os.path.dirname(sys.argv[1])
+poisoned = os.path.exists(top + "/poison")
+served = 0
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        global served
         n = int(open(path).read()) + 1 if os.path.exists(path) else 1
         if self.path == "/":
             with open(path + ".new", "w") as f:
@@ -190,6 +195,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        served += self.path == "/"
+        if poisoned and served == 3:
+            with open(top + "/third", "w") as f:
+                f.write(str(n))
+        if poisoned and served == 5:
+            os._exit(9)
     def log_message(self, *args):
         pass
 http.server.HTTPServer(("", 80), Handler).serve_forever()
@@ -240,6 +251,16 @@ is "not fetched again" "$before" "$(stat -c %i "$state/sub/large")"
 answer=$(on gamma curl -sS --unix-socket "$T/gamma/run/api.sock" -H 'Ioth-Host: beta' \
     "http://x/v1/services/web/state?op=list&folder=0")
 has "the state is not for everybody" '"status": 403' "$answer"
+# The new instance answers some and dies, again and again: what it answered is not forgotten when it is taken back.
+: >"$T/srv.gamma/poison"
+status 1 ctl alpha service migrate web --to gamma
+has "why it is taken back" 'does not run on host gamma: .*exit status 9; it is on host beta still' "$ERR"
+rm "$T/srv.gamma/poison"
+wait_for 10 is_on beta
+from=$(lines)
+wait_for 20 answers $((from + 20))
+grep -q " $(cat "$T/srv.gamma/third")\$" "$T/client.out" || fail "the new instance was not reached"
+rises || fail "a number came twice"
 # The next host cannot take it: it goes on where it was.
 rm -r "$T/srv.gamma/state"
 : >"$T/srv.gamma/state"

@@ -54,7 +54,7 @@ all_up() {
 wait_for 15 all_up
 allow_log 'control|the parent|is away|was lost|does not move:|does not go on:|an endpoint could not be let go'
 
-# It counts its answers in a file of its state. With $T/refuse there it does not start.
+# It counts its answers in a file of its state. With $T/srv/refuse of its host it does not start.
 cat >"$T/counter.py" <<'PY'
 import http.server, os, sys
 root, top = sys.argv[1], sys.argv[2]
@@ -99,7 +99,7 @@ service=web
 mkdir -p "$T/srv.beta/state"
 head -c 100000 /dev/urandom >"$T/srv.beta/state/data"
 status 0 ctl beta service create web --net lan1 --state "$T/srv/state" --check-http /check -- \
-    "$PYTHON" "$T/counter.py" "$T/srv/state" "$T"
+    "$PYTHON" "$T/counter.py" "$T/srv/state" "$T/srv"
 shown() { ctl alpha service show "$service" -o json | jq -r "$1"; }
 settled() { [ "$(shown '[.status.state, .status.moving // "-", .host == .status.host] | join(" ")')" = "running - true" ]; }
 wait_for 20 settled
@@ -145,10 +145,10 @@ walk() {
     [ "$victim" = alpha ] || victim=${!victim}
     pid=$(ctl "$victim" status -o json | jq .pids.control)
     arm "$victim" "$step" "$action"
-    [[ $step != *failed* ]] || touch "$T/refuse"
+    [[ $step != *failed* ]] || touch "$T/srv.$to/refuse"
     bg move alpha "$IOTHCTL" --no-start service migrate "$service" --to "$to"
     wait_for 30 came "$victim"
-    rm -f "$T/refuse"
+    rm -f "$T/srv.$to/refuse"
     if [ "$action" = stop ]; then
         wait_for 5 stopped
         ip -n "$victim" link set up0 down

@@ -116,6 +116,44 @@ static void failures_go_back(void **state)
     assert_int_equal(step(c, "done", 2), 409);
 }
 
+/* What has state goes back by a move of its own, which brings it: nobody lives where an older state is. */
+static void state_goes_back_along(void **state)
+{
+    struct control *c = *state;
+
+    assert_int_equal(
+        fixture_status(c, CHANGE_PATCH, "service", "", "web", "{\"state\": [\"/srv/x\"]}"),
+        200);
+    assert_int_equal(begin(c, "web", "beta"), 200);
+    assert_int_equal(step(c, "stop", 1), 200);
+    assert_int_equal(step(c, "failed", 1), 200);
+    is_at(c, "alpha", 1, MOVE_FAILED); /* Nobody reached the other one. */
+
+    assert_int_equal(begin(c, "web", "beta"), 200);
+    assert_int_equal(step(c, "stop", 2), 200);
+    assert_int_equal(step(c, "verify", 2), 200);
+    assert_int_equal(step(c, "failed", 2), 200);
+    is_at(c, "beta", 2, MOVE_PREPARE);
+    assert_string_equal(migrate_find(c, "web")->to, "alpha");
+    assert_int_equal(migrate_find(c, "web")->back, 2);
+    assert_int_equal(migrate_role(c, "web"), MIGRATE_READY);
+    assert_int_equal(step(c, "verify", 2), 409);
+    assert_int_equal(step(c, "stop", 3), 200);
+    assert_int_equal(step(c, "verify", 3), 200);
+    is_at(c, "alpha", 3, MOVE_VERIFY);
+    assert_int_equal(step(c, "done", 3), 200);
+    is_at(c, "alpha", 3, MOVE_FAILED);
+
+    /* The way back is not gone twice: it stays where its state is. */
+    assert_int_equal(begin(c, "web", "beta"), 200);
+    assert_int_equal(step(c, "verify", 4), 200);
+    assert_int_equal(step(c, "failed", 4), 200);
+    is_at(c, "beta", 4, MOVE_PREPARE);
+    assert_int_equal(step(c, "failed", 5), 200);
+    is_at(c, "beta", 4, MOVE_FAILED);
+    assert_int_equal(begin(c, "web", "alpha"), 200);
+}
+
 static void what_cannot_move(void **state)
 {
     struct control *c = *state;
@@ -147,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(there_and_back),
         TEST(failures_go_back),
+        TEST(state_goes_back_along),
         TEST(what_cannot_move),
         TEST(a_stopped_one_moves_at_once),
     };

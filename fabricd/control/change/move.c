@@ -6,10 +6,12 @@
  * back one prevails.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fabricd/control/change/work.h"
 #include "fabricd/control/migrate/migrate.h"
+#include "proto/base/xalloc.h"
 
 /* `runs`: a program is under the name there, or about to be. */
 static int set_home(struct work *work, const char *name, const char *host, bool runs)
@@ -94,6 +96,16 @@ static int begin(struct work *work, const char *name, const struct node *now,
     return r;
 }
 
+static bool has_state(struct work *work, const char *name)
+{
+    struct node *service = work_get(work, STORE_FABRIC, "service", "", name, NULL);
+    const struct node *state = node_get(service, "state");
+    bool any = state != NULL && state->n > 0;
+
+    node_free(service);
+    return any;
+}
+
 /* Which step may follow which. */
 static bool follows(enum move_phase now, enum move_phase next)
 {
@@ -113,6 +125,49 @@ static bool follows(enum move_phase now, enum move_phase next)
     return false;
 }
 
+/* The new host has the newest state: it goes back as it came, by a move of its own. */
+static void turn_back(const struct node *now, struct node *move)
+{
+    node_set_text(move, "phase", move_phase_name(MOVE_PREPARE));
+    node_set_text(move, "from", node_get_text(now, "to", ""));
+    node_set_text(move, "to", node_get_text(now, "from", ""));
+    node_set_int(move, "number", node_get_int(now, "number", 0) + 1);
+    node_set_int(move, "back", node_get_int(now, "number", 0));
+}
+
+/* A move on the way back keeps why there is one, and its end is no success. */
+static void keep_going_back(const struct node *now, const struct node *wanted,
+                            enum move_phase next, struct node *move)
+{
+    const char *first = node_get_text(now, "why", ""),
+               *then = node_get_text(wanted, "why", "");
+    char *both;
+
+    node_set_int(move, "back", node_get_int(now, "back", 0));
+    if (next == MOVE_FAILED) {
+        both = xasprintf("%.110s; nor does it go back: %.100s", first, then);
+        node_set_text(move, "why", both);
+        free(both);
+        return;
+    }
+    node_set_text(move, "why", first);
+    if (next == MOVE_DONE)
+        node_set_text(move, "phase", move_phase_name(MOVE_FAILED));
+}
+
+/* What a failure makes of the service. One with state never goes without it. */
+static int fail(struct work *work, const char *name, const struct node *now,
+                struct node *move)
+{
+    if (move_phase(now) != MOVE_VERIFY)
+        return 0;
+    if (!has_state(work, name))
+        return set_home(work, name, node_get_text(now, "from", ""), true);
+    if (node_get_int(now, "back", 0) == 0)
+        turn_back(now, move);
+    return 0;
+}
+
 static int go_on(struct work *work, const char *name, const struct node *now,
                  const struct node *wanted, struct node *move)
 {
@@ -130,11 +185,11 @@ static int go_on(struct work *work, const char *name, const struct node *now,
         node_set_int(move, "gap_ms", node_get_int(wanted, "gap_ms", 0));
     if (node_get(wanted, "why") != NULL)
         node_set_text(move, "why", node_get_text(wanted, "why", ""));
+    if (node_get_int(now, "back", 0) != 0)
+        keep_going_back(now, wanted, next, move);
     if (next == MOVE_VERIFY)
         return set_home(work, name, node_get_text(now, "to", ""), true);
-    if (next == MOVE_FAILED && was == MOVE_VERIFY)
-        return set_home(work, name, node_get_text(now, "from", ""), true);
-    return 0;
+    return next == MOVE_FAILED ? fail(work, name, now, move) : 0;
 }
 
 int execute_move(struct work *work, const struct change_item *item)

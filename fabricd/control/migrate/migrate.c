@@ -79,6 +79,7 @@ static void learn(struct migrate *m, const struct store_object *object)
     snprintf(move->why, sizeof(move->why), "%s", node_get_text(body, "why", ""));
     move->phase = move_phase(body);
     move->number = node_get_int(body, "number", 0);
+    move->back = node_get_int(body, "back", 0);
     move->gap_ms = node_get_int(body, "gap_ms", -1);
     node_free(body);
     if (move->phase < MOVE_NONE)
@@ -128,13 +129,15 @@ static struct node *outcome(const struct move *move)
 
 static void tell(struct waiter *w, const struct move *move)
 {
+    const struct view_service *service =
+        view_service_in(w->migrate->control->view, STORE_FABRIC, w->service);
     struct change_result result;
 
     change_result_init(&result);
-    if (move == NULL) {
+    if (move == NULL || service == NULL) {
         change_fail(&result, 404, "service %s was removed meanwhile", w->service);
     } else if (move->phase == MOVE_FAILED) {
-        change_fail(&result, 409, "%s; it is on host %s still", move->why, move->from);
+        change_fail(&result, 409, "%s; it is on host %s still", move->why, service->host);
     } else {
         result.status = 200;
         result.value = outcome(move);
@@ -151,7 +154,8 @@ static void tell_waiters(struct migrate *m)
         struct waiter *w = list_entry(it, struct waiter, link);
         const struct move *move = find(m, w->service);
 
-        if (move == NULL || move->phase >= MOVE_DONE || move->number != w->number)
+        if (move == NULL || move->phase >= MOVE_DONE ||
+            (move->number != w->number && move->back != w->number))
             tell(w, move);
     }
 }

@@ -11,7 +11,12 @@
  *   verify   One transaction moved service and endpoint, whose epoch rose: switches believe the new
  *            instance and fence the old, whatever becomes of its host. It has to be well within
  *            MOVE_VERIFY_WITHIN, for MOVE_SETTLE.
- *   done, failed  The end. A move that fails in verify has moved back, with one more epoch.
+ *   done, failed  The end.
+ *
+ * A move that fails before the switch of `verify` leaves the service where it was: nobody reached the new
+ * instance. One that fails after it has moved back, with one more epoch. One with state may have been
+ * given some meanwhile, so it goes back by a move of its own (`back`), which takes the state along; if that
+ * fails too, it stays where its state is.
  *
  * The founding host's control leads: it asks the two hosts what they have (GET
  * /v1/services/NAME/here) and commits the next phase. The hosts themselves act on the rows: services.c
@@ -49,6 +54,7 @@ struct move {
     char from[VIEW_NAME_SIZE], to[VIEW_NAME_SIZE];
     enum move_phase phase;
     int64_t number; /* Of this service's moves. */
+    int64_t back;   /* It is the way back of the move of this number; 0 = it is not one. */
     int64_t gap_ms; /* -1 = none was measured. */
     char why[240];  /* Why it failed, or "". */
 };
