@@ -36,7 +36,8 @@ static const struct drive_ops above = {
 };
 
 #define LINGER       (1 * MTIME_SEC) /* At most, for connections that are closing. */
-#define MTU_LEAST    1280u           /* IPv6's. */
+#define REAPS        64u   /* Looks for sockets that were closed, some at a time. */
+#define MTU_LEAST    1280u /* IPv6's. */
 #define LINGER_LOOK  (2 * MTIME_MS)
 #define LINGER_TAKEN (250 * MTIME_MS)
 
@@ -445,6 +446,11 @@ __attribute__((destructor)) static void at_exit(void)
 int ioth_lwip_delstack(void *data)
 {
     (void)data;
+    /* Those that the program has closed by close() may not have been looked at yet. */
+    drive_enter();
+    for (unsigned i = 0; sock_count() && i < REAPS; i++)
+        table_reap();
+    drive_leave();
     if (sock_count()) {
         errno = EBUSY;
         return -1;
