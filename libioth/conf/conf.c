@@ -200,7 +200,9 @@ static void undo(struct nic *i, const struct options *o)
 
 static int set_static(struct nic *i, const struct options *o)
 {
-    struct conf_set set = i->sets[SOURCE_STATIC];
+    const struct conf_set before = i->sets[SOURCE_STATIC];
+    struct conf_set set = before;
+    int r;
 
     for (unsigned n = 0; n < o->remove.n_addrs; n++)
         conf_take(set.addrs, &set.n_addrs, &o->remove.addrs[n]);
@@ -218,7 +220,11 @@ static int set_static(struct nic *i, const struct options *o)
         conf_put(set.dns, &set.n_dns, CONF_DNS_MAX, &o->add.dns[n]);
     for (unsigned n = 0; n < o->add.n_domains; n++)
         conf_put_domain(&set, o->add.domains[n]);
-    return nic_apply(i, SOURCE_STATIC, &set);
+    r = nic_apply(i, SOURCE_STATIC, &set);
+    /* All of it or nothing. */
+    if (r < 0)
+        (void)nic_apply(i, SOURCE_STATIC, &before);
+    return r;
 }
 
 static int start_methods(struct stack_conf *c, struct nic *i, const struct options *o)

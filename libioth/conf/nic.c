@@ -145,7 +145,7 @@ int nic_apply(struct nic *i, enum source source, const struct conf_set *now)
     int r, later;
 
     if (!memcmp(&i->sets[source], now, sizeof *now))
-        return 0;
+        return i->errors[source];
     if (!same_names(&i->sets[source], now))
         i->names_changed = true;
     remove_addrs(i, source, now);
@@ -157,7 +157,8 @@ int nic_apply(struct nic *i, enum source source, const struct conf_set *now)
     r = r < 0 ? r : later;
     later = add_route(i, 6, &i->route6);
     (void)!write(i->conf->event, &one, sizeof one);
-    return r < 0 ? r : later;
+    i->errors[source] = r < 0 ? r : later;
+    return i->errors[source];
 }
 
 /* --- names -------------------------------------------------------------------------------------- */

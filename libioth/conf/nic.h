@@ -34,6 +34,7 @@ struct nic {
     char name[16]; /* For the scope of addresses in a resolv.conf. */
 
     struct conf_set sets[N_SOURCES];
+    int errors[N_SOURCES]; /* -errno, if what it says could not be set. */
     struct conf_addr route4, route6; /* The default routes that were set; family 0: none. */
     bool names_changed;
 
@@ -62,7 +63,7 @@ int nic_apply(struct nic *, enum source, const struct conf_set *);
 void nic_start(struct nic *, enum source, const struct options *, mtime_t now);
 /* Ends it, and takes away what came of it. */
 void nic_stop(struct nic *, enum source);
-/* Has it an answer? */
+/* Has it an answer, which could be set? */
 bool nic_done(const struct nic *, enum source);
 
 /* The text of a resolv.conf(5), to be freed; NULL: out of memory. */

@@ -321,6 +321,8 @@ void nic_stop(struct nic *i, enum source source)
 
 bool nic_done(const struct nic *i, enum source source)
 {
+    if (i->errors[source] < 0)
+        return false;
     switch (source) {
     case SOURCE_DHCP4:
         return i->dhcp4.bound;

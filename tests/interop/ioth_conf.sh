@@ -93,6 +93,8 @@ try "stack=lwip,vnl=ioth://lan1,eth,ip=10.75.0.99/24,ip=fd75::99,gw=10.75.0.1,dn
 has "IPv4 by hand" '^addr 10\.75\.0\.99$' "$OUT"
 has "IPv6 by hand" '^addr fd75::99$' "$OUT"
 has "a domain by hand" '^resolv search hand.example$' "$OUT"
+OUT=$(on alpha "$conf" "stack=netns,vnl=ioth://lan1,eth,ip=10.75.0.99/24,gw=192.0.2.1" 0 2>&1 || true)
+has "a router that is out of reach" 'unreachable' "$OUT"
 OUT=$(on alpha "$conf" "stack=lwip,vnl=ioth://lan1,ehh" 0 2>&1 || true)
 has "an unknown option" 'no option is named ehh' "$OUT"
 OUT=$(on alpha "$conf" "stack=lwip,vnl=ioth://lan1,eth,iface=eth7" 0 2>&1 || true)
