@@ -34,7 +34,7 @@ struct nic {
     char name[16]; /* For the scope of addresses in a resolv.conf. */
 
     struct conf_set sets[N_SOURCES];
-    int errors[N_SOURCES]; /* -errno, if what it says could not be set. */
+    int errors[N_SOURCES];           /* -errno, if what it says could not be set. */
     struct conf_addr route4, route6; /* The default routes that were set; family 0: none. */
     bool names_changed;
 
