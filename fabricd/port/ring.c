@@ -288,8 +288,10 @@ bool ring_poll(struct port_env *env)
         return false;
     now = mtime_now();
     for (unsigned i = 0; i < HOT_LOOKS; i++) {
-        if (look_at_hot(env))
-            return true;
+        if (look_at_hot(env)) {
+            now = env->hot_since;
+            continue;
+        }
         if (now < env->cold_until || now - env->hot_since >= env->hot_for)
             return !cool_down(env);
         before = now;
