@@ -210,20 +210,21 @@ static void begin_control(struct parent *p)
     const struct vault_entry *plug = vault_find(p->vault, IPC_LISTEN, LISTEN_PLUG);
     const struct vault_entry *keep = vault_find(p->vault, IPC_LISTEN, LISTEN_KEEP);
     struct child *c = &p->processes[CONTROL].child;
-    int fds[7] = {
+    int fds[4 + 3] = {
         sibling_channel(p, CONTROL), api->fds[0], plug->fds[0], keep->fds[0], -1, -1, -1};
-    unsigned n_api;
+    int *tcp = fds + 4; /* The vault's, and the two files of the operator's. */
+    unsigned n_tcp;
 
     if (fds[0] < 0) {
         child_kill(c);
         return;
     }
-    n_api = api_fds(p, fds + 4);
-    send_start(p, CONTROL, fds, 4 + n_api);
+    n_tcp = api_fds(p, tcp);
+    send_start(p, CONTROL, fds, 4 + n_tcp);
     p->cold = false;
     fd_close(&fds[0]);
-    fd_close(&fds[4]);
-    fd_close(&fds[5]);
+    fd_close(&tcp[1]);
+    fd_close(&tcp[2]);
     vault_each(p->vault, replay_to_control, c);
     child_send(c, IPC_REPLAY_END, 0, NULL, NULL, 0);
     note_control(p);

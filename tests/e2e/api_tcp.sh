@@ -151,6 +151,17 @@ is "the key stays" "$pin" "$(ctl alpha status -o json | jq -r .api.pin)"
 ctl alpha net create lan4 >/dev/null
 is "numbers go on" $((before + 1)) "$(ctl alpha audit -n 1 -o json | jq '.[0].number')"
 has "tokens stay" '^ci-admin ' "$(remote "$T/admin.token" token ls)"
+
+# Control is killed, twice: the next one has both doors.
+allow_log 'ended \(signal 9\), starting it again'
+die() {
+    kill -KILL "$(ctl alpha status -o json | jq .pids.control)"
+    sleep 0.1
+    wait_for 20 ctl alpha --no-start net ls >/dev/null
+}
+die
+die
+has "the API over TCP comes back" '^ci-admin ' "$(remote "$T/admin.token" token ls)"
 e2e_stop alpha
 
 # --- the operator's certificate -------------------------------------------------------------------
@@ -159,6 +170,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
     -addext subjectAltName=DNS:alpha.example,IP:192.0.2.1 -keyout "$T/own.key" -out "$T/own.crt" 2>/dev/null
 e2e_start alpha --api 192.0.2.1:8443 --api-cert "$T/own.crt" --api-key "$T/own.key"
 is "its name is checked by its authority" 200 "$(on beta curl -sS --cacert "$T/own.crt" \
+    -H "Authorization: Bearer $secret" -o /dev/null -w '%{http_code}' "$URL/v1/status")"
+die
+is "and so it is after control died" 200 "$(on beta curl -sS --cacert "$T/own.crt" \
     -H "Authorization: Bearer $secret" -o /dev/null -w '%{http_code}' "$URL/v1/status")"
 e2e_stop alpha
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/other.key" 2>/dev/null
