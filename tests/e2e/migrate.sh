@@ -278,7 +278,7 @@ moving() { [ "$(ctl alpha service show web -o json | jq -r '.status.moving // "n
 wait_for 5 moving
 ip link set u2 down
 settled() { [ "$(ctl alpha service show web -o json | jq -r '.status.moving // "no"')" = no ]; }
-wait_for 60 settled
+wait_for 90 settled # A host that comes gets a minute to be ready, from the last of what it got.
 ip link set u2 up
 is_somewhere() { is_on beta || is_on gamma; }
 wait_for 40 is_somewhere
