@@ -109,6 +109,8 @@ is "what was exported changes nothing" 0 "$(field '.steps | length')"
 head -c 1100000 /dev/zero | tr '\0' ' ' >"$T/large"
 code 413 PUT /v1/networks/lan3 --json "@$T/large"
 code 413 PUT /v1/networks/lan3 -H 'Transfer-Encoding: chunked' --json "@$T/large"
+head -c 10000000 /dev/zero >"$T/huge" # A client that does not listen while it sends hears it, too.
+code 413 POST /v1/apply -H Expect: --json "@$T/huge"
 head -c 1048000 /dev/zero | tr '\0' ' ' >"$T/large"
 echo '{}' >>"$T/large"
 code 201 PUT /v1/networks/lan3 --json "@$T/large"

@@ -10,8 +10,9 @@
 #include "fabricd/control/api/routes.h"
 #include "proto/base/xalloc.h"
 
-#define DISCARD_MAX  (8u * 1024u * 1024u) /* Of a body that is too large; then we hang up. */
-#define STREAM_BLOCK 1024u                /* Of a stream, at a time. */
+#define DISCARD_MAX                                                                        \
+    (64u * 1024u * 1024u)  /* Of a body that is too large; then we hang up. */
+#define STREAM_BLOCK 1024u /* Of a stream, at a time. */
 
 struct exchange {
     struct list link; /* While it is suspended. */
