@@ -105,6 +105,18 @@ status 1 ctl alpha apply -f "$T/its.yaml"
 has "whose it is" "its.yaml:1:59: .*sleeper.addresses: it is the endpoint of service sleeper" "$ERR"
 status 0 ctl alpha diff -f "$T/net.yaml" -f "$T/port.yaml" -f "$T/link.yaml" -f "$T/web.yaml"
 is "all of them change nothing" "" "$OUT"
+# A link keeps the name that it was declared with, and there is one between two hosts.
+printf '{version: 1, links: {spine: {between: [beta, alpha], cost: 7}}}\n' >"$T/spine.yaml"
+status 1 ctl alpha apply -f "$T/spine.yaml"
+has "there is one" 'links.spine: .*between beta and alpha is declared as alpha-beta' "$ERR"
+status 0 ctl alpha link rm beta
+status 0 ctl alpha apply -f "$T/spine.yaml"
+status 0 ctl alpha link show spine
+has "by its other end too" '^name: +spine$' "$(ctl alpha link show beta)"
+status 0 ctl alpha link set beta --cost 9
+ctl alpha link ls -o yaml >"$T/link.yaml"
+status 0 ctl alpha diff -f "$T/link.yaml"
+is "a list of links changes nothing" "" "$OUT"
 picture >"$T/all.yaml"
 status 0 ctl alpha diff -f "$T/all.yaml"
 status 0 ctl alpha diff -f "$T/all.yaml" --prune

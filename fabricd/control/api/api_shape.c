@@ -535,7 +535,7 @@ static struct node *link_status(const struct shape *shape, const struct view_hos
     return status;
 }
 
-/* Declared links, under the names of their pairs. */
+/* Declared links, by their pairs. */
 static int gather_declared(void *aux, const struct store_object *object)
 {
     struct node *declared = aux, *body, *between, *entry;
@@ -556,6 +556,7 @@ static int gather_declared(void *aux, const struct store_object *object)
     node_set(entry, "body", body);
     node_set_int(entry, "revision", (int64_t)object->revision);
     node_set_text(entry, "owner", object->owner);
+    node_set_text(entry, "name", object->name);
     node_set(declared, pair, entry);
     free(pair);
     return 0;
@@ -575,21 +576,22 @@ static struct node *link_body(const struct node *declared, const char *a, const 
     return body;
 }
 
+/* Under the name that it was declared with, or that of its pair. */
 static void add_link(struct shape *shape, const struct node *all_declared,
                      const struct view_host *a, const struct view_host *b)
 {
-    char *name = link_name(a->name, b->name);
+    char *pair = link_name(a->name, b->name);
+    const struct node *declared = node_get(all_declared, pair);
+    const char *name = node_get_text(declared, "name", pair);
 
     if (is_wanted(shape, "", name)) {
-        const struct node *declared = node_get(all_declared, name);
-
         add_shown(shape,
                   object_shown(link_body(declared, a->name, b->name), "", name,
                                (uint64_t)node_get_int(declared, "revision", 0),
                                node_get_text(declared, "owner", NULL)),
                   link_status(shape, a, b));
     }
-    free(name);
+    free(pair);
 }
 
 static void add_links(struct shape *shape)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Ports, hosts and links become complete. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fabricd/control/change/work.h"
@@ -122,12 +123,73 @@ int finish_host(struct work *work, const struct change_item *item, const struct 
     return 0;
 }
 
+/* --- links ---------------------------------------------------------------------------------- */
+
+static bool same_pair(const struct node *a, const struct node *b)
+{
+    if (a == NULL || b == NULL || a->n != 2 || b->n != 2)
+        return false;
+    for (size_t first = 0; first < 2; first++) {
+        if (strcmp(a->child[0]->text, b->child[first]->text) == 0 &&
+            strcmp(a->child[1]->text, b->child[1 - first]->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct twin {
+    struct work *work;
+    const char *name;
+    const struct node *between;
+    char found[VIEW_NAME_SIZE];
+};
+
+/* Whether the other link, as it stands, is between the same hosts. */
+static void compare(struct twin *twin, const char *other)
+{
+    struct node *body;
+
+    if (strcmp(other, twin->name) == 0)
+        return;
+    body = work_get(twin->work, STORE_FABRIC, "link", "", other, NULL);
+    if (body != NULL && same_pair(twin->between, node_get(body, "between")))
+        snprintf(twin->found, sizeof(twin->found), "%s", other);
+    node_free(body);
+}
+
+static int compare_stored(void *aux, const struct store_object *object)
+{
+    compare(aux, object->name);
+    return 0;
+}
+
+/* Two hosts have one link. */
+static int check_twin(struct work *work, const struct change_item *item,
+                      const struct node *between)
+{
+    struct twin twin = {.work = work, .name = item->name, .between = between};
+    int r =
+        store_each(work->control->store, STORE_FABRIC, "link", "", compare_stored, &twin);
+
+    list_for_each (it, &work->pending) {
+        const struct pending *p = list_entry(it, struct pending, link);
+
+        if (strcmp(p->kind, "link") == 0)
+            compare(&twin, p->name);
+    }
+    if (r < 0 || twin.found[0] == '\0')
+        return r;
+    change_fail(work->result, 409, "the link between %s and %s is declared as %s",
+                between->child[0]->text, between->child[1]->text, twin.found);
+    err_hint(&work->result->err, "iothctl link show %s", twin.found);
+    return -EEXIST;
+}
+
 int finish_link(struct work *work, const struct change_item *item, const struct node *now,
                 struct node *body)
 {
     const struct node *between = node_get(body, "between");
 
-    (void)item;
     (void)now;
     if (between == NULL || between->kind != NODE_LIST || between->n != 2 ||
         strcmp(between->child[0]->text, between->child[1]->text) == 0) {
@@ -142,5 +204,5 @@ int finish_link(struct work *work, const struct change_item *item, const struct 
         err_hint(&work->result->err, "iothctl host ls");
         return -EINVAL;
     }
-    return 0;
+    return check_twin(work, item, between);
 }
