@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/api.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,15 @@ static struct node *parse_json(const struct http_reply *reply)
     return n;
 }
 
+/* No answer. One that was lost on its way says nothing about what was done. */
+static int unanswered(struct ctl *ctl, int r, const struct err *err)
+{
+    ctl_fail_err(ctl, CTL_UNREACHABLE, err);
+    if (ctl->outcome && (r == -ECONNRESET || r == -ETIMEDOUT))
+        ctl_hint(ctl, "%s shows whether it was done", ctl->outcome);
+    return CTL_UNREACHABLE;
+}
+
 int api_exchange_problem(struct ctl *ctl, struct http_request *q, unsigned flags,
                          struct http_reply *reply, struct node **problem)
 {
@@ -117,7 +127,7 @@ int api_exchange_problem(struct ctl *ctl, struct http_request *q, unsigned flags
     if (seconds > 0)
         fputs("\r         \r", stderr);
     if (r)
-        return ctl_fail_err(ctl, CTL_UNREACHABLE, &err);
+        return unanswered(ctl, r, &err);
     ctl_detail(ctl, "< %u, %zu bytes", reply->status, reply->size);
     if (reply->status < 400)
         return 0;

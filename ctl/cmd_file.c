@@ -103,14 +103,29 @@ static int print_files(struct ctl *ctl, const struct args *args)
     return r;
 }
 
+/* What stands is accepted, and nothing else is done: an option of another apply is a mistake. */
+static int accept_standing(struct ctl *ctl, const struct args *args, bool print)
+{
+    static const char *const others[] = {"file",    "prune",      "dry-run",
+                                         "confirm", "require",    "allow-destroy",
+                                         "within",  "if-revision"};
+    if (print)
+        return ctl_fail(ctl, CTL_REFUSED, "--print-yaml: no file accepts what was applied");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (args_has(args, others[i]))
+            return ctl_fail(
+                ctl, CTL_USAGE,
+                "--accept lets the apply stay that waits for it; --%s is not for it",
+                others[i]);
+    return apply_accept(ctl);
+}
+
 int cmd_apply(struct ctl *ctl, const struct args *args)
 {
     struct node *answer;
     bool dry = args_has(args, "dry-run"), print = print_yaml_asked(ctl, args);
     if (args_has(args, "accept"))
-        return print ? ctl_fail(ctl, CTL_REFUSED,
-                                "--print-yaml: no file accepts what was applied")
-                     : apply_accept(ctl);
+        return accept_standing(ctl, args, print);
     if (print)
         return print_files(ctl, args);
     int r = send_files(ctl, args, dry, &answer);
@@ -127,8 +142,8 @@ int cmd_diff(struct ctl *ctl, const struct args *args)
 {
     struct node *answer;
     int r = send_files(ctl, args, true, &answer);
-    if (r)
-        return r;
+    if (r) /* Told at its place in the file, it is no longer recorded, and 1 says "differences". */
+        return r == CTL_REFUSED ? CTL_USAGE : r;
     plan_show(ctl, answer, true);
     r = plan_steps(answer)->n > 0 ? 1 : 0;
     node_free(answer);

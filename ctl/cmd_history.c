@@ -147,6 +147,7 @@ int cmd_rollback(struct ctl *ctl, const struct args *args)
 int apply_accept(struct ctl *ctl)
 {
     struct node *answer;
+    ctl->outcome = "iothctl history";
     int r = api_call(ctl, "POST", "/v1/apply/accept", NULL, API_SLOW, &answer);
     if (r)
         return r;

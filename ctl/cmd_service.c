@@ -82,6 +82,14 @@ static int set_check_command(struct ctl *ctl, struct node *check, const char *te
 {
     struct node *words = NULL;
     struct diags diags;
+    if (*text != '[' && strpbrk(text, "\"'\\")) {
+        int r =
+            ctl_fail(ctl, CTL_USAGE,
+                     "--check-command: words between blanks hold no quotes or backslashes, "
+                     "for no shell reads them");
+        ctl_hint(ctl, "a list, as --check-command '[sh, -c, \"exit 0\"]'");
+        return r;
+    }
     if (*text != '[') {
         words = node_list();
         while (*(text += strspn(text, " \t"))) {
@@ -280,7 +288,7 @@ int cmd_service_migrate(struct ctl *ctl, const struct args *args)
 {
     const char *to = args_value(args, "to");
     struct node *body = NULL, *answer = NULL;
-    char *path;
+    char *path, *outcome;
     int r;
     if (!to)
         return ctl_fail(ctl, CTL_USAGE, "--to HOST says where to");
@@ -293,7 +301,11 @@ int cmd_service_migrate(struct ctl *ctl, const struct args *args)
     }
     node_set_text(body, "to", to);
     path = http_path("/v1/services/%s/migrate", args->words[0]);
+    outcome = xasprintf("iothctl service show %s", args->words[0]);
+    ctl->outcome = outcome;
     r = api_call(ctl, "POST", path, body, API_SLOW, &answer);
+    ctl->outcome = NULL;
+    free(outcome);
     free(path);
     node_free(body);
     if (r)

@@ -125,6 +125,21 @@ static void print_problems(const struct ctl *ctl, const struct node *problems)
     }
 }
 
+/* An apply that is rolled back unless somebody says a second word. */
+static void print_standing(const struct node *apply)
+{
+    char until[HUMAN_SIZE];
+    if (!apply || strcmp(node_get_text(apply, "phase", ""), "confirm") != 0)
+        return;
+    printf("\napply: revision %lld by ", (long long)node_get_int(apply, "revision", 0));
+    print_clean(stdout, node_get_text(apply, "who", "somebody"));
+    fputs(" on ", stdout);
+    print_clean(stdout, node_get_text(apply, "host", "some host"));
+    printf(
+        " waits to be accepted until %s; iothctl apply --accept\n",
+        human_time(until, sizeof(until), (time_t)(node_get_int(apply, "until", 0) / 1000)));
+}
+
 static int show_once(struct ctl *ctl, bool clear)
 {
     struct picture p;
@@ -141,6 +156,7 @@ static int show_once(struct ctl *ctl, bool clear)
             print_hosts(ctl, api_items(p.hosts));
         if (api_items(p.networks)->n > 0)
             print_networks(ctl, api_items(p.networks));
+        print_standing(node_get(p.status, "apply"));
         print_problems(ctl, node_get(p.status, "problems"));
     }
     picture_done(&p);

@@ -29,6 +29,8 @@ struct ctl {
     enum ctl_output output;
     bool output_given; /* -o was there. */
     bool quiet, verbose, no_start;
+    const char *
+        outcome; /* The command that shows what became of a request whose answer is lost. */
     bool colour; /* stdout is a terminal and wants colour. */
 
     /* Private to ctl.c and api.c. */

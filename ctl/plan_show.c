@@ -83,6 +83,9 @@ int plan_options_ok(struct ctl *ctl, const struct args *args)
             (!schema_parse_time(text, &ms) || ms <= 0))
             return ctl_fail(ctl, CTL_USAGE, "--%s: \"%s\" is no time (as 30s or 5m)",
                             times[i], text);
+    if (args_has(args, "dry-run") && args_has(args, "confirm"))
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--confirm: --dry-run does nothing that could be taken back");
     return 0;
 }
 
@@ -170,6 +173,7 @@ int plan_exchange(struct ctl *ctl, struct http_request *q, struct http_reply *re
     *problem = NULL;
     if (r)
         return r;
+    ctl->outcome = "iothctl history";
     if (!ctl->quiet && isatty(STDERR_FILENO)) {
         p.http = http_new(ctl->api_path);
         q->waiting = still_waiting;

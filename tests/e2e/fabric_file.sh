@@ -47,6 +47,10 @@ status 0 ctl alpha apply -f "$T/name.yaml"
 is "now it has" campus "$(ctl alpha fabric show -o json | jq -r .name)"
 status 1 ctl alpha fabric rename other --print-yaml
 has "said so" 'has a name' "$ERR"
+printf 'version: 1\nfabric: other\n' >"$T/other.yaml"
+status 1 ctl alpha apply -f "$T/other.yaml"
+has "a file of another fabric" 'the file is for fabric other, this is fabric campus' "$ERR"
+has "where it belongs" 'apply it on a host of fabric other' "$ERR"
 token=$(ctl alpha host invite)
 status 0 ctl beta host join "$token"
 linked() { [ "$(ctl alpha host ls -o json | jq -r '.[] | select(.name == "beta").status.state')" = up ]; }

@@ -435,7 +435,9 @@ static int check_fabric(struct work *work, const struct objects *now,
         return 0;
     change_fail(work->result, 409, "the file is for fabric %s, this is fabric %s",
                 wanted->fabric, now->fabric);
-    err_hint(&work->result->err, "iothctl fabric rename %s", wanted->fabric);
+    err_hint(&work->result->err,
+             "apply it on a host of fabric %s; a file of this one says \"fabric: %s\"",
+             wanted->fabric, now->fabric);
     return -EINVAL;
 }
 

@@ -12,6 +12,11 @@ import threading
 from urllib.parse import parse_qs, urlsplit
 
 
+def HANG_UP(query, body):
+    """An action: the connection ends without an answer."""
+    raise ConnectionAbortedError
+
+
 class Problem(Exception):
     def __init__(self, status, detail, **more):
         super().__init__(detail)

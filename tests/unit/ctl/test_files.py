@@ -10,7 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 import test_iothctl as base  # noqa: E402
-from fake_daemon import Problem  # noqa: E402
+from fake_daemon import HANG_UP, Problem  # noqa: E402
 
 
 class Files(base.WithDaemon):
@@ -77,10 +77,38 @@ class Files(base.WithDaemon):
             raise Problem(403, "not yours")
         self.daemon.actions[("POST", "/v1/apply")] = refuse
         self.check(2, "diff", "-f", "-", stdin=self.GOOD)
+        self.refuse(("/networks/lan1", "is there already"), status=409)
+        self.check(1, "apply", "-f", "-", stdin=self.GOOD)
+        self.check(2, "diff", "-f", "-", stdin=self.GOOD)
 
-    def refuse(self, *errors):
+    def test_options_of_another_apply(self):
+        before = len(self.daemon.requests)
+        for more in (["-f", "-"], ["--prune"], ["--dry-run"], ["--confirm", "5s"],
+                     ["--if-revision", "3"]):
+            self.assertIn("is not for it", self.check(2, "apply", "--accept", *more, stdin=self.GOOD).err)
+        for line in (["apply", "-f", "-"], ["rollback", "3"]):
+            self.assertIn("--dry-run does nothing",
+                          self.check(2, *line, "--dry-run", "--confirm", "5s", stdin=self.GOOD).err)
+        self.assertEqual(len(self.daemon.requests), before)
+
+    def test_answer_lost(self):
+        """A daemon that dies meanwhile may have done it: where that is seen."""
+        for asked, line, hint in (
+                ("/v1/apply", ["apply", "-f", "-"], "iothctl history"),
+                ("/v1/rollback", ["rollback", "3"], "iothctl history"),
+                ("/v1/apply/accept", ["apply", "--accept"], "iothctl history"),
+                ("/v1/services/web/migrate", ["service", "migrate", "web", "--to", "beta"],
+                 "iothctl service show web")):
+            self.daemon.actions[("POST", asked)] = HANG_UP
+            r = self.check(4, *line, stdin=self.GOOD)
+            self.assertIn("went away before it answered", r.err)
+            self.assertIn(f"hint: {hint} shows whether it was done\n", r.err)
+        self.daemon.actions[("GET", "/v1/history")] = HANG_UP
+        self.assertNotIn("hint", self.check(4, "history").err)
+
+    def refuse(self, *errors, status=422):
         def answer(query, body):
-            raise Problem(422, "the file is wrong", errors=[
+            raise Problem(status, "the file is wrong", errors=[
                 dict(pointer=pointer, detail=detail) for pointer, detail in errors])
         self.daemon.actions[("POST", "/v1/apply")] = answer
 

@@ -122,6 +122,13 @@ class Usage(Base):
             with self.subTest(line):
                 self.one_line(2, "--no-start", *line)
 
+    def test_check_command(self):
+        for command in ('sh -c "exit 0"', "sh -c 'exit 0'", "sh -c exit\\ 0"):
+            err = self.check(2, "service", "create", "x", "--net", "l", "--check-command", command,
+                             "--", "true").err
+            self.assertIn("hold no quotes", err)
+            self.assertIn("hint: a list, as", err)
+
     def test_refused_by_name(self):
         for line in (["router", "ls"], ["store", "show"],
                      ["import", "netplan", "f"],
@@ -496,6 +503,16 @@ class Others(WithDaemon):
                      "degraded: alpha-gamma", "disk is full"):
             self.assertIn(text, out)
         self.assertEqual(json.loads(self.check(0, "status", "-o", "json").out)["host"], "alpha")
+
+    def test_status_of_an_apply(self):
+        standing = dict(revision=41, who="root", host="alpha", phase="confirm", until=1777636800000)
+        self.daemon.actions[("GET", "/v1/status")] = lambda q, b: (
+            200, dict(version="9.9", host="alpha", apply=standing))
+        self.assertRegex(self.check(0, "status").out,
+                         r"\napply: revision 41 by root on alpha waits to be accepted until "
+                         r"2026-\S+ \S+; iothctl apply --accept\n")
+        standing["phase"] = "verify"
+        self.assertNotIn("accept", self.check(0, "status").out)
 
     def test_watch(self):
         self.hosts()
