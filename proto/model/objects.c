@@ -143,9 +143,10 @@ static size_t enter(struct crossing *x, const struct object *o)
     return before;
 }
 
+/* What a file does not name is left alone: the fabric may have hosts beside those of the file. */
 static void need_host(struct crossing *x, const struct node *name)
 {
-    if (name && declares(x, "host") &&
+    if (name && x->complete &&
         !objects_find(x->set, schema_kind("host"), NULL, name->text)) {
         check_bad(&x->check, name, "there is no host \"%s\"", name->text);
     }

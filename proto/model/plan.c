@@ -257,16 +257,17 @@ static bool to_be_pruned(const struct objects *now, const struct objects *wanted
                          const struct object *o)
 {
     const struct kind *network = schema_kind("network");
-    const struct object *home =
-        o->network ? objects_find(now, network, NULL, o->network) : NULL;
+    bool service = !strcmp(o->kind->name, "service");
+    const char *in = service ? node_get_text(o->body, "network", "") : o->network;
+    const struct object *home = in ? objects_find(now, network, NULL, in) : NULL;
 
     if (objects_find(wanted, o->kind, o->network, o->name) ||
         !strcmp(o->kind->name, "host") || !strcmp(o->kind->name, "endpoint") ||
         is_local(o->network ? home : o)) {
         return false;
     }
-    if (home && wanted->declares[network - schema_kinds] &&
-        !objects_find(wanted, network, NULL, o->network)) {
+    if (home && !is_local(home) && wanted->declares[network - schema_kinds] &&
+        !objects_find(wanted, network, NULL, in)) {
         return true; /* It goes with its network. */
     }
     return wanted->declares[o->kind - schema_kinds];

@@ -213,6 +213,63 @@ static void test_destroy_all(void **state)
     end(c);
 }
 
+/* As what runs a service does when its program begins. */
+static void hold(struct control *c, const char *network, const char *name)
+{
+    struct change *change = change_new("alpha", "run");
+    struct change_result result = {.status = 0};
+
+    change_add(change, CHANGE_PUT, "endpoint", network, name, node_map())->held = true;
+    change_submit(c, change, fixture_keep, &result);
+    assert_int_equal(result.status, 200);
+    change_result_done(&result);
+}
+
+/* A network goes together with the services on it, whose endpoints are held. */
+static void test_service_network(void **state)
+{
+    static const char ts[] = "{\"network\": \"tn\", \"command\": [\"sleep\", \"500\"]}";
+    static const char none[] = "version: 1\nnetworks: {keep: {}}\n";
+    struct control *c = begin();
+    struct asked back = {.allow_destroy = true};
+
+    (void)state;
+    assert_int_equal(status_of(c, &(struct asked){.yaml = none}), 200);
+    back.back_to = store_revision(c->store);
+    for (int way = 0; way < 2; way++) {
+        assert_int_equal(fixture_status(c, CHANGE_PUT, "network", "", "tn", "{}"), 201);
+        assert_int_equal(fixture_status(c, CHANGE_PUT, "service", "", "ts", ts), 201);
+        hold(c, "tn", "ts");
+        assert_true(view_endpoint(c->view, "tn", "ts")->held);
+        assert_int_equal(
+            status_of(c, way == 0 ? &back : &(struct asked){.yaml = none, .prune = true}),
+            200);
+        assert_null(view_network(c->view, "tn"));
+        assert_null(view_endpoint(c->view, "tn", "ts"));
+        assert_null(view_service(c->view, "ts"));
+        assert_non_null(view_network(c->view, "keep"));
+    }
+    end(c);
+}
+
+/* A host that the file does not name is known to the fabric, or to nobody. */
+static void test_joined_host(void **state)
+{
+    static const char known[] = "version: 1\nhosts: {alpha: {labels: ssd}}\n"
+                                "networks: {lab: {ports: {p: {host: beta, vde: true}}}}\n";
+    static const char unknown[] =
+        "version: 1\nhosts: {alpha: {labels: ssd}}\n"
+        "networks: {lab: {ports: {p: {host: zeta, vde: true}}}}\n";
+    struct control *c = begin();
+
+    (void)state;
+    fixture_add_host(c, "beta", 2);
+    assert_int_equal(status_of(c, &(struct asked){.yaml = known, .dry_run = true}), 200);
+    expect_refused(c, &(struct asked){.yaml = unknown, .dry_run = true}, 400,
+                   "there is no host zeta");
+    end(c);
+}
+
 static void test_hosts(void **state)
 {
     struct control *c = begin();
@@ -492,7 +549,8 @@ int main(void)
         cmocka_unit_test(test_hosts),       cmocka_unit_test(test_confirm),
         cmocka_unit_test(test_taken_back),  cmocka_unit_test(test_conflict),
         cmocka_unit_test(test_history),     cmocka_unit_test(test_any_state),
-        cmocka_unit_test(test_any_failure),
+        cmocka_unit_test(test_any_failure), cmocka_unit_test(test_service_network),
+        cmocka_unit_test(test_joined_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,8 +158,6 @@ static void cross_references(void **state)
         "    endpoints:\n"
         "      w: {addresses: [10.64.0.2/24]}\n"
         "      x: {addresses: [\"fd00::1\", 10.64.0.2]}\n",
-        "f:6:17: networks.office.on: there is no host \"gamma\"\n"
-        "f:8:17: networks.office.ports.a.host: there is no host \"delta\"\n"
         "f:9:41: networks.office.ports.b.access: network office does not declare VLAN "
         "11\n"
         "f:10:10: networks.office.ports.c.access: is missing: network office has VLANs\n"
@@ -194,7 +192,11 @@ static void cross_references(void **state)
            "f:2:17: hosts.alpha.adress: unknown key, did you mean address? (address, "
            "labels)\n"
            "f:3:21: networks.a.mtu: 1 is out of range (1280 to 9216)\n");
-    /* Hosts may be known to the fabric where the file declares none. */
+    /* Hosts may be known to the fabric that the file does not declare. */
+    expect("version: 1\nhosts: {alpha: {}}\n"
+           "networks: {a: {on: beta, ports: {p: {host: beta, tap: t}}}}\n"
+           "links: {x: {between: [alpha, beta]}}\n",
+           "");
     expect("version: 1\nnetworks: {a: {on: beta}}\n", "");
     expect("version: 1\n"
            "links: {x: {between: [a, b]}, y: {between: [b, a]}}\n"

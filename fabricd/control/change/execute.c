@@ -270,7 +270,9 @@ static int delete_in_network(struct work *work, const char *network, enum store_
     }
     list_for_each (it, &view->endpoints) {
         struct view_endpoint *ep = list_entry(it, struct view_endpoint, link);
-        if (strcmp(ep->network, network) != 0)
+        /* That of a service which this change removes went with it. */
+        if (strcmp(ep->network, network) != 0 ||
+            work_gone(work, "endpoint", network, ep->name))
             continue;
         if (ep->held || ep->anonymous) {
             change_fail(work->result, 409, "network %s is in use by endpoint %s on host %s",
