@@ -12,6 +12,8 @@
 
 #define TIMEOUT_SEC      30u
 #define SLOW_TIMEOUT_SEC 120u
+#define IN_A_LINE        3u  /* As many mistakes make one line; */
+#define SHOWN            10u /* of more the first are shown, a line each. */
 
 static int exit_of_status(unsigned status)
 {
@@ -64,14 +66,40 @@ static char *problem_text(const struct node *problem, unsigned status)
     return text;
 }
 
+/* Many mistakes: how many, and the first of them as those of a file are shown. */
+static int refused_by_many(struct ctl *ctl, unsigned status, const struct node *problem,
+                           const struct node *errors)
+{
+    size_t all = errors->n + (size_t)node_get_int(problem, "left_out", 0);
+    for (size_t i = 0; i < errors->n && i < SHOWN; i++) {
+        const struct node *e = errors->child[i];
+        char *path = xstrdup(node_get_text(e, "pointer", ""));
+        for (char *p = path; *p; p++)
+            *p = *p == '/' ? '.' : *p;
+        print_clean(stderr, path + (*path == '.'));
+        fputs(*path ? ": " : "", stderr);
+        print_clean(stderr, node_get_text(e, "detail", ""));
+        fputc('\n', stderr);
+    }
+    if (all > SHOWN)
+        fprintf(stderr, "and %zu more\n", all - SHOWN);
+    return ctl_fail(ctl, exit_of_status(status), "refused for %zu reasons", all);
+}
+
 int api_refused(struct ctl *ctl, unsigned status, const struct node *problem)
 {
     if (problem && problem->kind != NODE_MAP)
         problem = NULL;
-    char *text = problem ? problem_text(problem, status)
-                         : xasprintf("the daemon answered with HTTP status %u", status);
-    int r = ctl_fail(ctl, exit_of_status(status), "%s", text);
-    free(text);
+    const struct node *errors = problem ? node_get(problem, "errors") : NULL;
+    int r;
+    if (errors && errors->kind == NODE_LIST && errors->n > IN_A_LINE) {
+        r = refused_by_many(ctl, status, problem, errors);
+    } else {
+        char *text = problem ? problem_text(problem, status)
+                             : xasprintf("the daemon answered with HTTP status %u", status);
+        r = ctl_fail(ctl, exit_of_status(status), "%s", text);
+        free(text);
+    }
     if (problem && *node_get_text(problem, "hint", ""))
         ctl_hint(ctl, "%s", node_get_text(problem, "hint", ""));
     return r;

@@ -342,8 +342,12 @@ static struct node *problem_schema(void)
     node_set(error, "column", doc_typed("integer"));
     list = doc_with(doc_typed("array"), "items",
                     doc_with(doc_typed("object"), "properties", error));
-    node_set_text(list, "description", "All mistakes, each with a pointer to its key");
+    node_set_text(list, "description",
+                  "The mistakes, 200 at most, each with a pointer to its key");
     node_set(properties, "errors", list);
+    list = doc_typed("integer");
+    node_set_text(list, "description", "How many more mistakes there are");
+    node_set(properties, "left_out", list);
     return doc_with(doc_typed("object"), "properties", properties);
 }
 

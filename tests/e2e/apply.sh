@@ -110,6 +110,12 @@ is "a second time" "" "$OUT"
 status 0 ctl alpha net create later
 status 1 ctl alpha rollback "$first"
 has "made since" 'would destroy network later' "$ERR"
+{ printf 'version: 1\nnetworks:\n' && printf '  later%d: {}\n' {1..12}; } >"$T/many.yaml"
+status 0 ctl alpha apply -f "$T/many.yaml"
+status 1 ctl alpha rollback "$first"
+has "how many" 'refused for 13 reasons' "$ERR"
+has "the first of them" '^networks.later: it would destroy network later' "$ERR"
+has "and the rest" '^and 3 more$' "$ERR"
 status 0 ctl alpha rollback "$first" --allow-destroy
 status 3 ctl beta net show later
 status 3 ctl alpha rollback 999999

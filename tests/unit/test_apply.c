@@ -270,6 +270,42 @@ static void test_joined_host(void **state)
     end(c);
 }
 
+/* A bridge priority is one of a host that there is. */
+static void test_priority(void **state)
+{
+    static const char wrong[] =
+        "version: 1\nnetworks: {lab: {stp: {priority: {nohost: 4096}}}}\n";
+    struct control *c = begin();
+    struct change_result result;
+
+    (void)state;
+    ask(c, &(struct asked){.yaml = wrong, .dry_run = true}, &result);
+    assert_int_equal(result.status, 400);
+    assert_int_equal(result.diags.n, 1);
+    assert_string_equal(result.diags.list[0].path, "networks.lab.stp.priority.nohost");
+    change_result_done(&result);
+    end(c);
+}
+
+/* A mirror is a port of the network, be it one of the same change. */
+static void test_mirror(void **state)
+{
+    static const char wrong[] =
+        "version: 1\nnetworks: {lab: {ports: {a: {vde: true, mirror: nope}}}}\n";
+    static const char right[] = "version: 1\nnetworks: {lab: {ports: {a: {vde: true, "
+                                "mirror: spy}, spy: {vde: true}}}}\n";
+    struct control *c = begin();
+    struct change_result result;
+
+    (void)state;
+    ask(c, &(struct asked){.yaml = wrong, .dry_run = true}, &result);
+    assert_int_equal(result.status, 400);
+    assert_string_equal(result.diags.list[0].path, "networks.lab.ports.a.mirror");
+    change_result_done(&result);
+    assert_int_equal(status_of(c, &(struct asked){.yaml = right}), 200);
+    end(c);
+}
+
 static void test_hosts(void **state)
 {
     struct control *c = begin();
@@ -550,7 +586,8 @@ int main(void)
         cmocka_unit_test(test_taken_back),  cmocka_unit_test(test_conflict),
         cmocka_unit_test(test_history),     cmocka_unit_test(test_any_state),
         cmocka_unit_test(test_any_failure), cmocka_unit_test(test_service_network),
-        cmocka_unit_test(test_joined_host),
+        cmocka_unit_test(test_joined_host), cmocka_unit_test(test_priority),
+        cmocka_unit_test(test_mirror),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

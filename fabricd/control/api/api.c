@@ -149,6 +149,8 @@ static struct node *problem_node(int status, const struct err *err,
         node_set_text(problem, "hint", err->hint);
     if (diags != NULL && diags->n > 0)
         node_set(problem, "errors", error_list(diags));
+    if (diags != NULL && diags->suppressed > 0)
+        node_set_int(problem, "left_out", (int64_t)diags->suppressed);
     return problem;
 }
 

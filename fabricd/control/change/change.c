@@ -164,6 +164,8 @@ void change_execute(struct control *control, struct change *change, change_done_
         r = execute_item(&work, &change->items[i]);
     if (r == 0)
         r = check_services(&work);
+    if (r == 0)
+        r = check_mirrors(&work);
     if (r == 0) {
         standing = stands(&work);
         if (standing)

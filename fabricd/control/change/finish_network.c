@@ -253,6 +253,32 @@ static int check_hosts(struct work *work, const struct node *body)
     return 0;
 }
 
+/* Bridge priorities are of hosts that there are; one that has left may stay where it is named. */
+static int check_priorities(struct work *work, const struct node *now,
+                            const struct node *body)
+{
+    const struct node *stp = node_get(body, "stp"),
+                      *was = now != NULL ? node_get(now, "stp") : NULL;
+    const struct node *priority = stp != NULL ? node_get(stp, "priority") : NULL;
+    const struct node *had = was != NULL ? node_get(was, "priority") : NULL;
+
+    for (size_t i = 0; priority != NULL && priority->kind == NODE_MAP && i < priority->n;
+         i++) {
+        const char *host = priority->key[i];
+        char *path;
+
+        if ((had != NULL && node_get(had, host) != NULL) || work_has_host(work, host))
+            continue;
+        change_fail(work->result, 400, "there is no host %.63s in the fabric", host);
+        err_hint(&work->result->err, "iothctl host ls");
+        path = xasprintf("stp.priority.%s", host);
+        diags_add(&work->result->diags, NULL, 0, 0, path, "%s", work->result->err.why);
+        free(path);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int check_changes(struct work *work, const struct change_item *item,
                          enum store_scope scope, const struct node *body)
 {
@@ -295,6 +321,7 @@ int finish_network(struct work *work, const struct change_item *item,
     struct node *vlans = node_get(body, "vlans");
     int r = check_hosts(work, body);
 
+    r = r == 0 ? check_priorities(work, now, body) : r;
     subnets_drop(taken.subnets,
                  owner); /* Its own are no hindrance, and are added as found. */
     if (r == 0 && vlans != NULL && vlans->kind == NODE_MAP && vlans->n > 0) {

@@ -126,6 +126,9 @@ const char *service_network(struct control *, const struct change_item *);
  * result is filled in: check_services.c. */
 int check_services(struct work *);
 
+/* Whether there is what ports newly name as their mirrors, once all items are in: check_mirrors.c. */
+int check_mirrors(struct work *);
+
 /* Whether the users and groups that the change lets in exist here; else the result is filled in:
  * check_allow.c. */
 bool change_allow_ok(const struct control *, const struct change *, struct change_result *);
