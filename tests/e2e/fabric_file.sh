@@ -125,6 +125,21 @@ picture >"$T/all.yaml"
 status 0 ctl alpha diff -f "$T/all.yaml"
 status 0 ctl alpha diff -f "$T/all.yaml" --prune
 
+# --- what only the daemon can find ------------------------------------------------------------
+# All of it in one run, each at its place; what follows from another mistake is none.
+cat >"$T/wrong.yaml" <<'YAML'
+version: 1
+networks:
+  wrong1: {ports: {p: {tap: e2ew0, host: nobody}, q: {tap: e2ew1, host: nowhere}}}
+  wrong2: {ipv4: 10.199.0.0/24}
+  wrong3: {ipv4: 10.199.0.0/24}
+services:
+  wrong: {network: wrong1, host: far, command: [sleep, 1]}
+YAML
+status 2 ctl alpha diff -f "$T/wrong.yaml"
+is "lines with a mistake" "3 3 4 7" \
+    "$(sed -nE 's/^.*wrong.yaml:([0-9]+):.*/\1/p' <<<"$ERR" | tr '\n' ' ' | sed 's/ $//')"
+
 # --- several files ----------------------------------------------------------------------------
 mkdir "$T/d"
 printf 'version: 1\nfabric: campus\ninclude: [d/nets.yaml, d/ports.yaml]\n' >"$T/main.yaml"

@@ -272,10 +272,44 @@ static void place_mistakes(struct work *work, const struct step *step, size_t fi
     free(place);
 }
 
+static int execute_step(struct work *work, const struct step *step)
+{
+    size_t first = work->result->diags.n;
+    char empty[] = "", kind[32];
+    struct change_item item = {
+        .verb = step->verb == STEP_DELETE ? CHANGE_DELETE : CHANGE_PUT,
+        .network = step->network != NULL ? step->network : empty,
+        .name = step->name,
+        .body = step->after,
+        .kind = kind,
+    };
+    int r;
+
+    /* It went with its network. */
+    if (step->verb == STEP_DELETE &&
+        work_gone(work, step->kind->name, step->network, step->name))
+        return 0;
+    snprintf(kind, sizeof(kind), "%s", step->kind->name);
+    r = execute_item(work, &item);
+    if (r != 0)
+        place_mistakes(work, step, first);
+    return r;
+}
+
+/* The network that the step's object needs, or NULL. */
+static const char *network_of(const struct step *step)
+{
+    return step->network != NULL ? step->network
+                                 : node_get_text(step->after, "network", NULL);
+}
+
+/* All mistakes are told at once: after the first, steps go on for what is wrong with them, but not
+ * those of a network that could not be made. */
 static int execute_steps(struct work *work, const struct plan *plan)
 {
-    size_t first;
-    int r = 0;
+    struct map failed = {.n = 0};
+    struct err why = {.why = ""};
+    int status = 0, r = 0;
 
     for (size_t i = 0; i < plan->n; i++) {
         const struct step *step = &plan->list[i];
@@ -283,26 +317,28 @@ static int execute_steps(struct work *work, const struct plan *plan)
         if (step->verb != STEP_DELETE && strcmp(step->kind->name, "network") == 0)
             subnets_reserve(work, step->name, step->before, step->after);
     }
-    for (size_t i = 0; r == 0 && i < plan->n; i++) {
-        const struct step *step = &plan->list[i];
-        char empty[] = "", kind[32];
-        struct change_item item = {
-            .verb = step->verb == STEP_DELETE ? CHANGE_DELETE : CHANGE_PUT,
-            .network = step->network != NULL ? step->network : empty,
-            .name = step->name,
-            .body = step->after,
-        };
+    for (size_t i = 0; i < plan->n; i++) {
+        struct step *step = &plan->list[i];
+        const char *network = network_of(step);
+        int code;
 
-        /* It went with its network. */
-        if (step->verb == STEP_DELETE &&
-            work_gone(work, step->kind->name, step->network, step->name))
+        if (network != NULL && map_get(&failed, network) != NULL)
             continue;
-        snprintf(kind, sizeof(kind), "%s", step->kind->name);
-        item.kind = kind;
-        first = work->result->diags.n;
-        r = execute_item(work, &item);
+        code = execute_step(work, step);
+        if (code == 0)
+            continue;
+        if (strcmp(step->kind->name, "network") == 0)
+            map_put(&failed, step->name, step);
         if (r != 0)
-            place_mistakes(work, step, first);
+            continue;
+        r = code;
+        status = work->result->status;
+        why = work->result->err;
+    }
+    map_clear(&failed);
+    if (r != 0) {
+        work->result->status = status;
+        work->result->err = why;
     }
     return r;
 }
