@@ -66,24 +66,38 @@ static char *problem_text(const struct node *problem, unsigned status)
     return text;
 }
 
-/* Many mistakes: how many, and the first of them as those of a file are shown. */
+/* "networks.lab.ports.p: there is no host far" with a newline: as a mistake of a file is shown. */
+static char *reason_line(const struct node *e)
+{
+    char *path = xstrdup(node_get_text(e, "pointer", ""));
+    for (char *p = path; *p; p++)
+        *p = *p == '/' ? '.' : *p;
+    char *line = xasprintf("%s%s%s\n", path + (*path == '.'), *path ? ": " : "",
+                           node_get_text(e, "detail", ""));
+    free(path);
+    return line;
+}
+
+/* Many mistakes: how many, and the first of them. */
 static int refused_by_many(struct ctl *ctl, unsigned status, const struct node *problem,
                            const struct node *errors)
 {
     size_t all = errors->n + (size_t)node_get_int(problem, "left_out", 0);
+    char *lines = xstrdup("");
     for (size_t i = 0; i < errors->n && i < SHOWN; i++) {
-        const struct node *e = errors->child[i];
-        char *path = xstrdup(node_get_text(e, "pointer", ""));
-        for (char *p = path; *p; p++)
-            *p = *p == '/' ? '.' : *p;
-        print_clean(stderr, path + (*path == '.'));
-        fputs(*path ? ": " : "", stderr);
-        print_clean(stderr, node_get_text(e, "detail", ""));
-        fputc('\n', stderr);
+        char *line = reason_line(errors->child[i]), *more = xasprintf("%s%s", lines, line);
+        free(line);
+        free(lines);
+        lines = more;
     }
-    if (all > SHOWN)
-        fprintf(stderr, "and %zu more\n", all - SHOWN);
-    return ctl_fail(ctl, exit_of_status(status), "refused for %zu reasons", all);
+    if (all > SHOWN) {
+        char *more = xasprintf("%sand %zu more\n", lines, all - SHOWN);
+        free(lines);
+        lines = more;
+    }
+    int r = ctl_fail(ctl, exit_of_status(status), "refused for %zu reasons", all);
+    ctl_reasons(ctl, lines);
+    return r;
 }
 
 int api_refused(struct ctl *ctl, unsigned status, const struct node *problem)

@@ -25,11 +25,15 @@ int ctl_fail(struct ctl *ctl, int code, const char *why, ...)
     va_start(args, why);
     char *text = xvasprintf(why, args);
     va_end(args);
-    free(ctl->why);
-    free(ctl->hint);
+    ctl_forget(ctl);
     ctl->why = text;
-    ctl->hint = NULL;
     return code;
+}
+
+void ctl_reasons(struct ctl *ctl, char *lines)
+{
+    free(ctl->reasons);
+    ctl->reasons = lines;
 }
 
 void ctl_hint(struct ctl *ctl, const char *hint, ...)
@@ -54,13 +58,23 @@ void ctl_forget(struct ctl *ctl)
 {
     free(ctl->why);
     free(ctl->hint);
-    ctl->why = ctl->hint = NULL;
+    free(ctl->reasons);
+    ctl->why = ctl->hint = ctl->reasons = NULL;
+}
+
+static void print_reasons(char *lines)
+{
+    for (char *line; (line = strsep(&lines, "\n")) && lines;) {
+        print_clean(stderr, line);
+        fputc('\n', stderr);
+    }
 }
 
 void ctl_report(struct ctl *ctl)
 {
     if (!ctl->why)
         return;
+    print_reasons(ctl->reasons);
     fputs("iothctl: ", stderr);
     print_clean(stderr, ctl->what ? ctl->what : "reading the command line");
     fputs(" failed: ", stderr);

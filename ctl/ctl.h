@@ -38,6 +38,7 @@ struct ctl {
     char *api_path; /* Of the daemon's API socket, once it is known. */
     char *what;     /* "net create lan1": opens an error line. */
     char *why, *hint;
+    char *reasons; /* Lines that stand before the error's own; or NULL. */
 };
 
 /* The whole program. Returns the exit status. */
@@ -47,6 +48,8 @@ int ctl_main(int argc, char **argv);
 int ctl_fail(struct ctl *, int code, const char *why, ...)
     __attribute__((format(printf, 3, 4)));
 int ctl_fail_err(struct ctl *, int code, const struct err *);
+/* Lines, each ended by '\n', that are told before the failure just recorded. Takes them. */
+void ctl_reasons(struct ctl *, char *lines);
 /* The command that mends it: for the failure just recorded. */
 void ctl_hint(struct ctl *, const char *hint, ...) __attribute__((format(printf, 2, 3)));
 
