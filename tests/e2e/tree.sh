@@ -18,11 +18,13 @@ for host in alpha beta gamma; do
     e2e_start "$host"
 done
 status 0 ctl alpha net create lan1 --forwarding tree
-status 0 ctl alpha net set lan1 stp.priority.alpha=4096 stp.priority.beta=8192
+status 2 ctl alpha net set lan1 stp.priority.beta=8192
+has "it has not joined" 'stp.priority.beta: there is no host beta' "$ERR"
 for host in beta gamma; do
     token=$(ctl alpha host invite)
     status 0 ctl "$host" host join "$token"
 done
+status 0 ctl alpha net set lan1 stp.priority.alpha=4096 stp.priority.beta=8192
 
 # --- one tree ------------------------------------------------------------------------------
 stp_of() { ctl "$1" net show lan1 -o json | jq -r ".status.stp.$2"; }
