@@ -332,13 +332,16 @@ def deaf(path, name):
 
 
 def flood(path, mac, n):
-    ring = Ring(path, "flooder")
+    ring = Ring(path, f"flooder{os.getpid()}")
     to = bytes.fromhex(mac.replace(":", ""))
     sent = 0
     limit = time.monotonic() + 60
     while sent < n and time.monotonic() < limit:
         used = (ring.head - ring.get_u32(0, "tail")) & 0xFFFFFFFF
         if used > ring.size - 8192:
+            if ring.hung_up(0):
+                wrong.append(f"hung up on after {sent} frames")
+                break
             ring.ring()
             time.sleep(0.0002)
             continue
