@@ -107,7 +107,7 @@ reaches() { on "n$1" ping -c 1 -W 1 -n "$2"; }
 wait_for 5 reaches 6 10.9.0.5
 status 1 reaches 7 10.9.0.5
 # Tagged too: what port 7 sends comes out at 5 with the tag.
-on n5 tcpdump -i tap5 -c 1 -e -n 'vlan 20 and arp' >"$T/tagged.out" 2>"$T/tagged.err" &
+on n5 tcpdump -i tap5 -c 1 -e -n 'vlan 20 and arp and dst host 10.9.0.99' >"$T/tagged.out" 2>"$T/tagged.err" &
 E2E_PID[tagged]=$!
 wait_for 5 grep -q listening "$T/tagged.err"
 status 1 reaches 7 10.9.0.99
