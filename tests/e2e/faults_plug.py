@@ -96,7 +96,9 @@ class Ring(Plug):
     # 16 bytes of geometry, aligned.
     def put_u32(self, direction, field, value):
         at = 64 + direction * 128 + {"head": 0, "tx": 4, "tail": 64, "rx": 68}[field]
-        struct.pack_into("=I", self.mem, at, value & 0xFFFFFFFF)
+        # Not pack_into(), which clears the bytes first: the daemon may look just then, and an index that is 0
+        # for a moment is a lie.
+        self.mem[at:at + 4] = struct.pack("=I", value & 0xFFFFFFFF)
 
     def get_u32(self, direction, field):
         at = 64 + direction * 128 + {"head": 0, "tx": 4, "tail": 64, "rx": 68}[field]
