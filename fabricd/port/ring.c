@@ -123,6 +123,16 @@ static void hold_expired(struct loop_timer *timer, mtime_t now)
     wake_senders(ring->held_for);
 }
 
+/* Is another one held back until `full` has room? */
+static bool is_awaited(const struct ring *full)
+{
+    list_for_each (it, &full->port.env->held) {
+        if (list_entry(it, struct ring, held_link)->held_for == full)
+            return true;
+    }
+    return false;
+}
+
 static void hold(struct ring *ring, struct ring *full)
 {
     struct port_env *env = ring->port.env;
@@ -201,9 +211,11 @@ static enum turn read_burst(struct ring *ring)
         ring_bell(ring);
     if (!full)
         return TURN_MORE;
-    /* Last look before waiting: the client may have made room meanwhile. */
+    /* Last look before waiting: the client may have made room meanwhile. Others who were held back before still
+     * wait for its bell, which it may be about to ring. */
     if (!ring_tx_sleep(&full->map.tx, FRAME_SUPER_MAX)) {
-        ring_tx_wake(&full->map.tx);
+        if (!is_awaited(full))
+            ring_tx_wake(&full->map.tx);
         return TURN_MORE;
     }
     hold(ring, full);

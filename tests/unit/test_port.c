@@ -19,6 +19,7 @@
 #include "fabricd/port/port.h"
 #include "libioth/plug/ringmap.h"
 #include "proto/plug/plug.h"
+#include "proto/wire/vnet.h"
 #include "tests/unit/frames.h"
 #include "tests/unit/port_world.h"
 
@@ -495,6 +496,88 @@ static void ring_dead_reader(void **state)
     client_unplug(&a);
 }
 
+static bool bell_is_wanted(const struct client *c)
+{
+    return atomic_load(&c->map.control->dir[RING_TO_CLIENT].tx_sleeping);
+}
+
+/* Fills b's ring from a's until a is held back. */
+static void hold_back(struct port_world *w, struct client *a, struct client *b)
+{
+    struct frame f = fake_frame(port_mac_b, port_mac_a, 1514, 0);
+
+    for (unsigned i = 0; i < PORT_WORLD_TURNS && !bell_is_wanted(b); i++) {
+        if (ring_put(&a->map.tx, &f) == 0 && ring_publish(&a->map.tx))
+            client_ring(a);
+        loop_turn(w->loop, 0);
+    }
+    assert_true(bell_is_wanted(b));
+}
+
+/* Small frames that might take much room, so that a burst has to wait before the ring is full. */
+static void put_burst(struct client *c, const uint8_t from[6])
+{
+    static const uint8_t payload[100];
+    uint8_t bytes[200];
+    struct frame f = {.data = bytes, .gso = FRAME_GSO_TCP4, .gso_size = 1, .hdr_size = 54};
+
+    f.size = frames_build(&(struct frames_spec){.payload = payload, .size = 100}, bytes);
+    f.flags = FRAME_NEEDS_CSUM;
+    f.csum_start = 34;
+    f.csum_ofs = 16;
+    memcpy(bytes, port_mac_b, 6);
+    memcpy(bytes + 6, from, 6);
+    assert_int_equal(frame_check(&f), 0);
+    for (unsigned i = 0; i < FRAME_BURST; i++)
+        assert_int_equal(ring_put(&c->map.tx, &f), 0);
+    (void)ring_publish(&c->map.tx);
+    client_ring(c);
+}
+
+/* Takes everything, like client_read(), but has not looked yet whether it must ring. */
+static void client_take(struct client *c)
+{
+    struct frame frames[FRAME_BURST];
+    struct ring_rx *rx = &c->map.rx;
+
+    while (ring_peek(rx, frames, FRAME_BURST) > 0)
+        ;
+    rx->released = rx->tail;
+    atomic_store(&rx->shared->tail, rx->tail);
+}
+
+/* One sender is held back, and the reader makes room; before it looks whether somebody wants to be told, another
+ * sender finds the room. The first one wants to be told all the same. */
+static void ring_bell_of_two_senders(void **state)
+{
+    static const uint8_t mac_c[6] = {2, 0, 0, 0, 0, 3};
+    struct port_world *w = *state;
+    struct client a, b, c;
+    uint64_t before;
+    unsigned tries = 0;
+
+    client_plug(w, &a, 1);
+    client_plug(w, &b, 2);
+    client_plug(w, &c, 3);
+    client_send(&b, fake_frame(port_mac_all, port_mac_b, 60, 0));
+    port_world_run(w, &w->fake.n, 1);
+    do { /* Until it all happens before the sender was held back for too long. */
+        port_world_idle(w);
+        hold_back(w, &a, &b);
+        client_take(&b);
+        before = c.port->sw.counters.rx_frames;
+        put_burst(&c, mac_c);
+        loop_turn(w->loop, 0);
+        assert_true(c.port->sw.counters.rx_frames > before);
+    } while (list_empty(&w->env.held) && ++tries < 100);
+    assert_false(list_empty(&w->env.held));
+    assert_true(bell_is_wanted(&b));
+    client_unplug(&a);
+    client_unplug(&b);
+    client_unplug(&c);
+    fake_frames_drop();
+}
+
 /* --- captures ------------------------------------------------------------------------------ */
 
 static void captures_are_cut_and_filtered(void **state)
@@ -687,6 +770,7 @@ int main(void)
         TEST(ring_that_lies_goes),
         TEST(ring_sender_waits),
         TEST(ring_dead_reader),
+        TEST(ring_bell_of_two_senders),
         cmocka_unit_test(captures_are_cut_and_filtered),
         TEST(wrong_descriptors_are_refused),
     };
