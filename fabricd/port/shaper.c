@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A token bucket that may go below zero by one frame: a frame leaves while there is credit, and
- * the next one waits until the debt is paid. So large frames need no large bucket.
- *
  * What waits is in a queue for each priority. Queues without a weight are served first, the
  * highest before the others; those with one share what is left, by deficit round robin [Shreedhar
  * and Varghese 1995]. Frames of EXPRESS and above may run the debt up by EXPRESS_TIME of the rate
@@ -12,11 +9,11 @@
 
 #include <stdlib.h>
 
+#include "fabricd/port/bucket.h"
 #include "fabricd/port/frameq.h"
 #include "fabricd/port/port.h"
 #include "fabricd/switch/qos.h"
 
-#define BUCKET_TIME    (5 * MTIME_MS)  /* Of the rate, after a pause. */
 #define QUEUE_TIME     (50 * MTIME_MS) /* Of the rate, may wait in each queue. */
 #define EXPRESS_TIME   (10 * MTIME_MS)
 #define EXPRESS        5u   /* Voice [802.1Q Annex I]. */
@@ -35,22 +32,9 @@ struct shaper {
     unsigned n_queued;         /* In all. */
     unsigned turn;             /* Whose round it is, of those with weights. */
     struct loop_timer timer;
-    uint64_t rate; /* Bytes per second. */
-    int64_t credit, credit_max, express;
-    mtime_t refilled;
+    struct bucket bucket;
+    int64_t express; /* How far below zero frames of EXPRESS may bring it. */
 };
-
-static void refill(struct shaper *s, mtime_t now)
-{
-    mtime_t passed = now - s->refilled;
-
-    if (passed > MTIME_SEC)
-        passed = MTIME_SEC;
-    s->credit += (int64_t)(s->rate * (uint64_t)passed / MTIME_SEC);
-    if (s->credit > s->credit_max)
-        s->credit = s->credit_max;
-    s->refilled = now;
-}
 
 /* How many of these may go while the credit is above `floor` and their sizes come to no more than
  * `most`; pays for them. */
@@ -59,19 +43,16 @@ static unsigned affordable(struct shaper *s, struct frame *const *frames, unsign
 {
     unsigned i;
 
-    for (i = 0; i < n && s->credit > floor && frames[i]->size <= most; i++) {
-        s->credit -= frames[i]->size;
+    for (i = 0; i < n && s->bucket.credit > floor && frames[i]->size <= most; i++) {
+        s->bucket.credit -= frames[i]->size;
         most -= frames[i]->size;
     }
     return i;
 }
 
-static void wait_for_credit(struct shaper *s, mtime_t now)
+static void wait_for_credit(struct shaper *s)
 {
-    uint64_t debt = (uint64_t)(1 - s->credit);
-
-    loop_timer_set(s->port->env->loop, &s->timer,
-                   now + (mtime_t)(debt * MTIME_SEC / s->rate) + 1);
+    loop_timer_set(s->port->env->loop, &s->timer, bucket_due(&s->bucket));
 }
 
 /* --- queues ------------------------------------------------------------------------------- */
@@ -128,20 +109,20 @@ static void credit_is_back(struct loop_timer *timer, mtime_t now)
     struct shaper *s = list_entry(timer, struct shaper, timer);
     struct frame *frames[FRAME_BURST];
 
-    refill(s, now);
+    bucket_refill(&s->bucket, now);
     while (s->n_queued) {
         int64_t most;
         unsigned q = choose(s, &most);
         unsigned n = frameq_peek(&s->queues[q], frames, FRAME_BURST);
-        int64_t before = s->credit;
+        int64_t before = s->bucket.credit;
 
         n = affordable(s, frames, n, 0, most);
         if (!n) {
-            wait_for_credit(s, now);
+            wait_for_credit(s);
             return;
         }
         if (weight_of(s, q))
-            s->deficit[q] -= before - s->credit;
+            s->deficit[q] -= before - s->bucket.credit;
         s->driver->send(&s->port->sw, frames, n);
         frameq_drop(&s->queues[q], n);
         s->n_queued -= n;
@@ -168,13 +149,13 @@ static void shaped_send(struct swport *sw, struct frame *const *frames, unsigned
     mtime_t now = loop_now(s->port->env->loop);
     unsigned sent = 0;
 
-    refill(s, now);
+    bucket_refill(&s->bucket, now);
     if (!s->n_queued) {
         sent = affordable(s, frames, n, 0, INT64_MAX);
         if (sent)
             s->driver->send(sw, frames, sent);
         if (sent < n)
-            wait_for_credit(s, now);
+            wait_for_credit(s);
     }
     for (; sent < n; sent++) {
         if (goes_express(s, frames[sent]))
@@ -198,7 +179,7 @@ static size_t queue_size(uint64_t rate)
 static bool make_queues(struct shaper *s)
 {
     for (unsigned q = 0; q < N_QUEUES; q++) {
-        if (frameq_init(&s->queues[q], queue_size(s->rate)) < 0)
+        if (frameq_init(&s->queues[q], queue_size(s->bucket.rate)) < 0)
             return false;
     }
     return true;
@@ -217,16 +198,13 @@ struct shaper *shaper_new(struct port *port, uint64_t rate)
     if (!s)
         return NULL;
     s->port = port;
-    s->rate = rate / 8 ? rate / 8 : 1;
+    bucket_init(&s->bucket, rate, loop_now(port->env->loop));
     if (!make_queues(s)) {
         free_queues(s);
         free(s);
         return NULL;
     }
-    s->credit_max = (int64_t)(s->rate * BUCKET_TIME / MTIME_SEC) + 1;
-    s->express = (int64_t)(s->rate * EXPRESS_TIME / MTIME_SEC);
-    s->credit = s->credit_max;
-    s->refilled = loop_now(port->env->loop);
+    s->express = (int64_t)(s->bucket.rate * EXPRESS_TIME / MTIME_SEC);
     s->timer.expired = credit_is_back;
     s->driver = port->sw.ops;
     s->ops.send = shaped_send;

@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A token bucket and a queue for each VLAN with a limit, as in shaper.c. Frames come here in the form in
+/* A token bucket and a queue for each VLAN with a limit. Frames come here in the form in
  * which they leave: on a trunk their tag is in the bytes. */
 #include "fabricd/port/vlan_shaper.h"
 
 #include <stdlib.h>
 
+#include "fabricd/port/bucket.h"
 #include "fabricd/port/frameq.h"
 #include "fabricd/port/port.h"
 #include "proto/wire/bytes.h"
 #include "proto/wire/packet.h"
 
-#define BUCKET_TIME (5 * MTIME_MS) /* Of the rate, after a pause. */
-#define QUEUE_SIZE  (128u * 1024u)
-#define WHOLE_RATE  100000000u /* Slower ones get no superframes: those take too long. */
-#define TAG_AT      12u
+#define QUEUE_SIZE (128u * 1024u)
+#define WHOLE_RATE 100000000u /* Slower ones get no superframes: those take too long. */
+#define TAG_AT     12u
 
 struct lane {
     uint16_t vlan;
-    uint64_t rate; /* Bytes per second. */
-    int64_t credit, credit_max;
-    mtime_t refilled;
+    struct bucket bucket;
     struct frameq queue;
 };
 
@@ -52,40 +50,26 @@ static struct lane *lane_of(struct vlan_shaper *v, uint16_t vlan)
     return NULL;
 }
 
-static void refill(struct lane *lane, mtime_t now)
-{
-    mtime_t passed = now - lane->refilled;
-
-    if (passed > MTIME_SEC)
-        passed = MTIME_SEC;
-    lane->credit += (int64_t)(lane->rate * (uint64_t)passed / MTIME_SEC);
-    if (lane->credit > lane->credit_max)
-        lane->credit = lane->credit_max;
-    lane->refilled = now;
-}
-
 /* When the first of those who wait may go on. */
-static void wait_for_credit(struct vlan_shaper *v, mtime_t now)
+static void wait_for_credit(struct vlan_shaper *v)
 {
     mtime_t due = MTIME_NEVER;
 
     for (unsigned i = 0; i < v->n; i++) {
         const struct lane *lane = &v->lanes[i];
-        int64_t debt = lane->credit > 0 ? 0 : 1 - lane->credit;
 
         if (lane->queue.n)
-            due = mtime_min(due,
-                            now + (mtime_t)((uint64_t)debt * MTIME_SEC / lane->rate) + 1);
+            due = mtime_min(due, bucket_due(&lane->bucket));
     }
     loop_timer_set(v->port->env->loop, &v->timer, due);
 }
 
 static bool may_go(struct lane *lane, const struct frame *f, mtime_t now)
 {
-    refill(lane, now);
-    if (lane->queue.n || lane->credit <= 0)
+    bucket_refill(&lane->bucket, now);
+    if (lane->queue.n || lane->bucket.credit <= 0)
         return false;
-    lane->credit -= f->size;
+    lane->bucket.credit -= f->size;
     return true;
 }
 
@@ -106,7 +90,7 @@ static void shaped_send(struct swport *sw, struct frame *const *frames, unsigned
     }
     if (n_through)
         v->next->send(sw, through, n_through);
-    wait_for_credit(v, now);
+    wait_for_credit(v);
 }
 
 /* All of it, or what the credit allows. */
@@ -118,8 +102,8 @@ static void release(struct vlan_shaper *v, struct lane *lane, bool all)
     do {
         unsigned found = frameq_peek(&lane->queue, frames, FRAME_BURST);
 
-        for (n = 0; n < found && (all || lane->credit > 0); n++)
-            lane->credit -= frames[n]->size;
+        for (n = 0; n < found && (all || lane->bucket.credit > 0); n++)
+            lane->bucket.credit -= frames[n]->size;
         if (n)
             v->next->send(&v->port->sw, frames, n);
         frameq_drop(&lane->queue, n);
@@ -131,10 +115,10 @@ static void credit_is_back(struct loop_timer *timer, mtime_t now)
     struct vlan_shaper *v = list_entry(timer, struct vlan_shaper, timer);
 
     for (unsigned i = 0; i < v->n; i++) {
-        refill(&v->lanes[i], now);
+        bucket_refill(&v->lanes[i].bucket, now);
         release(v, &v->lanes[i], false);
     }
-    wait_for_credit(v, now);
+    wait_for_credit(v);
 }
 
 /* --- settings ----------------------------------------------------------------------------- */
@@ -148,21 +132,14 @@ static const struct swport_vlan_limit *limit_of(const struct swport *sw, uint16_
     return NULL;
 }
 
-static void set_rate(struct lane *lane, uint64_t rate)
-{
-    lane->rate = rate / 8 ? rate / 8 : 1;
-    lane->credit_max = (int64_t)(lane->rate * BUCKET_TIME / MTIME_SEC) + 1;
-}
-
 static void add_lane(struct vlan_shaper *v, const struct swport_vlan_limit *limit)
 {
     struct lane *lane = &v->lanes[v->n];
 
-    *lane = (struct lane){.vlan = limit->vlan, .refilled = loop_now(v->port->env->loop)};
+    *lane = (struct lane){.vlan = limit->vlan};
     if (frameq_init(&lane->queue, QUEUE_SIZE) < 0)
         return;
-    set_rate(lane, limit->rate);
-    lane->credit = lane->credit_max;
+    bucket_init(&lane->bucket, limit->rate, loop_now(v->port->env->loop));
     v->n++;
 }
 
@@ -213,7 +190,7 @@ void vlan_shaper_follow(struct port *port)
         const struct swport_vlan_limit *limit = limit_of(&port->sw, v->lanes[i].vlan);
 
         if (limit)
-            set_rate(&v->lanes[i], limit->rate);
+            bucket_set_rate(&v->lanes[i].bucket, limit->rate);
         else
             drop_lane(v, i);
     }
@@ -230,7 +207,7 @@ void vlan_shaper_follow(struct port *port)
         port->vlan_shaper = NULL;
         return;
     }
-    wait_for_credit(v, loop_now(port->env->loop));
+    wait_for_credit(v);
 }
 
 void vlan_shaper_free(struct vlan_shaper *v)

@@ -279,6 +279,51 @@ static void queues_are_served(void **state)
     close(pair[1]);
 }
 
+static void send_in_vlan(struct port *port, uint16_t vlan)
+{
+    struct frame f = fake_frame(port_mac_all, port_mac_b, 1000, vlan), *frames = &f;
+
+    f.tci = vlan;
+    port->sw.ops->send(&port->sw, &frames, 1);
+    fake_frames_drop();
+}
+
+/* What waits for its VLAN's limit goes on in time, though frames of another one come all the while. */
+static void vlan_limit_beside_traffic(void **state)
+{
+    struct port_world *w = *state;
+    struct ipc_port config = {.id = 1, .kind = IPC_PORT_VDE};
+    struct port *port = NULL;
+    uint8_t got[2000];
+    uint32_t serial;
+    unsigned n = 0;
+    mtime_t start;
+    int pair[2];
+
+    config.set.limits[0] = (struct swport_vlan_limit){.vlan = 10, .rate = 100000};
+    config.set.n_limits = 1;
+    make_datagram_pair(pair);
+    assert_int_equal(port_new(&w->env, &config, pair, 1, &port), 0);
+    switch_add_port(w->sw, &port->sw);
+    loop_turn(w->loop, 0);
+    start = loop_now(w->loop);
+    send_in_vlan(port, 10);
+    send_in_vlan(port, 10);
+    while (n < 2 && mtime_now() - start < MTIME_SEC) {
+        loop_turn(w->loop, 0);
+        send_in_vlan(port, 20);
+        while (recv(pair[1], got, sizeof got, 0) > 0) {
+            memcpy(&serial, got + 14, sizeof serial);
+            n += serial == 10;
+        }
+    }
+    assert_int_equal(n, 2);
+    assert_true(mtime_now() - start >= 70 * MTIME_MS); /* 937 bytes beyond the bucket. */
+    port_free(port);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* --- rings --------------------------------------------------------------------------------- */
 
 struct client {
@@ -761,6 +806,7 @@ int main(void)
         TEST(vde_coalesces),
         TEST(rate_is_kept),
         TEST(queues_are_served),
+        TEST(vlan_limit_beside_traffic),
         TEST(ring_bell_never_blocks),
         TEST(hot_rings_are_looked_at),
         TEST(looking_follows_the_traffic),
