@@ -62,12 +62,11 @@ int ioth_close(int fd)
     } while (0)
 
 /* The descriptor that dup() has made (or not: -1) becomes one of the socket. */
-static int dup_as(int fd, int as)
+static int dup_as(struct ioth *s, int fd, int as)
 {
-    struct ioth *s = stack_of(fd);
     int r;
 
-    if (!s || as < 0)
+    if (as < 0)
         return -1;
     r = s->plugin.dup ? s->plugin.dup(fd, as) : missing();
     if (r == 0 && fdtab_add(as, s) < 0) {
@@ -132,8 +131,11 @@ int ioth_ioctl(int fd, unsigned long cmd, void *argp)
 
 int ioth_fcntl(int fd, int cmd, long val)
 {
-    if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
-        return dup_as(fd, fcntl(fd, cmd, val));
+    if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) {
+        struct ioth *s = stack_of(fd);
+
+        return s ? dup_as(s, fd, fcntl(fd, cmd, val)) : -1;
+    }
     CALL(fd, fcntl, cmd, val);
 }
 
@@ -151,7 +153,9 @@ int ioth_dup2(int fd, int as)
 
 int ioth_dup3(int fd, int as, int flags)
 {
-    return dup_as(fd, stack_of(fd) ? dup3(fd, as, flags) : -1);
+    struct ioth *s = stack_of(fd);
+
+    return s ? dup_as(s, fd, dup3(fd, as, flags)) : -1;
 }
 
 int ioth_accept(int fd, struct sockaddr *addr, socklen_t *len)

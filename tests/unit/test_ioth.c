@@ -375,6 +375,25 @@ static void test_dup(void **state)
     assert_int_equal(ioth_delstack(s), 0);
 }
 
+/* What is no socket of a stack is not doubled, and no descriptor is left over from it. */
+static void test_dup_of_others(void **state)
+{
+    int other = open("/dev/null", O_RDONLY | O_CLOEXEC), next = dup(other);
+
+    (void)state;
+    assert_true(other >= 0 && next >= 0);
+    close(next);
+    assert_int_equal(ioth_dup(other), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(ioth_fcntl(other, F_DUPFD_CLOEXEC, 0), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(ioth_dup3(other, next, O_CLOEXEC), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(dup(other), next);
+    close(next);
+    close(other);
+}
+
 static void test_options(void **state)
 {
     static const struct {
@@ -784,6 +803,7 @@ int main(void)
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_dup_of_others),
         cmocka_unit_test(test_waiting),
         cmocka_unit_test(test_closed_without_us),
         cmocka_unit_test(test_many_stacks),
