@@ -264,13 +264,8 @@ static int port_body(struct ctl *ctl, const struct args *args, struct node *body
 /* The port is declared, and may all the same not be there: its interface cannot be had. */
 static int note_problem(struct ctl *ctl, const char *name)
 {
-    struct node *port = NULL;
-    char *path;
-    int r = object_path(ctl, "port", name, &path);
-    if (r)
-        return r;
-    r = api_get(ctl, path, &port);
-    free(path);
+    struct node *port;
+    int r = object_get(ctl, "port", name, &port);
     const char *problem = node_get_text(node_get(port, "status"), "problem", "");
     if (*problem)
         ctl_note(ctl, "iothctl: port %s is down: %s", name, problem);
@@ -314,13 +309,8 @@ static int create_link(struct ctl *ctl, const struct args *args, struct node *bo
 {
     const char *host = args->words[0];
     struct node *found;
-    char *path;
     (void)print_yaml_asked(ctl, args); /* The ends of a link are the daemon's to tell. */
-    int r = object_path(ctl, "host", host, &path);
-    if (r)
-        return r;
-    r = api_get(ctl, path, &found);
-    free(path);
+    int r = object_get(ctl, "host", host, &found);
     if (r)
         return r;
     node_free(found);

@@ -52,6 +52,18 @@ int object_path(struct ctl *ctl, const char *noun, const char *name, char **path
     return 0;
 }
 
+int object_get(struct ctl *ctl, const char *noun, const char *name, struct node **out)
+{
+    char *path;
+    int r = object_path(ctl, noun, name, &path);
+    *out = NULL;
+    if (r)
+        return r;
+    r = api_get(ctl, path, out);
+    free(path);
+    return r;
+}
+
 const struct node *object_node(const struct node *object, const char *map, const char *key)
 {
     const struct node *inner = map ? node_get(object, map) : object;

@@ -16,6 +16,11 @@
 int object_path(struct ctl *, const char *noun, const char *name, char **path)
     __attribute__((warn_unused_result));
 
+/* The object of that noun and name as the API has it: *out is the caller's to node_free(), NULL where it
+ * fails. 0, or the exit status with the failure recorded. */
+int object_get(struct ctl *, const char *noun, const char *name, struct node **out)
+    __attribute__((warn_unused_result));
+
 /* "networks" of "net". */
 const char *object_plural(const char *noun);
 const char *object_kind(const char *noun);

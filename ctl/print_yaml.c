@@ -53,6 +53,18 @@ static int fail_diags(struct ctl *ctl, const struct diags *diags)
     return r;
 }
 
+/* The body as the schema has it in *out; NULL, and the failure recorded, if it is wrong. */
+static int check_object(struct ctl *ctl, const struct kind *kind, const struct node *body,
+                        struct node **out)
+{
+    struct diags diags;
+    diags_init(&diags);
+    *out = schema_check(kind, body, "", NULL, &diags);
+    int r = *out ? 0 : fail_diags(ctl, &diags);
+    diags_done(&diags);
+    return r;
+}
+
 /* The file that says one object and nothing else. What lives in a network stands by itself: under
  * its network the file would say of that, too, what it is. */
 static struct node *file_of(const struct kind *kind, const char *network, const char *name,
@@ -79,11 +91,9 @@ int print_yaml_object(struct ctl *ctl, const char *kind_name, const char *name,
                       const struct node *body)
 {
     const struct kind *kind = schema_kind(kind_name);
-    struct diags diags;
-    diags_init(&diags);
-    struct node *canonical = schema_check(kind, body, "", NULL, &diags);
-    int r = canonical ? 0 : fail_diags(ctl, &diags);
-    if (canonical) {
+    struct node *canonical;
+    int r = check_object(ctl, kind, body, &canonical);
+    if (!r) {
         char *network = network_of(name);
         struct node *root = file_of(kind, network, base_of(name), canonical);
         print_tree(ctl, root);
@@ -91,7 +101,6 @@ int print_yaml_object(struct ctl *ctl, const char *kind_name, const char *name,
         free(network);
     }
     node_free(canonical);
-    diags_done(&diags);
     return r;
 }
 
@@ -123,27 +132,17 @@ static int add_patched(struct ctl *ctl, const char *name, const struct node *pat
 {
     const struct kind *kind = schema_kind("service");
     struct node *object, *body, *canonical;
-    struct diags diags;
-    char *path;
-    int r = object_path(ctl, "service", name, &path);
-    if (r)
-        return r;
-    r = api_get(ctl, path, &object);
-    free(path);
+    int r = object_get(ctl, "service", name, &object);
     if (r)
         return r;
     node_remove(object, "kind");
     body = node_merge(object, patch);
-    diags_init(&diags);
-    canonical = schema_check(kind, body, "", NULL, &diags);
-    if (canonical)
+    r = check_object(ctl, kind, body, &canonical);
+    if (!r)
         node_set(section, name, schema_minimal(kind, canonical));
-    else
-        r = fail_diags(ctl, &diags);
     node_free(canonical);
     node_free(body);
     node_free(object);
-    diags_done(&diags);
     return r;
 }
 

@@ -2,14 +2,13 @@
 /* `iothctl exec`: one more program in the namespaces of a node that runs on this host. */
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/api.h"
 #include "ctl/ctl.h"
+#include "ctl/object.h"
 #include "ctl/run/run.h"
 #include "ctl/run/start.h"
 #include "libioth/http/http.h"
@@ -19,32 +18,28 @@
 #include "proto/base/mtime.h"
 
 /* Is it a process with a stack of its own, and no namespaces to join? */
-static bool is_process(struct ctl *ctl, const char *network, const char *name)
+static bool is_process(struct ctl *ctl, const char *what)
 {
-    char *path = http_path("/v1/ports/%s/%s", network, name);
-    struct node *port = NULL;
+    struct node *port;
     bool is = false;
 
-    if (path && api_get(ctl, path, &port) == 0)
+    if (object_get(ctl, "port", what, &port) == 0)
         is = strcmp(node_get_text(node_get(port, "status"), "kind", ""), "ring") == 0;
     else
         ctl_forget(ctl);
     node_free(port);
-    free(path);
     return is;
 }
 
 /* If it is a service: why its program does not run, when it does again, and where it tells of itself. */
 static bool explain_service(struct ctl *ctl, const char *what, const char *name)
 {
-    char *path = http_path("/v1/services/%s", name);
-    struct node *service = NULL;
+    struct node *service;
     const struct node *status;
     const char *state, *why;
     int64_t left;
-    bool is = path && api_get(ctl, path, &service) == 0;
+    bool is = object_get(ctl, "service", name, &service) == 0;
 
-    free(path);
     ctl_forget(ctl);
     if (!is)
         return false;
@@ -67,32 +62,20 @@ static bool explain_service(struct ctl *ctl, const char *what, const char *name)
 static pid_t find_node(struct ctl *ctl, const char *what)
 {
     const char *slash = strchr(what, '/');
-    struct node *endpoint = NULL;
-    char *network, *path;
-    bool process;
+    struct node *endpoint;
     int64_t pid;
 
     if (!slash || slash == what || !slash[1] || strchr(slash + 1, '/')) {
         ctl_fail(ctl, CTL_OURS, "%s is not NET/NAME", what);
         return 0;
     }
-    network = strndup(what, (size_t)(slash - what));
-    path = network ? http_path("/v1/endpoints/%s/%s", network, slash + 1) : NULL;
-    process = path && is_process(ctl, network, slash + 1);
-    free(network);
-    if (process) {
-        free(path);
+    if (is_process(ctl, what)) {
         ctl_fail(ctl, CTL_OURS, "%s has its stack in its own process (--stack lwip)", what);
         ctl_hint(ctl, "iothctl run --stack netns …");
         return 0;
     }
-    if (!path || api_get(ctl, path, &endpoint)) {
-        if (!path)
-            ctl_fail(ctl, CTL_OURS, "no memory");
-        free(path);
+    if (object_get(ctl, "endpoint", what, &endpoint))
         return 0;
-    }
-    free(path);
     pid = node_get_int(node_get(endpoint, "status"), "pid", 0);
     if (pid <= 0 || pid > INT_MAX) {
         const char *state = node_get_text(node_get(endpoint, "status"), "state", "down");
