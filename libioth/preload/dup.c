@@ -88,22 +88,10 @@ EXPORT void closefrom(int first)
 
 /* --- doubling ------------------------------------------------------------------------------------- */
 
-static int dup_in_stack(int fd, int from, bool cloexec)
-{
-    int as;
+enum where { FROM, ONTO };
 
-    if (!node_is_ours())
-        return refuse(REFUSE_INHERIT);
-    if (!preload_enter())
-        return -1;
-    as = ioth_fcntl(fd, F_DUPFD_CLOEXEC, from);
-    if (as >= 0)
-        fds_add(as, cloexec);
-    (void)preload_leave(false);
-    return as;
-}
-
-static int dup_onto(int fd, int as, bool cloexec)
+/* One more descriptor of a socket: the lowest number that is free from `as` on, or that number itself. */
+static int dup_in_stack(int fd, enum where where, int as, bool cloexec)
 {
     int r;
 
@@ -111,7 +99,7 @@ static int dup_onto(int fd, int as, bool cloexec)
         return refuse(REFUSE_INHERIT);
     if (!preload_enter())
         return -1;
-    r = ioth_dup3(fd, as, O_CLOEXEC);
+    r = where == ONTO ? ioth_dup3(fd, as, O_CLOEXEC) : ioth_fcntl(fd, F_DUPFD_CLOEXEC, as);
     if (r >= 0)
         fds_add(r, cloexec);
     (void)preload_leave(false);
@@ -120,7 +108,7 @@ static int dup_onto(int fd, int as, bool cloexec)
 
 EXPORT int dup(int fd)
 {
-    return ours(fd) ? dup_in_stack(fd, 0, false) : libc()->dup(fd);
+    return ours(fd) ? dup_in_stack(fd, FROM, 0, false) : libc()->dup(fd);
 }
 
 /* A socket of the stack that was at the number is closed by it. */
@@ -129,7 +117,7 @@ static int dup_to(int fd, int as, int flags)
     if (!preload_self.inside && fds_is_hidden(as))
         return refuse(REFUSE_HIDDEN);
     if (ours(fd))
-        return dup_onto(fd, as, flags & O_CLOEXEC);
+        return dup_in_stack(fd, ONTO, as, flags & O_CLOEXEC);
     if (ours(as) && libc()->fcntl(fd, F_GETFD) >= 0)
         (void)close_in_stack(as);
     return libc()->dup3(fd, as, flags);
@@ -158,7 +146,7 @@ static int control(int fd, int cmd, void *arg)
     switch (cmd) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return dup_in_stack(fd, (int)value, cmd == F_DUPFD_CLOEXEC);
+        return dup_in_stack(fd, FROM, (int)value, cmd == F_DUPFD_CLOEXEC);
     case F_GETFD:
         return fds_cloexec(fd) ? FD_CLOEXEC : 0;
     case F_SETFD:
@@ -189,17 +177,8 @@ EXPORT int fcntl(int fd, int cmd, ...)
     return ours(fd) ? control(fd, cmd, arg) : libc()->fcntl(fd, cmd, arg);
 }
 
-int fcntl64(int fd, int cmd, ...);
-EXPORT int fcntl64(int fd, int cmd, ...)
-{
-    va_list args;
-    void *arg;
-
-    va_start(args, cmd);
-    arg = va_arg(args, void *);
-    va_end(args);
-    return ours(fd) ? control(fd, cmd, arg) : libc()->fcntl(fd, cmd, arg);
-}
+/* The C library's other name of it; an alias, for what it is given cannot be handed on uncounted. */
+EXPORT int fcntl64(int fd, int cmd, ...) __attribute__((alias("fcntl")));
 
 /* --- libioth's own, which the program does not see ---------------------------------------------------- */
 
