@@ -43,9 +43,8 @@ EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
     const struct timespec ts = {.tv_sec = timeout / 1000,
                                 .tv_nsec = timeout % 1000 * 1000000L};
 
-    if (!any_ours(fds, n))
-        return libc()->poll(fds, n, timeout);
-    return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
+    return any_ours(fds, n) ? wait_for(fds, n, timeout < 0 ? NULL : &ts, NULL)
+                            : libc()->poll(fds, n, timeout);
 }
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
@@ -138,17 +137,22 @@ static int from_poll(const struct pollfd *fds, nfds_t n_fds, fd_set *in, fd_set 
     return n;
 }
 
+static int select_ours(int n, fd_set *in, fd_set *out, fd_set *except,
+                       const struct timespec *timeout, const sigset_t *mask)
+{
+    struct pollfd fds[FD_SETSIZE];
+    nfds_t n_fds = to_poll(fds, n, in, out, except);
+
+    return wait_for(fds, n_fds, timeout, mask) < 0 ? -1
+                                                   : from_poll(fds, n_fds, in, out, except);
+}
+
 EXPORT int pselect(int n, fd_set *in, fd_set *out, fd_set *except,
                    const struct timespec *timeout, const sigset_t *mask)
 {
-    struct pollfd fds[FD_SETSIZE];
-    nfds_t n_fds;
-
-    if (!any_selected(n, in, out, except))
-        return libc()->pselect(n, in, out, except, timeout, mask);
-    n_fds = to_poll(fds, n, in, out, except);
-    return wait_for(fds, n_fds, timeout, mask) < 0 ? -1
-                                                   : from_poll(fds, n_fds, in, out, except);
+    return any_selected(n, in, out, except)
+               ? select_ours(n, in, out, except, timeout, mask)
+               : libc()->pselect(n, in, out, except, timeout, mask);
 }
 
 /* What is left of the time, as Linux puts it there. */
@@ -180,7 +184,7 @@ EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval
         ts = (struct timespec){timeout->tv_sec + timeout->tv_usec / 1000000,
                                timeout->tv_usec % 1000000 * 1000};
     clock_gettime(CLOCK_MONOTONIC, &start);
-    r = pselect(n, in, out, except, timeout ? &ts : NULL, NULL);
+    r = select_ours(n, in, out, except, timeout ? &ts : NULL, NULL);
     if (timeout)
         put_left(timeout, &start);
     return r;
