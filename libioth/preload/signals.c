@@ -43,10 +43,9 @@ static bool is_handler(const struct sigaction *act)
 }
 
 /* What the program is told of what it had set. */
-static void tell_old(int sig, const struct sigaction *had, const struct sigaction *known,
+static void tell_old(const struct sigaction *had, const struct sigaction *known,
                      struct sigaction *old)
 {
-    (void)sig;
     *old = *had;
     if (had->sa_flags & SA_SIGINFO && had->sa_sigaction == handle) {
         old->sa_handler = known->sa_handler;
@@ -83,7 +82,7 @@ static int set(int sig, const struct sigaction *act, struct sigaction *old)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (r == 0 && old)
-        tell_old(sig, &had, &known, old);
+        tell_old(&had, &known, old);
     return r;
 }
 
