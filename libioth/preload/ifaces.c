@@ -52,18 +52,14 @@ static const struct ifaddrs *find(const struct ifaddrs *all, const char *name,
 
 EXPORT unsigned if_nametoindex(const char *name)
 {
-    const struct ifaddrs *i;
-    struct ifaddrs *all;
-    unsigned index;
+    struct ioth *stack = node_stack();
+    int index;
 
-    if (list(&all) < 0)
+    if (!stack || !preload_enter())
         return 0;
-    i = find(all, name, 0);
-    index = i ? index_of(i) : 0;
-    ioth_freeifaddrs(all);
-    if (!index)
-        errno = ENODEV;
-    return index;
+    index = ioth_if_nametoindex(stack, name);
+    (void)preload_leave(false);
+    return index > 0 ? (unsigned)index : 0;
 }
 
 EXPORT char *if_indextoname(unsigned index, char name[IF_NAMESIZE])
