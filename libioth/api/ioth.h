@@ -180,6 +180,8 @@ IOTH_API int ioth_linksetupdown(void *stack, unsigned ifindex, int up);
 IOTH_API int ioth_linksetaddr(void *stack, unsigned ifindex, void *mac);
 IOTH_API int ioth_linkgetaddr(void *stack, unsigned ifindex, void *mac);
 IOTH_API int ioth_linksetmtu(void *stack, unsigned ifindex, unsigned mtu);
+/* The MTU, in bytes. Beyond VirtualSquare's. */
+IOTH_API int ioth_linkgetmtu(void *stack, unsigned ifindex);
 IOTH_API int ioth_ipaddr_add(void *stack, int family, void *addr, int prefixlen,
                              unsigned ifindex);
 IOTH_API int ioth_ipaddr_del(void *stack, int family, void *addr, int prefixlen,

@@ -128,7 +128,8 @@ int ioth_linksetmtu(void *stack, unsigned ifindex, unsigned mtu)
     return change_link(stack, ifindex, IFLA_MTU, &mtu, sizeof mtu);
 }
 
-int ioth_linkgetaddr(void *stack, unsigned ifindex, void *mac)
+/* One attribute of a link, which has that size. */
+static int get_link(void *stack, unsigned ifindex, unsigned type, void *out, size_t size)
 {
     _Alignas(8) uint8_t reply[REPLY_SIZE];
     const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
@@ -145,12 +146,24 @@ int ioth_linkgetaddr(void *stack, unsigned ifindex, void *mac)
         return fail(ENODEV);
     mnl_attr_for_each(a, h, sizeof *info)
     {
-        if (mnl_attr_get_type(a) == IFLA_ADDRESS && mnl_attr_get_payload_len(a) == 6) {
-            memcpy(mac, mnl_attr_get_payload(a), 6);
+        if (mnl_attr_get_type(a) == type && mnl_attr_get_payload_len(a) == size) {
+            memcpy(out, mnl_attr_get_payload(a), size);
             return 0;
         }
     }
     return fail(ENODEV);
+}
+
+int ioth_linkgetaddr(void *stack, unsigned ifindex, void *mac)
+{
+    return get_link(stack, ifindex, IFLA_ADDRESS, mac, 6);
+}
+
+int ioth_linkgetmtu(void *stack, unsigned ifindex)
+{
+    uint32_t mtu;
+
+    return get_link(stack, ifindex, IFLA_MTU, &mtu, sizeof mtu) < 0 ? -1 : (int)mtu;
 }
 
 int ioth_iplink_add(void *stack, const char *ifname, unsigned ifindex, const char *type,

@@ -142,8 +142,18 @@ static int put_mac(struct ifreq *q, const struct ifaddrs *link)
 
 static int put_mtu(struct ifreq *q, const struct ifaddrs *link)
 {
-    /* What a frame may carry on every network of the fabric; more does no harm to who asks. */
-    q->ifr_mtu = link->ifa_flags & IFF_LOOPBACK ? 65536 : 1500;
+    struct ioth *stack = node_stack();
+    int mtu = 65536; /* As Linux has it. */
+
+    if (!(link->ifa_flags & IFF_LOOPBACK)) {
+        if (!stack || !preload_enter())
+            return -1;
+        mtu = ioth_linkgetmtu(stack, index_of(link));
+        (void)preload_leave(false);
+    }
+    if (mtu < 0)
+        return -1;
+    q->ifr_mtu = mtu;
     return 0;
 }
 

@@ -58,6 +58,13 @@ is "no device and no user namespace, port 80" 80 "$nothing"
 # --- as with namespaces ----------------------------------------------------------------------------
 status 0 ctl alpha net create lan2 --ipv4 10.73.0.0/24
 status 0 ctl alpha net create office --vlan 10=staff
+status 0 ctl alpha net create small --ipv4 10.74.0.0/24 --mtu 1400
+is "the MTUs are the networks'" "lo 65536 eth0 1500 eth1 1400" \
+    "$(lw --net small -- "$PYTHON" -c 'import socket, fcntl, struct
+s = socket.socket()
+for name in "lo", "eth0", "eth1":
+    print(name, *struct.unpack_from("i", fcntl.ioctl(s, 0x8921, struct.pack("256s", name.encode())), 16), end=" ")' |
+        sed 's/ $//')"
 is "several networks, a MAC and addresses" "eth0 10.72.0.60 02:00:00:00:00:60 eth1 10.73.0.61" \
     "$(lw --name two --ip 10.72.0.60 --mac 02:00:00:00:00:60 --net lan2 --ip 10.73.0.61 -- "$PYTHON" -c 'import socket, fcntl, struct
 s = socket.socket()

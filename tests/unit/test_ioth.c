@@ -781,8 +781,13 @@ static void test_settings(void **state)
     assert_int_equal(ioth_getsockopt(p.client, IPPROTO_TCP, TCP_MAXSEG, &got, &size), 0);
     assert_int_equal(got, 1360);
     pair_close(&p);
+    assert_int_equal(ioth_linkgetmtu(left, (unsigned)ioth_if_nametoindex(left, "vde0")),
+                     1400);
     assert_int_equal(
         ioth_linksetmtu(left, (unsigned)ioth_if_nametoindex(left, "vde0"), 1300), 0);
+    assert_int_equal(ioth_linkgetmtu(left, (unsigned)ioth_if_nametoindex(left, "vde0")),
+                     1300);
+    assert_int_equal(ioth_linkgetmtu(left, 99), -1);
     addr.sin_port = htons(5002);
     pair_connect(&p, left, right, &addr, sizeof addr);
     assert_int_equal(ioth_getsockopt(p.client, IPPROTO_TCP, TCP_MAXSEG, &got, &size), 0);
