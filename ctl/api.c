@@ -30,6 +30,14 @@ static int exit_of_status(unsigned status)
     }
 }
 
+/* "networks.lab.ports.p: there is no host far", as a mistake of a file is shown. */
+static void print_reason(FILE *out, const struct node *e)
+{
+    char *path = text_dotted(node_get_text(e, "pointer", ""));
+    fprintf(out, "%s%s%s", path, *path ? ": " : "", node_get_text(e, "detail", ""));
+    free(path);
+}
+
 /* "KEY: what; KEY: what" of a problem's errors, or its detail or title. */
 static char *problem_text(const struct node *problem, unsigned status)
 {
@@ -46,14 +54,10 @@ static char *problem_text(const struct node *problem, unsigned status)
         fputs(detail, out);
     for (size_t i = 0; i < n; i++) {
         const struct node *e = errors->child[i];
-        const char *pointer = node_get_text(e, "pointer", "");
-        const char *what = node_get_text(e, "detail", "");
-        if (strcmp(what, detail) == 0)
+        if (strcmp(node_get_text(e, "detail", ""), detail) == 0)
             continue;
         fputs(ftell(out) > 0 ? "; " : "", out);
-        for (const char *p = pointer + (*pointer == '/'); *p; p++)
-            fputc(*p == '/' ? '.' : *p, out);
-        fprintf(out, "%s%s", *pointer ? ": " : "", what);
+        print_reason(out, e);
     }
     if (!*detail && n == 0) {
         if (*title)
@@ -66,35 +70,23 @@ static char *problem_text(const struct node *problem, unsigned status)
     return text;
 }
 
-/* "networks.lab.ports.p: there is no host far" with a newline: as a mistake of a file is shown. */
-static char *reason_line(const struct node *e)
-{
-    char *path = xstrdup(node_get_text(e, "pointer", ""));
-    for (char *p = path; *p; p++)
-        *p = *p == '/' ? '.' : *p;
-    char *line = xasprintf("%s%s%s\n", path + (*path == '.'), *path ? ": " : "",
-                           node_get_text(e, "detail", ""));
-    free(path);
-    return line;
-}
-
 /* Many mistakes: how many, and the first of them. */
 static int refused_by_many(struct ctl *ctl, unsigned status, const struct node *problem,
                            const struct node *errors)
 {
-    size_t all = errors->n + (size_t)node_get_int(problem, "left_out", 0);
-    char *lines = xstrdup("");
+    size_t all = errors->n + (size_t)node_get_int(problem, "left_out", 0), size = 0;
+    char *lines = NULL;
+    FILE *out = open_memstream(&lines, &size);
+    if (!out)
+        abort();
     for (size_t i = 0; i < errors->n && i < SHOWN; i++) {
-        char *line = reason_line(errors->child[i]), *more = xasprintf("%s%s", lines, line);
-        free(line);
-        free(lines);
-        lines = more;
+        print_reason(out, errors->child[i]);
+        fputc('\n', out);
     }
-    if (all > SHOWN) {
-        char *more = xasprintf("%sand %zu more\n", lines, all - SHOWN);
-        free(lines);
-        lines = more;
-    }
+    if (all > SHOWN)
+        fprintf(out, "and %zu more\n", all - SHOWN);
+    if (fclose(out) != 0)
+        abort();
     int r = ctl_fail(ctl, exit_of_status(status), "refused for %zu reasons", all);
     ctl_reasons(ctl, lines);
     return r;

@@ -297,15 +297,6 @@ static const struct diag *same_of_ours(const struct diags *ours, const char *poi
     return NULL;
 }
 
-static char *dotted(const char *pointer)
-{
-    char *path = xstrdup(pointer + (*pointer == '/'));
-    for (char *p = path; *p; p++)
-        if (*p == '/')
-            *p = '.';
-    return path;
-}
-
 static void add_error(const struct files *files, const struct diags *ours,
                       const struct node *error, struct diags *out)
 {
@@ -317,7 +308,7 @@ static void add_error(const struct files *files, const struct diags *ours,
         return;
     }
     const struct node *place = fabric_file_place(files->root, pointer);
-    char *path = dotted(pointer);
+    char *path = text_dotted(pointer);
     diags_add(out, place->file ? place->file : files->names[0], place->line, place->column,
               path, "%s", detail);
     free(path);

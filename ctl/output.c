@@ -230,6 +230,15 @@ char *text_clean(const char *text)
     return clean;
 }
 
+char *text_dotted(const char *pointer)
+{
+    char *path = xstrdup(pointer + (*pointer == '/'));
+    for (char *p = path; *p; p++)
+        if (*p == '/')
+            *p = '.';
+    return path;
+}
+
 /* One digit behind the point below 10. */
 static char *scaled(char *out, size_t size, uint64_t n, unsigned step,
                     const char *const units[], size_t n_units)

@@ -40,6 +40,9 @@ enum tint tint_of_state(const char *state);
 void print_clean(FILE *out, const char *text);
 char *text_clean(const char *text); /* The caller's to free(). */
 
+/* "lab.ports.p" of the JSON pointer /lab/ports/p; the caller's to free(). */
+char *text_dotted(const char *pointer);
+
 /* How many columns a text takes on the screen; and blanks. */
 size_t text_width(const char *);
 void print_blanks(FILE *out, size_t n);
