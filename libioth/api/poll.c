@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "libioth/api/stack.h"
+#include "proto/base/mtime.h"
 
 #define FDS_FEW  64 /* Polled without asking for memory. */
 #define OWN_FDS  130
 #define N_EPOLLS 256
-#define NEVER    INT64_MAX
 
 /* --- which stack -------------------------------------------------------------------------------- */
 
@@ -65,18 +64,16 @@ static struct ioth *stack_to_drive(const struct pollfd *fds, unsigned long n)
 /* --- time --------------------------------------------------------------------------------------- */
 
 /* When a time-out is over; NULL: never. */
-static int64_t deadline_of(const struct timespec *timeout)
+static mtime_t deadline_of(const struct timespec *timeout)
 {
-    struct timespec now;
-    int64_t us;
+    mtime_t now;
 
     if (!timeout)
-        return NEVER;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    if (timeout->tv_sec > NEVER / 1000000 - us)
-        return NEVER;
-    return us + (int64_t)timeout->tv_sec * 1000000 + (timeout->tv_nsec + 999) / 1000;
+        return MTIME_NEVER;
+    now = mtime_now();
+    if (timeout->tv_sec >= (MTIME_NEVER - now) / MTIME_SEC - 1)
+        return MTIME_NEVER;
+    return now + timeout->tv_sec * MTIME_SEC + (timeout->tv_nsec + 999) / 1000;
 }
 
 static struct timespec of_ms(int ms)
@@ -157,13 +154,14 @@ int ioth_epoll_pwait(int epoll, struct epoll_event *events, int n, int timeout_m
                      const sigset_t *mask)
 {
     struct timespec timeout = of_ms(timeout_ms < 0 ? 0 : timeout_ms);
-    int64_t deadline = deadline_of(timeout_ms < 0 ? NULL : &timeout);
     struct ioth *s = stack_of_epoll(epoll);
     struct pollfd fds[1 + OWN_FDS];
+    mtime_t deadline;
     int r;
 
     if (!s)
         return epoll_pwait(epoll, events, n, timeout_ms, mask);
+    deadline = deadline_of(timeout_ms < 0 ? NULL : &timeout);
     /* What has made it ready may be gone again, taken by another thread. */
     do {
         fds[0] = (struct pollfd){.fd = epoll, .events = POLLIN};

@@ -28,6 +28,14 @@ lw "$calls" >"$T/lwip.txt" 2>"$T/lwip.err" ||
 is "what a program sees" "$(cat "$T/kernel.txt")" "$(cat "$T/lwip.txt")"
 is "nothing is said" "" "$(cat "$T/lwip.err")"
 
+# On a machine that has been up for eight months.
+late=(unshare --time --monotonic 20000000 --fork)
+if on alpha "${late[@]}" true 2>/dev/null; then
+    on alpha timeout 60 "${late[@]}" "$IOTHCTL" run --stack lwip --net lan1 -- "$calls" >"$T/late.txt" 2>&1 ||
+        fail "when the clock has gone far: $(tail -n 1 "$T/late.txt")"
+    is "what a program sees when the clock has gone far" "$(cat "$T/kernel.txt")" "$(cat "$T/late.txt")"
+fi
+
 for n in 1 2 3; do
     for how in exit _exit; do
         status 0 lw "$calls" $how
