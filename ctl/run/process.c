@@ -96,18 +96,12 @@ static int plug_in(struct process *p)
 /* The daemon's names, for the preloaded library. */
 static int serve_names(struct process *p)
 {
-    struct answerer *a = &p->answerer;
-    struct err err = {.why = ""};
     int fd = place_listen(p->name, "names", SOCK_STREAM);
 
     if (fd < 0)
         return ctl_fail(p->ctl, CTL_OURS, "no socket: %s", err_text(fd));
-    a->sockets[DNS_TCP4] = fd;
-    a->api_path = p->ctl->api_path;
-    a->n_networks = p->plan->n_nets;
-    for (unsigned i = 0; i < p->plan->n_nets; i++)
-        a->networks[i] = p->plan->nets[i].network;
-    return answerer_start(a, &err) ? ctl_fail_err(p->ctl, CTL_OURS, &err) : 0;
+    p->answerer.sockets[DNS_TCP4] = fd;
+    return run_serve_names(p->ctl, p->plan, &p->answerer);
 }
 
 /* --- the program --------------------------------------------------------------------------- */

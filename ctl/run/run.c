@@ -196,6 +196,17 @@ int run_plug_path(struct ctl *ctl, char out[LOCATE_PATH_SIZE])
     return 0;
 }
 
+int run_serve_names(struct ctl *ctl, const struct run_plan *plan, struct answerer *answerer)
+{
+    struct err err = {.why = ""};
+
+    answerer->api_path = ctl->api_path;
+    answerer->n_networks = plan->n_nets;
+    for (unsigned i = 0; i < plan->n_nets; i++)
+        answerer->networks[i] = plan->nets[i].network;
+    return answerer_start(answerer, &err) ? ctl_fail_err(ctl, CTL_OURS, &err) : 0;
+}
+
 static int plug_in(struct run *run)
 {
     struct err err = {.why = ""};
@@ -324,19 +335,6 @@ static void finish(struct run *run)
     loop_free(run->loop);
 }
 
-/* Names for the node's programs. */
-static int serve_names(struct run *run)
-{
-    struct answerer *answerer = &run->answerer;
-    struct err err = {.why = ""};
-
-    answerer->api_path = run->ctl->api_path;
-    answerer->n_networks = run->plan.n_nets;
-    for (unsigned i = 0; i < run->plan.n_nets; i++)
-        answerer->networks[i] = run->plan.nets[i].network;
-    return answerer_start(answerer, &err) ? ctl_fail_err(run->ctl, CTL_OURS, &err) : 0;
-}
-
 static int launch(struct run *run)
 {
     /* The node is made while the daemon is looked for. */
@@ -349,7 +347,7 @@ static int launch(struct run *run)
     if (status == 0)
         status = plug_in(run);
     if (status == 0)
-        status = serve_names(run);
+        status = run_serve_names(run->ctl, &run->plan, &run->answerer);
     return status ? status : serve(run);
 }
 

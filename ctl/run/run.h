@@ -14,6 +14,8 @@
 #include "libioth/plug/locate.h"
 
 struct ctl;
+struct run_plan;
+struct answerer;
 
 int run_main(struct ctl *, const struct args *);
 int exec_main(struct ctl *, const struct args *);
@@ -21,6 +23,11 @@ int exec_main(struct ctl *, const struct args *);
 /* The daemon's plug.sock, beside the API socket that ctl is connected to. Returns 0 or CTL_OURS with the
  * failure recorded. */
 int run_plug_path(struct ctl *, char out[LOCATE_PATH_SIZE])
+    __attribute__((warn_unused_result));
+
+/* Starts the answerer of the names in the plan's networks, by the daemon that ctl is connected to. Returns 0 or
+ * CTL_OURS with the failure recorded. */
+int run_serve_names(struct ctl *, const struct run_plan *, struct answerer *)
     __attribute__((warn_unused_result));
 
 #endif
