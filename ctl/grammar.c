@@ -217,7 +217,7 @@ static int bad_option(struct parse *p, const struct args *a,
                     words_add_option(&words, o->name);
         char *near = words_near(&words, bad);
         r = err_set(err, -EINVAL, "unknown option %s (%s)", bad, near);
-        if (a->command && strncmp(near, "did", 3) != 0)
+        if (a->command && !words_nearest(&words, bad))
             err_hint(err, "iothctl %s%s%s --help", a->command->noun,
                      a->command->verb ? " " : "", a->command->verb ? a->command->verb : "");
         free(near);

@@ -66,8 +66,8 @@ char *words_all(const struct words *w)
     return text;
 }
 
-/* The nearest of the words; what all options begin with makes none of them near. */
-static const char *nearest(const struct words *w, const char *word)
+/* What all options begin with makes none of them near. */
+const char *words_nearest(const struct words *w, const char *word)
 {
     size_t dashes = strncmp(word, "--", 2) == 0 ? 2 : 0, n = 0;
     const char **list = xcalloc(w->n + 1, sizeof(*list)), *near;
@@ -81,7 +81,7 @@ static const char *nearest(const struct words *w, const char *word)
 
 char *words_near(const struct words *w, const char *word)
 {
-    const char *near = nearest(w, word);
+    const char *near = words_nearest(w, word);
     if (near)
         return xasprintf("did you mean %s?", near);
     char *all = words_all(w);

@@ -17,6 +17,9 @@ void words_add_option(struct words *, const char *name); /* Adds --NAME. */
 void words_add_split(struct words *, const char *words, const char *but);
 void words_done(struct words *);
 
+/* The nearest of the words, borrowed; NULL if none is near. */
+const char *words_nearest(const struct words *, const char *word);
+
 /* "did you mean "net"?", or where none is near the whole list if it is short. The caller's to free(). */
 char *words_near(const struct words *, const char *word);
 
