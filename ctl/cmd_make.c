@@ -56,22 +56,6 @@ static int add_vlan(struct ctl *ctl, struct node *vlans, const char *text)
     return 0;
 }
 
-/* The texts between commas. */
-static struct node *split_list(const char *text)
-{
-    struct node *list = node_list();
-    while (*text) {
-        size_t size = strcspn(text, ",");
-        char *part = xasprintf("%.*s", (int)size, text);
-        if (size > 0)
-            node_append(list, node_text(part));
-        free(part);
-        text += size;
-        text += *text == ',';
-    }
-    return list;
-}
-
 static int net_body(struct ctl *ctl, const struct args *args, struct node *body)
 {
     static const char *const as_they_are[] = {"ipv4", "ipv6", "forwarding", "stp"};
@@ -103,7 +87,7 @@ static int net_body(struct ctl *ctl, const struct args *args, struct node *body)
     }
     if ((value = args_value(args, "on")))
         node_set(body, "on",
-                 strcmp(value, "all") == 0 ? node_text("all") : split_list(value));
+                 strcmp(value, "all") == 0 ? node_text("all") : list_split(value, ","));
     return r;
 }
 
@@ -194,7 +178,7 @@ static int free_vde_name(struct ctl *ctl, const char *network, char **name)
 /* "10,20,30-39" into a list of numbers. */
 static int split_vlans(struct ctl *ctl, const char *text, struct node *vlans)
 {
-    struct node *parts = split_list(text);
+    struct node *parts = list_split(text, ",");
     int r = parts->n ? 0 : ctl_fail(ctl, CTL_USAGE, "--trunk: no VLANs are given");
     for (size_t i = 0; i < parts->n && !r; i++) {
         char *dash = strchr(parts->child[i]->text, '-');

@@ -80,8 +80,7 @@ static struct node *inner(struct node *body, const char *key)
 /* [sh, -c, "exit 0"] as YAML has it, or words between blanks. */
 static int set_check_command(struct ctl *ctl, struct node *check, const char *text)
 {
-    struct node *words = NULL;
-    struct diags diags;
+    struct node *words;
     if (*text != '[' && strpbrk(text, "\"'\\")) {
         int r =
             ctl_fail(ctl, CTL_USAGE,
@@ -90,20 +89,7 @@ static int set_check_command(struct ctl *ctl, struct node *check, const char *te
         ctl_hint(ctl, "a list, as --check-command '[sh, -c, \"exit 0\"]'");
         return r;
     }
-    if (*text != '[') {
-        words = node_list();
-        while (*(text += strspn(text, " \t"))) {
-            size_t size = strcspn(text, " \t");
-            char *word = xasprintf("%.*s", (int)size, text);
-            node_append(words, node_text(word));
-            free(word);
-            text += size;
-        }
-    } else {
-        diags_init(&diags);
-        words = node_from_yaml(text, strlen(text), NULL, &diags);
-        diags_done(&diags);
-    }
+    words = *text == '[' ? value_parse(text) : list_split(text, " \t");
     if (!words || words->kind != NODE_LIST || words->n == 0) {
         node_free(words);
         return ctl_fail(ctl, CTL_USAGE,

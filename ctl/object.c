@@ -76,8 +76,7 @@ const char *object_text(const struct node *object, const char *map, const char *
     return n && n->kind == NODE_TEXT ? n->text : NULL;
 }
 
-/* The value as YAML has it; NULL for what is none. */
-static struct node *parse_value(const char *text)
+struct node *value_parse(const char *text)
 {
     struct diags diags;
     diags_init(&diags);
@@ -87,12 +86,25 @@ static struct node *parse_value(const char *text)
     return n;
 }
 
+struct node *list_split(const char *text, const char *separators)
+{
+    struct node *list = node_list();
+    while (*(text += strspn(text, separators))) {
+        size_t size = strcspn(text, separators);
+        char *part = xasprintf("%.*s", (int)size, text);
+        node_append(list, node_text(part));
+        free(part);
+        text += size;
+    }
+    return list;
+}
+
 int object_assign(struct ctl *ctl, struct node *patch, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
     if (!equals || equals == assignment)
         return ctl_fail(ctl, CTL_USAGE, "\"%s\" is not KEY=VALUE", assignment);
-    struct node *value = parse_value(equals + 1);
+    struct node *value = value_parse(equals + 1);
     if (!value)
         return ctl_fail(ctl, CTL_USAGE, "the value of \"%s\" cannot be read", assignment);
     struct node *map = patch;

@@ -53,6 +53,13 @@ int object_create(struct ctl *, const struct args *, const char *noun, const cha
 /* Every key of an object on a line of its own, those of inner maps by dotted names. */
 void object_print(const struct ctl *, const struct node *object);
 
+/* A value of the command line as YAML has it, the caller's to node_free(): null if it is empty, NULL if it
+ * cannot be read. */
+struct node *value_parse(const char *text);
+
+/* The texts between separators, but for empty ones, as a list. */
+struct node *list_split(const char *text, const char *separators);
+
 /* A number of the command line in min..max. 0, or CTL_USAGE recorded; `what` names it. */
 int number_parse(struct ctl *, const char *what, const char *text, long min, long max,
                  long *out) __attribute__((warn_unused_result));
