@@ -48,13 +48,6 @@ static const unsigned bit_of[N_SOURCES] = {
 
 /* --- the thread ----------------------------------------------------------------------------------- */
 
-static int timeout_of(mtime_t next, mtime_t now)
-{
-    mtime_t ms = next == MTIME_NEVER ? -1 : next <= now ? 0 : (next - now) / MTIME_MS + 1;
-
-    return ms > INT32_MAX ? INT32_MAX : (int)ms;
-}
-
 /* Called and returns with the lock held. */
 static void wait_and_serve(struct stack_conf *c)
 {
@@ -71,7 +64,7 @@ static void wait_and_serve(struct stack_conf *c)
         next = mtime_min(next, nic_deadline(i));
     }
     pthread_mutex_unlock(&c->lock);
-    (void)poll(fds, n, timeout_of(next, mtime_now()));
+    (void)poll(fds, n, mtime_timeout(next, mtime_now()));
     if (fds[0].revents)
         (void)!read(c->wake, &count, sizeof count);
     pthread_mutex_lock(&c->lock);

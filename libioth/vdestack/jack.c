@@ -194,13 +194,6 @@ static mtime_t serve(struct jack *j, uint8_t *room, mtime_t now)
     return MTIME_NEVER;
 }
 
-static int timeout_of(mtime_t next, mtime_t now)
-{
-    if (next == MTIME_NEVER)
-        return -1;
-    return next <= now ? 0 : (int)((next - now) / MTIME_MS) + 1;
-}
-
 static void *run(void *aux)
 {
     struct jacks *all = aux;
@@ -215,7 +208,7 @@ static void *run(void *aux)
         fds[0] = (struct pollfd){.fd = all->stop[1], .events = POLLIN};
         for (unsigned i = 0; i < all->n; i++)
             n += watch(all->of[i], fds + n);
-        if (poll(fds, n, timeout_of(next, mtime_now())) < 0 && errno != EINTR)
+        if (poll(fds, n, mtime_timeout(next, mtime_now())) < 0 && errno != EINTR)
             break;
         if (fds[0].revents)
             break;

@@ -22,6 +22,16 @@ static inline mtime_t mtime_min(mtime_t a, mtime_t b)
     return a < b ? a : b;
 }
 
+/* What poll() takes to wait until then: milliseconds, rounded up; -1 = for ever. */
+static inline int mtime_timeout(mtime_t until, mtime_t now)
+{
+    mtime_t ms = until <= now ? 0 : (until - now) / MTIME_MS + 1;
+
+    if (until == MTIME_NEVER)
+        return -1;
+    return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
 /* The monotonic clock (CLOCK_MONOTONIC). For loops and drivers, never for engines. */
 mtime_t mtime_now(void);
 
