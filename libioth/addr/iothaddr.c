@@ -8,9 +8,11 @@
 #include <md5.h>
 #include <sodium.h>
 
+#include "proto/wire/bytes.h"
+#include "proto/wire/mac.h"
+
 #define ADDR_SIZE 16
 #define HOST_OFS  8 /* Where the part of the host begins. */
-#define MAC_SIZE  6
 #define HASH_SIZE 16
 #define LOCAL_BIT 0x02 /* Of a MAC's first byte: nobody has bought it. */
 #define GROUP_BIT 0x01
@@ -21,12 +23,6 @@ static size_t name_len(const char *name)
     size_t n = strlen(name);
 
     return n && name[n - 1] == '.' ? n - 1 : n;
-}
-
-static void put_u32(uint8_t out[4], uint32_t v)
-{
-    for (unsigned i = 0; i < 4; i++)
-        out[i] = (uint8_t)(v >> (24 - 8 * i));
 }
 
 /* --- MD5 ---------------------------------------------------------------------------------------- */
@@ -42,7 +38,7 @@ static void hash_name(uint8_t out[MD5_DIGEST_LENGTH], const char *name, const ch
     if (passwd)
         MD5Update(&ctx, (const uint8_t *)passwd, strlen(passwd));
     if (otiptime) {
-        put_u32(number, otiptime);
+        store_be32(number, otiptime);
         MD5Update(&ctx, number, sizeof number);
     }
     MD5Final(out, &ctx);
@@ -120,7 +116,7 @@ static int keyed_hash(uint8_t out[HASH_SIZE], const char *name, const void *key,
             c = (uint8_t)(c - 'A' + 'a');
         crypto_generichash_update(&state, &c, 1);
     }
-    put_u32(tail + 1, otiptime);
+    store_be32(tail + 1, otiptime);
     crypto_generichash_update(&state, tail, sizeof tail);
     crypto_generichash_final(&state, out, HASH_SIZE);
     sodium_memzero(&state, sizeof state);
