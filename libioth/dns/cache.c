@@ -8,8 +8,6 @@
 
 #include "libioth/dns/iothdns.h"
 
-#define TYPE_OPT 41 /* Of EDNS0: about the message, not the name. */
-
 struct cache_entry {
     char name[IOTHDNS_MAXNAME]; /* "" = free. */
     int type, error;

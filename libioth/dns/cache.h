@@ -14,6 +14,8 @@
 #define CACHE_ANSWER_MAX 4096u /* A larger one is not kept. */
 #define CACHE_TTL_MAX    3600u /* In seconds. */
 
+#define TYPE_OPT 41 /* Of EDNS0: about the message, not the name. */
+
 struct cache_entry;
 
 struct cache {

@@ -7,8 +7,6 @@
 
 #include "libioth/dns/resolver.h"
 
-#define TYPE_OPT 41
-
 /* Calls back for each record of an answer. */
 static int each(const struct dns_answer *a, lookup_cb_t *cb, void *arg)
 {
