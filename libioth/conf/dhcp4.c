@@ -12,7 +12,6 @@
 #define RENEW_LEAST  (1 * MTIME_SEC)  /* … and at most so often. */
 #define PAUSE        (1 * MTIME_SEC)  /* After a refusal. */
 #define NOT_YET      (100 * MTIME_MS) /* The link cannot send. */
-#define FOR_EVER     0xffffffffu
 
 static uint16_t secs_since(mtime_t began, mtime_t now)
 {
@@ -91,7 +90,7 @@ static void set_times(struct dhcp4 *d)
 {
     uint32_t lease = d->lease.lease_sec, t1 = d->lease.t1_sec, t2 = d->lease.t2_sec;
 
-    if (lease == FOR_EVER) {
+    if (lease == CONF_FOR_EVER) {
         d->t1 = d->t2 = d->end = MTIME_NEVER;
         return;
     }

@@ -7,7 +7,6 @@
 
 #define NOT_YET        (100 * MTIME_MS)
 #define PAUSE          (1 * MTIME_SEC) /* After a refusal. */
-#define FOR_EVER       0xffffffffu
 #define REQUESTS_MAX   4u
 #define REFRESH        86400u /* RFC 8415, 7.6: IRT_DEFAULT … */
 #define REFRESH_MIN    600u   /* … and IRT_MINIMUM. */
@@ -100,27 +99,23 @@ static void hold(struct dhcp6 *d, const struct dhcp6_answer *a)
         d->ops->changed(d->aux);
 }
 
-static mtime_t after(mtime_t now, uint32_t sec)
-{
-    return sec == FOR_EVER ? MTIME_NEVER : now + sec * MTIME_SEC;
-}
-
 static void hold_address(struct dhcp6 *d, struct dhcp6_answer *a, mtime_t now)
 {
     uint32_t valid = a->valid_sec;
 
     /* Left to the client: half and four fifths (RFC 8415, 21.4). */
     if (a->t1_sec == 0 || a->t1_sec > valid)
-        a->t1_sec = valid == FOR_EVER ? valid : valid / 2;
+        a->t1_sec = valid == CONF_FOR_EVER ? valid : valid / 2;
     if (a->t2_sec == 0 || a->t2_sec > valid)
-        a->t2_sec =
-            valid == FOR_EVER ? valid : (uint32_t)((uint64_t)valid * 8 / LIFETIME_SCALE);
+        a->t2_sec = valid == CONF_FOR_EVER
+                        ? valid
+                        : (uint32_t)((uint64_t)valid * 8 / LIFETIME_SCALE);
     if (a->t1_sec < T1_MIN)
         a->t1_sec = T1_MIN;
     d->state = DHCP6_BOUND;
-    d->t1 = after(now, a->t1_sec);
-    d->t2 = after(now, a->t2_sec);
-    d->end = after(now, valid);
+    d->t1 = conf_end_of(now, a->t1_sec);
+    d->t2 = conf_end_of(now, a->t2_sec);
+    d->end = conf_end_of(now, valid);
     d->next = d->t1;
     hold(d, a);
 }
@@ -133,7 +128,7 @@ static void hold_information(struct dhcp6 *d, struct dhcp6_answer *a, mtime_t no
         refresh = REFRESH_MIN;
     a->set.n_addrs = 0;
     d->state = DHCP6_INFORMED;
-    d->next = after(now, refresh);
+    d->next = conf_end_of(now, refresh);
     hold(d, a);
 }
 

@@ -197,8 +197,7 @@ static void print_servers(const struct nic *i, enum source source, uint8_t famil
 
     for (unsigned n = 0; n < set->n_dns; n++) {
         const struct conf_addr *a = &set->dns[n];
-        bool on_link =
-            a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+        bool on_link = a->family == 6 && conf_is_link_local(a->bytes);
 
         if (a->family == family && inet_ntop(family_of(a), a->bytes, text, sizeof text))
             fprintf(f, "nameserver %s%s%s\n", text, on_link ? "%" : "",

@@ -10,7 +10,6 @@
 #define SOLICIT_AGAIN (1 * MTIME_SEC)
 #define NOT_YET       (100 * MTIME_MS)
 #define HOPS          255
-#define FOR_EVER      0xffffffffu
 #define TWO_HOURS     (7200 * MTIME_SEC)
 #define SLAAC_PREFIX  64
 
@@ -40,16 +39,6 @@ void rd_stop(struct rd *r)
 }
 
 /* --- what was advertised ------------------------------------------------------------------------ */
-
-static bool is_link_local(const uint8_t addr[16])
-{
-    return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
-}
-
-static mtime_t after(mtime_t now, uint32_t sec)
-{
-    return sec == FOR_EVER ? MTIME_NEVER : now + sec * MTIME_SEC;
-}
 
 static void take_out(struct rd_item *list, unsigned *n, unsigned i)
 {
@@ -96,12 +85,12 @@ static void take_prefix(struct rd *r, struct cur c, mtime_t now)
 
     cur_skip(&c, 4);
     cur_copy(&c, bytes, sizeof bytes);
-    if (c.bad || len != SLAAC_PREFIX || preferred > valid || is_link_local(bytes) ||
+    if (c.bad || len != SLAAC_PREFIX || preferred > valid || conf_is_link_local(bytes) ||
         bytes[0] == 0xff)
         return;
     memset(bytes + 8, 0, 8);
     item.addr = conf_addr6(bytes, len);
-    item.end = not_too_soon(r, &item.addr, after(now, valid), now);
+    item.end = not_too_soon(r, &item.addr, conf_end_of(now, valid), now);
     renew(r->prefixes, &r->n_prefixes, &item, now);
 }
 
@@ -111,7 +100,7 @@ static void take_dns(struct rd *r, struct cur c, mtime_t now)
     uint8_t bytes[16];
 
     cur_skip(&c, 2);
-    item.end = after(now, cur_u32(&c));
+    item.end = conf_end_of(now, cur_u32(&c));
     while (cur_left(&c) >= sizeof bytes) {
         cur_copy(&c, bytes, sizeof bytes);
         item.addr = conf_addr6(bytes, 0);
@@ -144,7 +133,7 @@ static void take_domains(struct rd *r, struct cur c, mtime_t now)
     mtime_t end;
 
     cur_skip(&c, 2);
-    end = after(now, cur_u32(&c));
+    end = conf_end_of(now, cur_u32(&c));
     if (c.bad)
         return;
     conf_put_domain_list(&names, c.p, cur_left(&c), false);
@@ -200,7 +189,7 @@ void rd_input(struct rd *r, const void *data, size_t size, const uint8_t from[16
     router.end = now + cur_u16(&c) * MTIME_SEC;
     cur_skip(&c, 8);
     if (!r->on || c.bad || type != ICMP_ADVERTISE || code != 0 || hop_limit != HOPS ||
-        !is_link_local(from) || !options_ok(c))
+        !conf_is_link_local(from) || !options_ok(c))
         return;
     rd_set(r, &before);
     renew(r->routers, &r->n_routers, &router, now);

@@ -32,6 +32,16 @@ bool conf_addr_equal(const struct conf_addr *a, const struct conf_addr *b)
            memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+bool conf_is_link_local(const uint8_t addr[16])
+{
+    return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
+mtime_t conf_end_of(mtime_t now, uint32_t sec)
+{
+    return sec == CONF_FOR_EVER ? MTIME_NEVER : now + sec * MTIME_SEC;
+}
+
 bool conf_has(const struct conf_addr *list, unsigned n, const struct conf_addr *a)
 {
     for (unsigned i = 0; i < n; i++) {

@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/base/mtime.h"
+
+#define CONF_FOR_EVER    0xffffffffu /* Of lifetimes in seconds. */
 #define CONF_ADDRS_MAX   16u
 #define CONF_ROUTERS_MAX 4u
 #define CONF_DNS_MAX     8u
@@ -33,6 +36,12 @@ struct conf_set {
 struct conf_addr conf_addr4(const uint8_t bytes[4], uint8_t prefix);
 struct conf_addr conf_addr6(const uint8_t bytes[16], uint8_t prefix);
 bool conf_addr_equal(const struct conf_addr *, const struct conf_addr *);
+
+/* Of 16 bytes: is it an IPv6 address of one link? */
+bool conf_is_link_local(const uint8_t addr[16]);
+
+/* When that ends which holds for `sec` seconds. */
+mtime_t conf_end_of(mtime_t now, uint32_t sec);
 
 /* Of a list of n: puts an item at its end unless it is there or the list is full; takes it out; tells
  * whether it is there. */
