@@ -183,6 +183,7 @@ void rd_input(struct rd *r, const void *data, size_t size, const uint8_t from[16
     uint8_t type = cur_u8(&c), code = cur_u8(&c), flags;
     struct rd_item router = {.addr = conf_addr6(from, 0)};
     struct conf_set before, set;
+    bool managed, other, news;
 
     cur_skip(&c, 3); /* Checksum, hop limit. */
     flags = cur_u8(&c);
@@ -195,17 +196,15 @@ void rd_input(struct rd *r, const void *data, size_t size, const uint8_t from[16
     renew(r->routers, &r->n_routers, &router, now);
     take_options(r, c, now);
     rd_set(r, &set);
-    {
-        bool managed = flags & FLAG_MANAGED, other = flags & FLAG_OTHER;
-        bool news = !r->heard || managed != r->managed || other != r->other ||
-                    memcmp(&before, &set, sizeof set) != 0;
-
-        r->heard = true;
-        r->managed = managed;
-        r->other = other;
-        if (news)
-            r->ops->changed(r->aux);
-    }
+    managed = flags & FLAG_MANAGED;
+    other = flags & FLAG_OTHER;
+    news = !r->heard || managed != r->managed || other != r->other ||
+           memcmp(&before, &set, sizeof set) != 0;
+    r->heard = true;
+    r->managed = managed;
+    r->other = other;
+    if (news)
+        r->ops->changed(r->aux);
 }
 
 /* --- what it makes ------------------------------------------------------------------------------ */
