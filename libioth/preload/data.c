@@ -35,14 +35,25 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t size, int flags, __SOCKADDR_AR
     IN_STACK(ssize_t, ioth_recvfrom(fd, buf, size, flags, from.__sockaddr__, len));
 }
 
+/* How many descriptors are in a part of a message. */
+static size_t n_passed(const struct msghdr *msg, const struct cmsghdr *c)
+{
+    const char *end = (const char *)msg->msg_control + msg->msg_controllen;
+    size_t room = (size_t)(end - (const char *)c);
+
+    /* The kernel refuses one of a length that cannot be. */
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len < CMSG_LEN(0) || c->cmsg_len > room)
+        return 0;
+    return (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+}
+
 /* Descriptors in a message that has come. */
 static void hide_passed(struct msghdr *msg)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        size_t n = n_passed(msg, c);
 
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
         for (size_t i = 0; i < n; i++) {
             unsigned char *at = CMSG_DATA(c) + i * sizeof(int);
             int fd;
@@ -110,10 +121,9 @@ static bool passes_ours(const struct msghdr *msg)
         return false;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
          c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
-        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        size_t n = n_passed(msg, c);
 
-        for (size_t i = 0;
-             c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && i < n; i++) {
+        for (size_t i = 0; i < n; i++) {
             int fd;
 
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);

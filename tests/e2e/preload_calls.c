@@ -666,6 +666,10 @@ static void test_local(void)
     memcpy(CMSG_DATA(c), &pipes[1], sizeof(int));
     CHECK(sendmsg(pair[0], &msg, 0) == 1);
     hear(pair[1], "x");
+    c->cmsg_len = 0; /* No header is that short. */
+    CHECK(sendmsg(pair[0], &msg, 0) < 0 && errno == EINVAL);
+    c->cmsg_len = 1 << 20; /* Nor is there so much room. */
+    CHECK(sendmsg(pair[0], &msg, 0) < 0 && errno == EINVAL);
     for (int i = 0; i < 2; i++) {
         close(pair[i]);
         close(pipes[i]);
