@@ -11,23 +11,18 @@
 #
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source=tests/interop/ioth_lib.sh
+. "$(dirname "$0")/ioth_lib.sh"
 need_tun
 need vde_plug dnsmasq
 
 conf=$E2E_BUILD/tests/interop/ioth_conf
-[ -x "$conf" ] || skip "the stack lwip is not built (IOTH_LWIP)"
-debian=$(dirname "$(ldconfig -p | sed -n 's/.*libvdeplug.so.2.* => //p' | head -n 1)")/vdeplug
-export VDEPLUGIN_PATH="$E2E_BUILD/libioth/vdeplug:$debian"
+vde_plugins
 
 e2e_hosts alpha
 e2e_start alpha
 status 0 ctl alpha net create lan1 --ipv4 none --ipv6 none
-bg plug alpha vde_plug ioth://lan1 tap://dtap
-dtap_there() { ip -n alpha link show dtap; }
-wait_for 5 dtap_there
-ip -n alpha addr add 10.75.0.1/24 dev dtap
-ip -n alpha addr add fd75::1/64 dev dtap nodad
-ip -n alpha link set dtap up
+plug_dtap lan1
 
 serve() { # MODE…: dnsmasq with these ranges
     : >"$T/leases"

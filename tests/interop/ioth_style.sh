@@ -6,11 +6,12 @@
 #
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source=tests/interop/ioth_lib.sh
+. "$(dirname "$0")/ioth_lib.sh"
 need_tun
 need cmake cc
 
 here=$(dirname "$0")
-[ -x "$E2E_BUILD/tests/bench/ioth_flow" ] || skip "the stack lwip is not built (IOTH_LWIP)"
 grep -q '^IOTH_SANITIZE:STRING=$' "$E2E_BUILD/CMakeCache.txt" || skip "a sanitised library needs a sanitised program"
 for part in runtime devel; do
     cmake --install "$E2E_BUILD" --prefix "$T/installed" --component "$part" >"$T/install.out" 2>&1 ||

@@ -10,13 +10,12 @@
 #
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source=tests/interop/ioth_lib.sh
+. "$(dirname "$0")/ioth_lib.sh"
 need_tun
 need vde_plug curl dnsmasq
 
-flow=$E2E_BUILD/tests/bench/ioth_flow
-[ -x "$flow" ] || skip "the stack lwip is not built (IOTH_LWIP)"
-debian=$(dirname "$(ldconfig -p | sed -n 's/.*libvdeplug.so.2.* => //p' | head -n 1)")/vdeplug
-export VDEPLUGIN_PATH="$E2E_BUILD/libioth/vdeplug:$debian"
+vde_plugins
 
 e2e_hosts alpha
 e2e_start alpha
@@ -25,33 +24,14 @@ mkdir "$T/www"
 canaries "$T/www/big" 20
 run_in web alpha --net lan1 --ip 10.72.0.10 -- "$PYTHON" -m http.server 80 -d "$T/www"
 wait_for 5 listens alpha lan1/web 80
-in_web() { ctl alpha exec lan1/web -- "$@"; }
 
 # One process to another, both without any privilege or device; IPv4 and IPv6.
-bg one alpha "$flow" echo lwip ioth://lan1 10.72.0.101/24 80
-wait_for 5 grep -q listening "$T/one.out"
-status 0 on alpha timeout 20 "$flow" rtt lwip ioth://lan1 10.72.0.102/24 80 10.72.0.101 1000 500
-has "round trips" '^rtt .* 500$' "$OUT"
-e2e_wait one
-is "the server's end" 0 "$STATUS"
-bg one alpha "$flow" sink lwip ioth://lan1 fd72::101/64 80
-wait_for 5 grep -q listening "$T/one.out"
-status 0 on alpha timeout 20 "$flow" source lwip ioth://lan1 fd72::102/64 80 fd72::101 65536 0.3
-sent=$(sed -n 's/^bytes \([0-9]*\) .*/\1/p' <<<"$OUT")
-e2e_wait one
-is "all that was sent over IPv6" "$sent" "$(sed -n 's/^bytes \([0-9]*\) .*/\1/p' "$T/one.out")"
+two_processes lwip lwip lwip
 
 # An endpoint of the fabric: its name gives it its addresses, and others find it by name.
-bg one alpha "$flow" echo lwip 'ioth://lan1[name=one/ip=10.72.0.50]' - 80
-wait_for 5 grep -q listening "$T/one.out"
-is "pings of an endpoint with a stack of its own" 0 \
-    "$(in_web ping -c 3 -i 0.2 -W 2 -n 10.72.0.50 >"$T/ping.txt" 2>&1; echo $?)"
+endpoint_one lwip
 # A program of the host's kernel, behind a TAP, to a process, and back.
-is "an echo by name" "hello" \
-    "$(in_web "$PYTHON" -c 'import socket
-s = socket.create_connection(("one", 80), 5)
-s.sendall(b"hello")
-print(s.recv(5).decode())')"
+echo_of_one
 e2e_wait one
 # Its address is free again.
 status 0 ctl alpha endpoint rm lan1/one
@@ -97,12 +77,7 @@ e2e_end plug
 # Addresses that a network's server gives, and those that a stack makes of what a router says.
 addrs=$E2E_BUILD/tests/interop/ioth_addrs
 status 0 ctl alpha net create lan2 --ipv4 none --ipv6 none
-bg plug alpha vde_plug ioth://lan2 tap://dtap
-dtap_there() { ip -n alpha link show dtap; }
-wait_for 5 dtap_there
-ip -n alpha addr add 10.75.0.1/24 dev dtap
-ip -n alpha addr add fd75::1/64 dev dtap nodad
-ip -n alpha link set dtap up
+plug_dtap lan2
 bg dns alpha dnsmasq --no-daemon --port=0 --conf-file=/dev/null --interface=dtap --bind-interfaces \
     --dhcp-leasefile="$T/leases" --dhcp-range=10.75.0.50,10.75.0.60,2m \
     --enable-ra --dhcp-range=fd75::,ra-only,64,2m
