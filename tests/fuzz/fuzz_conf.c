@@ -126,11 +126,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     /* Of its own size, so that a step outside is seen. */
-    copy = malloc(size);
+    copy = malloc(size > 1 ? size - 1 : 1);
     if (!copy)
         return 0;
     memcpy(copy, data + 1, size - 1);
-    copy = realloc(copy, size > 1 ? size - 1 : 1);
     if (data[0] % 4 == 0)
         feed4(copy, size - 1);
     else if (data[0] % 4 == 1)
