@@ -123,9 +123,7 @@ int holder_ask(struct holder *h, const struct holder_question *q, int *fd, struc
 
     *fd = -1;
     r = fd_send(h->sock, q, sizeof *q, NULL, 0);
-    do
-        n = r < 0 ? r : fd_recv(h->sock, &a, sizeof a, fd, &n_fds);
-    while (n == -EINTR);
+    n = r < 0 ? r : fd_recv(h->sock, &a, sizeof a, fd, &n_fds);
     if (n != sizeof a) {
         if (n > 0)
             fd_close(fd);
