@@ -186,6 +186,19 @@ static bool any_end(const struct pollfd *fds, unsigned n)
     return ringing > 1;
 }
 
+/* For ppoll(): NULL = for ever. */
+static struct timespec *left_until(mtime_t until, struct timespec *ts)
+{
+    mtime_t left;
+
+    if (until == MTIME_NEVER)
+        return NULL;
+    left = until - mtime_now();
+    ts->tv_sec = left > 0 ? left / MTIME_SEC : 0;
+    ts->tv_nsec = left > 0 ? left % MTIME_SEC * 1000 : 0;
+    return ts;
+}
+
 /* poll() with the lock released, until `until` or a kick, or until one of n_more descriptors is ready, which
  * are the first of `all`. Returns 0, or -EINTR. */
 static int sleep_on(struct poller *p, mtime_t until, struct pollfd *all, unsigned n_more,
@@ -193,15 +206,13 @@ static int sleep_on(struct poller *p, mtime_t until, struct pollfd *all, unsigne
 {
     struct pollfd *fds = all + n_more;
     unsigned n = poll_set(fds, p);
-    mtime_t left = until == MTIME_NEVER ? 0 : until - mtime_now();
-    struct timespec ts = {.tv_sec = left > 0 ? left / MTIME_SEC : 0,
-                          .tv_nsec = left > 0 ? left % MTIME_SEC * 1000 : 0};
+    struct timespec ts;
     int r;
 
     p->wakes_at = until;
     p->sleeping = true;
     pthread_mutex_unlock(&d.lock);
-    r = ppoll(all, n_more + n, until == MTIME_NEVER ? NULL : &ts, mask);
+    r = ppoll(all, n_more + n, left_until(until, &ts), mask);
     r = r < 0 ? -errno : r;
     pthread_mutex_lock(&d.lock);
     p->sleeping = false;
@@ -484,20 +495,16 @@ static int look(struct pollfd *fds, unsigned n)
 /* Another thread drives, and shows what it finds. */
 static int only_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t *mask)
 {
-    mtime_t left = deadline == MTIME_NEVER ? 0 : deadline - mtime_now();
-    struct timespec ts = {.tv_sec = left > 0 ? left / MTIME_SEC : 0,
-                          .tv_nsec = left > 0 ? left % MTIME_SEC * 1000 : 0};
-    int r;
-
     sigset_t every, before;
+    struct timespec ts;
+    int r;
 
     pthread_mutex_unlock(&d.lock);
     sigfillset(&every);
     pthread_sigmask(SIG_BLOCK, &every, &before);
     if (own.interrupted)
         r = -EINTR;
-    else if ((r = ppoll(fds, n, deadline == MTIME_NEVER ? NULL : &ts,
-                        mask ? mask : &before)) < 0)
+    else if ((r = ppoll(fds, n, left_until(deadline, &ts), mask ? mask : &before)) < 0)
         r = -errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_mutex_lock(&d.lock);
