@@ -282,10 +282,7 @@ static void report(struct standing *s, const struct view_host *host, bool there,
     char waits[TRIAL_WHY] = "";
     struct trial_report report = {.there = there, .done = done};
 
-    /* What follows from it (a program's port) may want something to be carried out in its turn. */
-    if (!done)
-        snprintf(waits, sizeof(waits), "host %s has more to carry out", host->name);
-    else
+    if (done)
         services_wait(search, host->name, waits, sizeof(waits));
     if (done && waits[0] == '\0')
         settling_waits(control, &s->touched, host, waits, sizeof(waits));

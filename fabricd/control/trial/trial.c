@@ -157,7 +157,8 @@ void trial_report(struct trial *t, const char *host, const struct trial_report *
         return;
     h->there = report->there;
     h->done = h->done || (report->there && report->done);
-    /* While it carries out something more, what it waits for is what it was. */
+    /* What follows from it (a program's port) may want something to be carried out in its turn: meanwhile,
+     * what it waits for is what it was. */
     if (report->done || !report->there)
         snprintf(h->waits, sizeof(h->waits), "%s",
                  report->there && report->waits != NULL ? report->waits : "");
