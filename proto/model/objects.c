@@ -172,7 +172,8 @@ static void check_declared(struct crossing *x, const struct object *net,
     snprintf(number, sizeof(number), "%lld", (long long)vlan->integer);
     if (!vlans) {
         check_bad(&x->check, vlan, "network %s declares no VLANs", net->name);
-    } else if (vlan->integer && vlan->integer <= 4094 && !node_get(vlans, number)) {
+    } else if (vlan->integer && vlan->integer != SCHEMA_VLAN_NONE &&
+               !node_get(vlans, number)) {
         check_bad(&x->check, vlan, "network %s does not declare VLAN %s", net->name,
                   number);
     }

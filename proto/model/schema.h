@@ -16,6 +16,8 @@
 #include "proto/model/diag.h"
 #include "proto/model/node.h"
 
+#define SCHEMA_VLAN_NONE 4095 /* As `access` of a port: nothing passes without a tag. */
+
 enum field_type {
     FIELD_BOOL,
     FIELD_INT,  /* min..max */

@@ -157,7 +157,7 @@ static const struct field port_fields[] = {
      .help = "A Unix socket of that name in the network's folder, for QEMU's -netdev stream"},
     {.name = "raw", .type = FIELD_TEXT, .min = 1, .max = 15, .impact = IMPACT_FLAP,
      .help = "A physical Ethernet interface of that name"},
-    {.name = "access", .type = FIELD_INT, .min = 0, .max = 4095,
+    {.name = "access", .type = FIELD_INT, .min = 0, .max = SCHEMA_VLAN_NONE,
      .help = "The one VLAN that the port is in, untagged; 0: none, it exchanges untagged frames with ports like it; "
              "4095: nothing passes"},
     {.name = "trunk", .type = FIELD_INT, .flags = FIELD_LIST, .min = 1, .max = 4094, .most = 4094,

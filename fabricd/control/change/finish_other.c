@@ -6,8 +6,6 @@
 
 #include "fabricd/control/change/work.h"
 
-#define VLAN_NONE 4095
-
 /* No two ports of a host open the same interface, or make the same socket. */
 static int check_claim(struct work *work, const struct change_item *item,
                        const struct node *body)
@@ -47,7 +45,7 @@ static int check_vde_name(struct work *work, const struct change_item *item)
 static int check_named(struct work *work, const struct view_network *net,
                        const struct node *vlan)
 {
-    if (net == NULL || (vlan->integer != 0 && vlan->integer != VLAN_NONE))
+    if (net == NULL || (vlan->integer != 0 && vlan->integer != SCHEMA_VLAN_NONE))
         return check_vlan(work, net, vlan->integer);
     if (net->vlan_aware)
         return 0;

@@ -7,8 +7,6 @@
 #include "fabricd/control/reconcile/reconcile.h"
 #include "proto/model/schema.h"
 
-#define VLAN_NONE 4095
-
 static void set_trunk(const struct node *port, struct swport_settings *out)
 {
     const struct node *trunk = node_get(port, "trunk");
@@ -106,7 +104,7 @@ void wanted_settings(const struct node *port, struct swport_settings *out)
     /* Compared byte by byte, padding too. */
     memset(out, 0, sizeof(*out));
     out->vlan = (uint16_t)node_get_int(port, "access", 0);
-    if (out->vlan == VLAN_NONE) { /* A trunk without VLANs. */
+    if (out->vlan == SCHEMA_VLAN_NONE) { /* A trunk without VLANs. */
         out->vlan = 0;
         out->tagged = true;
     }
