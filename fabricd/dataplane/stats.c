@@ -76,8 +76,10 @@ static void send_ports(struct asked *a, uint64_t net)
     link_list_ports(a->dp->link, net, send_link_port, a);
 }
 
-static void send_macs(struct asked *a, const struct dp_net *net)
+/* IPC_STATS_MACS, how long ago each was heard; or IPC_STATS_GROUPS, how long each lasts. */
+static void send_macs(struct asked *a, const struct dp_net *net, enum ipc_type type)
 {
+    bool groups = type == IPC_STATS_GROUPS;
     struct switch_mac found[256];
     mtime_t now = loop_now(a->dp->loop);
     uint32_t cursor = 0;
@@ -85,37 +87,19 @@ static void send_macs(struct asked *a, const struct dp_net *net)
     do {
         struct ipc_stats_macs macs = {.net = net->config.id};
 
-        macs.n = switch_list_macs(net->sw, found, 256, &cursor);
+        macs.n = groups ? switch_list_groups(net->sw, found, 256, &cursor)
+                        : switch_list_macs(net->sw, found, 256, &cursor);
         for (unsigned i = 0; i < macs.n; i++) {
+            mtime_t age = groups ? found[i].seen - now : now - found[i].seen;
+
             memcpy(macs.macs[i].mac, found[i].mac, sizeof macs.macs[i].mac);
             macs.macs[i].vlan = found[i].vlan;
             macs.macs[i].fixed = found[i].fixed;
             macs.macs[i].port = found[i].port_id;
-            macs.macs[i].age_ms = (uint32_t)((now - found[i].seen) / MTIME_MS);
+            macs.macs[i].age_ms = age > 0 ? (uint32_t)(age / MTIME_MS) : 0;
         }
-        outbox_send(&a->dp->control, IPC_STATS_MACS, a->request, &macs, NULL, 0);
-    } while (cursor);
-}
-
-static void send_groups(struct asked *a, const struct dp_net *net)
-{
-    struct switch_mac found[256];
-    mtime_t now = loop_now(a->dp->loop);
-    uint32_t cursor = 0;
-
-    do {
-        struct ipc_stats_macs groups = {.net = net->config.id};
-
-        groups.n = switch_list_groups(net->sw, found, 256, &cursor);
-        for (unsigned i = 0; i < groups.n; i++) {
-            memcpy(groups.macs[i].mac, found[i].mac, sizeof groups.macs[i].mac);
-            groups.macs[i].vlan = found[i].vlan;
-            groups.macs[i].port = found[i].port_id;
-            groups.macs[i].age_ms =
-                found[i].seen > now ? (uint32_t)((found[i].seen - now) / MTIME_MS) : 0;
-        }
-        if (groups.n)
-            outbox_send(&a->dp->control, IPC_STATS_GROUPS, a->request, &groups, NULL, 0);
+        if (macs.n)
+            outbox_send(&a->dp->control, type, a->request, &macs, NULL, 0);
     } while (cursor);
 }
 
@@ -161,11 +145,11 @@ void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_req
         if (what->net && net->config.id != what->net)
             continue;
         if (what->what & IPC_STATS_FDB)
-            send_macs(&a, net);
+            send_macs(&a, net, IPC_STATS_MACS);
         if (what->what & IPC_STATS_VLANS)
             send_vlans(&a, net);
         if (what->what & IPC_STATS_MEMBERS)
-            send_groups(&a, net);
+            send_macs(&a, net, IPC_STATS_GROUPS);
     }
     if (what->what & IPC_STATS_LINKS)
         link_list_peers(dp->link, send_link, &a);

@@ -150,14 +150,12 @@ static void *grow(void *list, size_t n, size_t *room, size_t size)
     return xrealloc(list, *room * size);
 }
 
-static void add_macs(struct asked *asked, const struct ipc_stats_macs *macs)
+static void add_macs(struct observed_mac **list, size_t *n, size_t *room,
+                     const struct ipc_stats_macs *macs)
 {
-    struct stats *stats = &asked->stats;
-
-    for (uint32_t i = 0; i < macs->n && stats->n_macs < MACS_MAX; i++) {
-        stats->macs =
-            grow(stats->macs, stats->n_macs, &asked->room_macs, sizeof(*stats->macs));
-        stats->macs[stats->n_macs++] = (struct observed_mac){macs->net, macs->macs[i]};
+    for (uint32_t i = 0; i < macs->n && *n < MACS_MAX; i++) {
+        *list = grow(*list, *n, room, sizeof(**list));
+        (*list)[(*n)++] = (struct observed_mac){macs->net, macs->macs[i]};
     }
 }
 
@@ -184,15 +182,11 @@ static void got(void *aux, struct ipc_message *msg)
         stats->links[stats->n_links++] = msg->body.stats_link;
         break;
     case IPC_STATS_MACS:
-        add_macs(asked, &msg->body.stats_macs);
+        add_macs(&stats->macs, &stats->n_macs, &asked->room_macs, &msg->body.stats_macs);
         break;
     case IPC_STATS_GROUPS:
-        for (uint32_t i = 0; i < msg->body.stats_macs.n; i++) {
-            stats->groups = grow(stats->groups, stats->n_groups, &asked->room_groups,
-                                 sizeof(*stats->groups));
-            stats->groups[stats->n_groups++] = (struct observed_mac){
-                msg->body.stats_macs.net, msg->body.stats_macs.macs[i]};
-        }
+        add_macs(&stats->groups, &stats->n_groups, &asked->room_groups,
+                 &msg->body.stats_macs);
         break;
     case IPC_STATS_TREE:
         stats->trees =
