@@ -145,8 +145,7 @@ static struct node *memberships(const struct stats *stats, uint64_t net)
 
             if (port->id != group->port)
                 continue;
-            snprintf(name, sizeof(name), "%s%.*s", port->kind == 0 ? "link-" : "",
-                     port->kind == 0 ? 58 : 63, port->name);
+            stats_port_name(port, name);
             node_set_text(one, "port", name);
         }
         node_set_int(one, "lasts_ms", group->age_ms);

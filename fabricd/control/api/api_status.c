@@ -71,12 +71,12 @@ static void add_blocked(const struct control *control, const struct stats *stats
         const struct ipc_stats_port *port = &stats->ports[i];
         const struct view_network *net = view_network_by_id(control->view, port->net);
         const char *why = shape_tree_problem(&port->stp);
-        char *text;
+        char name[IPC_NAME_SIZE], *text;
 
         if (net == NULL || why == NULL)
             continue;
-        text = xasprintf("port %s/%s%s does not forward: %s", net->name,
-                         port->kind == 0 ? "link-" : "", port->name, why);
+        stats_port_name(port, name);
+        text = xasprintf("port %s/%s does not forward: %s", net->name, name, why);
         node_append(list, node_text(text));
         free(text);
     }

@@ -46,8 +46,10 @@ static bool is_shown(const struct metrics *m, const struct ipc_stats_port *port)
 
 static void labels(struct metrics *m, const struct ipc_stats_port *port)
 {
-    fprintf(m->out, "{network=\"%s\",port=\"%s%s\"", net_of(m, port)->name,
-            port->kind == 0 ? "link-" : "", port->name);
+    char name[IPC_NAME_SIZE];
+
+    stats_port_name(port, name);
+    fprintf(m->out, "{network=\"%s\",port=\"%s\"", net_of(m, port)->name, name);
 }
 
 static void port_pair(struct metrics *m, const char *name, const char *help, size_t rx_ofs,

@@ -116,8 +116,7 @@ static void gather_live(struct gathering *g, const struct view_network *net,
 
         if (port->net != net->id || port->kind == IPC_PORT_CAPTURE)
             continue;
-        snprintf(name, sizeof(name), "%s%.*s", port->kind == 0 ? "link-" : "",
-                 port->kind == 0 ? 58 : 63, port->name);
+        stats_port_name(port, name);
         add(g, name)->stats = port;
     }
 }

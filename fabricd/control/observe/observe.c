@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fabricd/control/observe/observe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -323,6 +324,13 @@ const struct ipc_stats_port *stats_port(const struct stats *stats, uint32_t id)
             return &stats->ports[i];
     }
     return NULL;
+}
+
+void stats_port_name(const struct ipc_stats_port *port, char out[IPC_NAME_SIZE])
+{
+    bool link = port->kind == 0;
+
+    snprintf(out, IPC_NAME_SIZE, "%s%.*s", link ? "link-" : "", link ? 58 : 63, port->name);
 }
 
 const struct ipc_stats_link *stats_link(const struct stats *stats, uint16_t host)

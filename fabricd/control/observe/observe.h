@@ -57,4 +57,7 @@ const struct ipc_stats_tree *stats_tree(const struct stats *, uint64_t net);
 const struct ipc_stats_port *stats_port(const struct stats *, uint32_t id);
 const struct ipc_stats_link *stats_link(const struct stats *, uint16_t host);
 
+/* What a port is called: a link's port link-HOST. */
+void stats_port_name(const struct ipc_stats_port *, char out[IPC_NAME_SIZE]);
+
 #endif
