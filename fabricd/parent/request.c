@@ -210,11 +210,23 @@ static bool keep_or_close(void *aux, const struct vault_entry *e)
     return true;
 }
 
+/* Puts a socket of the entry into the vault, which has it then. */
+static int keep_listening(struct vde_entry *v, struct ipc_listen *l, int fd,
+                          struct err *err)
+{
+    int r;
+
+    l->net = v->net;
+    memcpy(l->path, v->folder, strlen(v->folder) + 1);
+    l->id = v->parent->next_listen++;
+    r = vault_put_body(v->parent->vault, IPC_LISTEN, l, &fd, 1, true);
+    return r < 0 ? err_set(err, r, "cannot be kept: %s", err_text(r)) : 0;
+}
+
 static int listen_missing(struct vde_entry *v, struct err *err)
 {
     for (unsigned vlan = 0; vlan < 4095; vlan++) {
-        struct ipc_listen l = {
-            .kind = IPC_LISTEN_VDE, .net = v->net, .set = {.vlan = (uint16_t)vlan}};
+        struct ipc_listen l = {.kind = IPC_LISTEN_VDE, .set = {.vlan = (uint16_t)vlan}};
         bool wanted = !vlan || has_bit(v->wanted->vlan_groups, vlan);
         char door[IPC_NAME_SIZE];
         int fd;
@@ -224,13 +236,9 @@ static int listen_missing(struct vde_entry *v, struct err *err)
             continue;
         vde_door(&l, door);
         fd = vde_listen(v->folder, door, v->wanted->mode, err);
-        if (fd < 0)
-            return fd;
-        memcpy(l.path, v->folder, strlen(v->folder) + 1);
-        l.id = v->parent->next_listen++;
-        r = vault_put_body(v->parent->vault, IPC_LISTEN, &l, &fd, 1, true);
+        r = fd < 0 ? fd : keep_listening(v, &l, fd, err);
         if (r < 0)
-            return err_set(err, r, "cannot be kept: %s", err_text(r));
+            return r;
     }
     return 0;
 }
@@ -238,21 +246,16 @@ static int listen_missing(struct vde_entry *v, struct err *err)
 /* Control asks for the entry whenever it starts, and is handed the socket each time. */
 static int listen_console(struct vde_entry *v, struct err *err)
 {
-    struct ipc_listen l = {.kind = IPC_LISTEN_CONSOLE, .net = v->net};
+    struct ipc_listen l = {.kind = IPC_LISTEN_CONSOLE};
     int fd, r;
 
     if (v->console >= 0)
         return 0;
     fd = vde_listen_console(v->folder, v->wanted->mode, err);
-    if (fd < 0)
-        return fd;
-    memcpy(l.path, v->folder, strlen(v->folder) + 1);
-    l.id = v->parent->next_listen++;
-    r = vault_put_body(v->parent->vault, IPC_LISTEN, &l, &fd, 1, true);
-    if (r < 0)
-        return err_set(err, r, "cannot be kept: %s", err_text(r));
-    v->console = vault_find(v->parent->vault, IPC_LISTEN, l.id)->fds[0];
-    return 0;
+    r = fd < 0 ? fd : keep_listening(v, &l, fd, err);
+    if (r == 0)
+        v->console = vault_find(v->parent->vault, IPC_LISTEN, l.id)->fds[0];
+    return r;
 }
 
 static void open_vde_for(struct parent *p, const struct ipc_message *msg)
