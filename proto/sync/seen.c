@@ -173,30 +173,25 @@ void cur_seen(struct cur *c, struct sync_seen *seen)
     cur_trees(c, seen);
 }
 
+static void *copy_rows(const void *rows, size_t n, size_t size)
+{
+    void *copy = xcalloc(n, size);
+
+    if (n > 0) {
+        memcpy(copy, rows, n * size);
+    }
+    return copy;
+}
+
 struct sync_seen sync_seen_copy(const struct sync_seen *seen)
 {
     struct sync_seen copy = *seen;
 
-    copy.peer = xcalloc(seen->n_peers, sizeof(*copy.peer));
-    copy.port = xcalloc(seen->n_ports, sizeof(*copy.port));
-    copy.wrong = xcalloc(seen->n_wrong, sizeof(*copy.wrong));
-    for (unsigned i = 0; i < seen->n_peers; i++) {
-        copy.peer[i] = seen->peer[i];
-    }
-    for (unsigned i = 0; i < seen->n_ports; i++) {
-        copy.port[i] = seen->port[i];
-    }
-    for (unsigned i = 0; i < seen->n_wrong; i++) {
-        copy.wrong[i] = seen->wrong[i];
-    }
-    copy.service = xcalloc(seen->n_services, sizeof(*copy.service));
-    for (unsigned i = 0; i < seen->n_services; i++) {
-        copy.service[i] = seen->service[i];
-    }
-    copy.tree = xcalloc(seen->n_trees, sizeof(*copy.tree));
-    for (unsigned i = 0; i < seen->n_trees; i++) {
-        copy.tree[i] = seen->tree[i];
-    }
+    copy.peer = copy_rows(seen->peer, seen->n_peers, sizeof(*copy.peer));
+    copy.port = copy_rows(seen->port, seen->n_ports, sizeof(*copy.port));
+    copy.wrong = copy_rows(seen->wrong, seen->n_wrong, sizeof(*copy.wrong));
+    copy.service = copy_rows(seen->service, seen->n_services, sizeof(*copy.service));
+    copy.tree = copy_rows(seen->tree, seen->n_trees, sizeof(*copy.tree));
     return copy;
 }
 
