@@ -21,10 +21,7 @@ status 0 ctl alpha net create lan1
 for host in beta gamma; do
     status 0 ctl "$host" host join "$(ctl alpha host invite)"
 done
-all_up() { [ "$(ctl "$1" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "self up up" ]; }
-for host in "${HOSTS[@]}"; do
-    wait_for 15 all_up "$host"
-done
+wait_for 15 hosts_up "${HOSTS[@]}"
 sniff
 
 # --- from each to each -------------------------------------------------------------------------

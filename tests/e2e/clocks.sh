@@ -30,10 +30,7 @@ status 0 ctl alpha net create lan1
 for host in beta gamma; do
     status 0 ctl "$host" host join "$(ctl alpha host invite --expires 10m)"
 done
-all_up() { [ "$(ctl "$1" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "self up up" ]; }
-for host in alpha beta gamma; do
-    wait_for 15 all_up "$host"
-done
+wait_for 15 hosts_up alpha beta gamma
 
 status 0 ctl alpha doctor
 has "what doctor says" '^clocks +warn +the clock of host beta is 3(599|60[0-9]) s ahead' "$OUT"

@@ -20,14 +20,7 @@ done
 for host in beta gamma; do
     status 0 ctl "$host" host join "$(ctl alpha host invite)"
 done
-all_up() {
-    local host
-    for host in alpha beta gamma; do
-        [ "$(ctl "$host" host ls -o json | jq '[.[] | select(.status.state == "up")] | length')" = 2 ] ||
-            return 1
-    done
-}
-wait_for 10 all_up
+wait_for 10 hosts_up alpha beta gamma
 allow_log 'control'
 allow_log 'the parent|is away|was lost'
 
@@ -56,7 +49,7 @@ of() { ctl "$1" export 2>/dev/null | sed '/ipv6:/d'; }
 quiet() {
     local state
     state=$(on alpha curl -s --unix-socket "$T/alpha/run/api.sock" http://x/v1/apply | jq .status)
-    [ "$state" = 404 ] && all_up
+    [ "$state" = 404 ] && hosts_up alpha beta gamma
 }
 # All hosts have the same, and it is one of the two.
 decided() {

@@ -13,16 +13,9 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
-STEPS=$("$E2E_BUILD/tests/support/fault_steps")
-[ -n "$STEPS" ] || skip "this build has no faults (cmake --preset dev)"
+# shellcheck source=tests/e2e/steps.sh
+. "$(dirname "$0")/steps.sh"
 
-declare -A killed=()
-begin() {
-    truncate -s 0 "$T/$1.fault"
-    truncate -s 64 "$T/$1.fault"
-    killed[$1]=0
-    IOTH_FAULT=$T/$1.fault e2e_start "$1"
-}
 e2e_hosts alpha beta gamma
 for host in alpha beta gamma; do
     begin $host
@@ -30,14 +23,7 @@ done
 for host in beta gamma; do
     status 0 ctl "$host" host join "$(ctl alpha host invite)"
 done
-all_up() {
-    local host
-    for host in alpha beta gamma; do
-        [ "$(ctl "$host" host ls -o json | jq '[.[] | select(.status.state == "up")] | length')" = 2 ] ||
-            return 1
-    done
-}
-wait_for 10 all_up
+wait_for 10 hosts_up alpha beta gamma
 allow_log 'control'
 allow_log 'the parent|is away|was lost|rolled back|lab-bad|port lab/bad'
 
@@ -70,7 +56,7 @@ undecided() { on alpha curl -s --unix-socket "$T/alpha/run/api.sock" http://x/v1
 # No apply stands, all hosts have the same, and it is one of the two.
 decided() {
     local a
-    [ "$(undecided)" = 404 ] && all_up || return 1
+    [ "$(undecided)" = 404 ] && hosts_up alpha beta gamma || return 1
     a=$(of alpha)
     [ "$a" = "$(of beta)" ] && [ "$a" = "$(of gamma)" ] || return 1
     now=
@@ -96,11 +82,6 @@ history_right() { # WANTED
         is "the history" "$applied" "$back"
     fi
 }
-
-arm() { # HOST STEP ACTION
-    printf '%s %s\0' "$2" "$3" | dd of="$T/$1.fault" conv=notrunc status=none
-}
-came() { [ "$(head -c 1 "$T/$1.fault" | tr -d '\0')" = '' ]; }
 
 # Everything is one of the two, and goes on.
 judge() { # WANTED FILE-SUFFIX
@@ -133,7 +114,7 @@ walk() {
     if [ "${killed[$victim]}" -ge 3 ]; then # The parent waits longer each time.
         e2e_stop "$victim"
         begin "$victim"
-        wait_for 10 all_up
+        wait_for 10 hosts_up alpha beta gamma
     fi
 }
 
@@ -164,14 +145,13 @@ for step in $STEPS; do
 done
 
 # --- cut off while it stands at a step ------------------------------------------------------------------
-stopped() { [ "$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status")" = T ]; }
 cut() { # STEP HOST
     local wanted=$((2801 - now))
     since=$(ctl alpha history -n 1 -o json | jq '.[0].revision')
     pid=$(ctl "$2" status -o json | jq .pids.control)
     arm "$2" "$1" stop
     bg apply alpha "$IOTHCTL" apply -f "$T/$wanted.yaml" --prune --within 1s
-    wait_for 5 stopped
+    wait_for 5 stopped "$pid"
     ip -n "$2" link set up0 down
     kill -CONT "$pid"
     e2e_wait apply

@@ -8,6 +8,7 @@
 #   e2e_hosts alpha beta        hosts (network namespaces) on one underlay, a bridge:
 #                               192.0.2.1, 192.0.2.2, … and 2001:db8::1, …
 #   e2e_start alpha [FLAG…]     a fabricd on it;  e2e_stop alpha ends it by SIGTERM
+#   hosts_up alpha beta         each of these hosts sees itself and all the others up
 #   on alpha CMD…               runs a command there;  ctl alpha ARGS… is iothctl there
 #   bg NAME alpha CMD…          starts one in the background: its output in $T/NAME.out, its
 #                               pid in ${E2E_PID[NAME]};  e2e_end NAME [SIGNAL] ends it
@@ -273,6 +274,17 @@ e2e_stop() {
     done
     unset "E2E_DAEMON[$host]"
     e2e_unproxy "$host"
+}
+
+hosts_up() {
+    local host wanted=self i
+    for ((i = 1; i < $#; i++)); do
+        wanted+=" up"
+    done
+    for host; do
+        [ "$(ctl "$host" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "$wanted" ] ||
+            return 1
+    done
 }
 
 # The three processes of a host's daemon: parent, switch, control.

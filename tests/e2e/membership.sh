@@ -67,10 +67,7 @@ names() { ctl "$1" host ls -o json | jq -r '[.[].name] | sort | join(" ")'; }
 for host in alpha beta gamma; do
     is "hosts of $host" "alpha beta delta" "$(names "$host")"
 done
-all_up() { [ "$(ctl "$1" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "self up up" ]; }
-for host in alpha beta gamma; do
-    wait_for 15 all_up "$host"
-done
+wait_for 15 hosts_up alpha beta gamma
 
 # --- changes made at any host are made at the founder, and are everywhere ------------------------
 has_net() { ctl "$1" net show "$2"; }
@@ -104,9 +101,7 @@ for host in alpha beta; do
 done
 
 # --- the founder is away ------------------------------------------------------------------------
-for host in alpha beta gamma; do
-    wait_for 15 all_up "$host"
-done
+wait_for 15 hosts_up alpha beta gamma
 e2e_stop alpha
 refused() {
     status 1 ctl beta net create lan4
@@ -155,8 +150,8 @@ done
 for host in alpha beta gamma; do
     e2e_start "$host"
 done
+wait_for 15 hosts_up alpha beta gamma
 for host in alpha beta gamma; do
-    wait_for 15 all_up "$host"
     status 0 ctl "$host" net show meanwhile3
 done
 

@@ -11,17 +11,10 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
+# shellcheck source=tests/e2e/moves.sh
+. "$(dirname "$0")/moves.sh"
 
 HOSTS=(alpha beta gamma)
-# Each host has a $T/srv of its own: ip netns exec gives its daemon mounts of its own.
-mkdir "$T/srv"
-real=$FABRICD
-FABRICD=$T/fabricd
-cat >"$FABRICD" <<SH
-#!/bin/sh
-mkdir -p "$T/srv.\$2" && mount --bind "$T/srv.\$2" "$T/srv" && exec "$real" "\$@"
-SH
-chmod +x "$FABRICD"
 e2e_hosts "${HOSTS[@]}"
 for host in "${HOSTS[@]}"; do
     e2e_start "$host" --services "$(id -un)"
@@ -30,10 +23,7 @@ status 0 ctl alpha net create lan1
 for host in beta gamma; do
     status 0 ctl "$host" host join "$(ctl alpha host invite)"
 done
-all_up() { [ "$(ctl "$1" host ls -o json | jq -r '[.[].status.state] | sort | join(" ")')" = "self up up" ]; }
-for host in "${HOSTS[@]}"; do
-    wait_for 15 all_up "$host"
-done
+wait_for 15 hosts_up "${HOSTS[@]}"
 
 # The server: each instance says its number, its process id; with $T/refuse there it does not start, with
 # $T/srv/poison of its host it ends when it is asked, but by its check.
@@ -54,32 +44,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 http.server.ThreadingHTTPServer(("", 80), Handler).serve_forever()
 PY
-# The client: connects again and again, and writes "TIME INSTANCE" for each answer.
-cat >"$T/client.py" <<'PY'
-import socket, sys, time
-addr = socket.getaddrinfo("web", 80, socket.AF_INET)[0][4]
-while True:
-    try:
-        with socket.create_connection(addr, timeout=0.02) as s:
-            s.settimeout(0.3)
-            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            text = b""
-            while (part := s.recv(4096)):
-                text += part
-        head, body = text.split(b"\r\n\r\n") # An answer that was cut short is none.
-        if b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n":
-            print("%.4f" % time.monotonic(), body.decode().strip(), flush=True)
-    except (OSError, ValueError):
-        pass
-    time.sleep(0.002)
-PY
 status 0 ctl beta service create web --net lan1 --check-http / -- "$PYTHON" "$T/server.py" "$T/refuse" "$T/srv/poison"
 host_of() { ctl alpha service show web -o json | jq -r '.host + " " + .status.state'; }
 is_on() { [ "$(host_of)" = "$1 running" ]; }
 wait_for 20 is_on beta
-bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
-lines() { wc -l <"$T/client.out"; }
-answers() { [ "$(lines)" -gt "$1" ]; }
+bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py" 0.02 0.002
 wait_for 20 answers 20
 # The longest time without an answer since line $1, in milliseconds; and the instances since then.
 gap() { tail -n "+$1" "$T/client.out" | awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { printf "%d\n", most * 1000 }'; }
@@ -219,12 +188,8 @@ sniff
 status 0 ctl beta service create web --net lan1 --state "$T/srv/state" --check-http /check -- \
     "$PYTHON" "$T/counter.py" "$T/srv/state"
 wait_for 20 is_on beta
-bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
+bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py" 0.02 0.002
 wait_for 20 answers 20
-rises() { # Tells the first place where it does not.
-    ! awk '$2 <= last { print "line " NR ": " $0 " after " before; exit } { last = $2; before = $0 }' \
-        "$T/client.out" | grep .
-}
 same_state() { # FROM TO: but for what the instance at TO has changed since
     diff -r --no-dereference --exclude fifo --exclude 'count*' "$T/srv.$1/state" "$T/srv.$2/state" &&
         [ "$(stat -c %a "$T/srv.$2/state/empty")" = 640 ]

@@ -14,44 +14,24 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_tun
-STEPS=$("$E2E_BUILD/tests/support/fault_steps" | grep '^move\.' || true)
-[ -n "$STEPS" ] || skip "this build has no faults (cmake --preset dev)"
+# shellcheck source=tests/e2e/moves.sh
+. "$(dirname "$0")/moves.sh"
+# shellcheck source=tests/e2e/steps.sh
+. "$(dirname "$0")/steps.sh"
+STEPS=$(grep '^move\.' <<<"$STEPS")
 
 ACTION=${1:-kill}
 
 HOSTS=(alpha beta gamma)
-# Each host has a $T/srv of its own: ip netns exec gives its daemon mounts of its own.
-mkdir "$T/srv"
-real=$FABRICD
-FABRICD=$T/fabricd
-cat >"$FABRICD" <<SH
-#!/bin/sh
-mkdir -p "$T/srv.\$2" && mount --bind "$T/srv.\$2" "$T/srv" && exec "$real" "\$@"
-SH
-chmod +x "$FABRICD"
-declare -A killed=()
-begin() {
-    truncate -s 0 "$T/$1.fault"
-    truncate -s 64 "$T/$1.fault"
-    killed[$1]=0
-    IOTH_FAULT=$T/$1.fault e2e_start "$1" --services "$(id -un)"
-}
 e2e_hosts "${HOSTS[@]}"
 for host in "${HOSTS[@]}"; do
-    begin "$host"
+    begin "$host" --services "$(id -un)"
 done
 status 0 ctl alpha net create lan1
 for host in beta gamma; do
     status 0 ctl "$host" host join "$(ctl alpha host invite)"
 done
-all_up() {
-    local host
-    for host in "${HOSTS[@]}"; do
-        [ "$(ctl "$host" host ls -o json | jq '[.[] | select(.status.state == "up")] | length')" = 2 ] ||
-            return 1
-    done
-}
-wait_for 15 all_up
+wait_for 15 hosts_up "${HOSTS[@]}"
 allow_log 'control|the parent|is away|was lost|does not move:|does not go on:|an endpoint could not be let go'
 
 # It counts its answers in a file of its state. With $T/srv/refuse of its host it does not start.
@@ -77,24 +57,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 http.server.HTTPServer(("", 80), Handler).serve_forever()
 PY
-cat >"$T/client.py" <<'PY'
-import socket, sys, time
-addr = socket.getaddrinfo("web", 80, socket.AF_INET)[0][4]
-while True:
-    try:
-        with socket.create_connection(addr, timeout=0.05) as s:
-            s.settimeout(0.3)
-            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            text = b""
-            while (part := s.recv(4096)):
-                text += part
-        head, body = text.split(b"\r\n\r\n") # An answer that was cut short is none.
-        if b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n":
-            print("%.4f" % time.monotonic(), body.decode().strip(), flush=True)
-    except (OSError, ValueError):
-        pass
-    time.sleep(0.005)
-PY
 service=web
 mkdir -p "$T/srv.beta/state"
 head -c 100000 /dev/urandom >"$T/srv.beta/state/data"
@@ -103,14 +65,8 @@ status 0 ctl beta service create web --net lan1 --state "$T/srv/state" --check-h
 shown() { ctl alpha service show "$service" -o json | jq -r "$1"; }
 settled() { [ "$(shown '[.status.state, .status.moving // "-", .host == .status.host] | join(" ")')" = "running - true" ]; }
 wait_for 20 settled
-bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py"
-lines() { wc -l <"$T/client.out"; }
-answers() { [ "$(lines)" -gt "$1" ]; }
+bg client alpha "$IOTHCTL" run --net lan1 --name client -- "$PYTHON" "$T/client.py" 0.05 0.005
 wait_for 20 answers 20
-rises() {
-    ! awk '$2 <= last { print "line " NR ": " $0 " after " before; exit } { last = $2; before = $0 }' \
-        "$T/client.out" | grep .
-}
 # Of all hosts: the keeper and two processes of its node.
 one_keeper() { [ "$(pgrep -fc "ioth-keeper $service $T/")" = 3 ]; }
 at_home() { [ "$(ctl "$1" endpoint show "lan1/$service" -o json | jq -r .host)" = "$(shown .host)" ]; }
@@ -126,16 +82,11 @@ judge() {
     done
 }
 
-arm() { # HOST STEP ACTION
-    printf '%s %s\0' "$2" "$3" | dd of="$T/$1.fault" conv=notrunc status=none
-}
-came() { [ "$(head -c 1 "$T/$1.fault" | tr -d '\0')" = '' ]; }
 next() { # The host that it is to go to, and the one that it leaves.
     from=$(shown .host)
     to=beta
     [ "$from" != beta ] || to=gamma
 }
-stopped() { [ "$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status")" = T ]; }
 
 # walk STEP VICTIM ACTION: the control of alpha, or of the hosts `from` or `to`, dies at the step, or is cut
 # off there.
@@ -150,7 +101,7 @@ walk() {
     wait_for 30 came "$victim"
     rm -f "$T/srv.$to/refuse"
     if [ "$action" = stop ]; then
-        wait_for 5 stopped
+        wait_for 5 stopped "$pid"
         ip -n "$victim" link set up0 down
         kill -CONT "$pid"
         sleep 1.2 # Longer than a session is believed in.
@@ -164,8 +115,8 @@ walk() {
     killed[$victim]=$((killed[$victim] + 1))
     if [ "${killed[$victim]}" -ge 3 ]; then # The parent waits longer each time.
         e2e_stop "$victim"
-        begin "$victim"
-        wait_for 15 all_up
+        begin "$victim" --services "$(id -un)"
+        wait_for 15 hosts_up "${HOSTS[@]}"
         judge
     fi
 }
