@@ -143,25 +143,24 @@ struct twin {
 };
 
 /* Whether the other link, as it stands, is between the same hosts. */
-static void compare(struct twin *twin, const char *other)
+static void compare(struct twin *twin, const char *other, const struct node *body)
 {
-    struct node *body;
-
-    if (strcmp(other, twin->name) == 0)
-        return;
-    body = work_get(twin->work, STORE_FABRIC, "link", "", other, NULL);
-    if (body != NULL && same_pair(twin->between, node_get(body, "between")))
+    if (strcmp(other, twin->name) != 0 && body != NULL &&
+        same_pair(twin->between, node_get(body, "between")))
         snprintf(twin->found, sizeof(twin->found), "%s", other);
-    node_free(body);
 }
 
 static int compare_stored(void *aux, const struct store_object *object)
 {
-    compare(aux, object->name);
+    struct twin *twin = aux;
+    struct node *body = work_get(twin->work, STORE_FABRIC, "link", "", object->name, NULL);
+
+    compare(twin, object->name, body);
+    node_free(body);
     return 0;
 }
 
-/* Two hosts have one link. */
+/* Two hosts have one link. What a link is between never changes, so only a new one is looked at. */
 static int check_twin(struct work *work, const struct change_item *item,
                       const struct node *between)
 {
@@ -173,7 +172,7 @@ static int check_twin(struct work *work, const struct change_item *item,
         const struct pending *p = list_entry(it, struct pending, link);
 
         if (strcmp(p->kind, "link") == 0)
-            compare(&twin, p->name);
+            compare(&twin, p->name, p->body);
     }
     if (r < 0 || twin.found[0] == '\0')
         return r;
@@ -188,7 +187,6 @@ int finish_link(struct work *work, const struct change_item *item, const struct 
 {
     const struct node *between = node_get(body, "between");
 
-    (void)now;
     if (between == NULL || between->kind != NODE_LIST || between->n != 2 ||
         strcmp(between->child[0]->text, between->child[1]->text) == 0) {
         change_fail(work->result, 400, "a link is between two hosts");
@@ -202,5 +200,5 @@ int finish_link(struct work *work, const struct change_item *item, const struct 
         err_hint(&work->result->err, "iothctl host ls");
         return -EINVAL;
     }
-    return check_twin(work, item, between);
+    return now == NULL ? check_twin(work, item, between) : 0;
 }
