@@ -117,7 +117,7 @@ static int preconditions(struct work *work, const struct change_item *item,
         return refuse(work, item, 412, -EEXIST, "exists already");
     if (now == NULL && item->update_only && item->verb == CHANGE_PUT)
         return refuse(work, item, 412, -ENOENT, "does not exist");
-    if (now == NULL && (item->update_only || item->verb != CHANGE_PUT)) {
+    if (now == NULL && item->verb != CHANGE_PUT) {
         char *text = label(item);
         if (strcmp(item->kind, "port") == 0 &&
             work_endpoint(work, item->network, item->name) != NULL)
