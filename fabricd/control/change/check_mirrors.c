@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What ports name as their mirrors, when all items of a change are in. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fabricd/control/change/work.h"
@@ -13,7 +12,6 @@ static int check_mirror(struct work *work, const struct pending *p)
 {
     const char *mirror = node_get_text(p->body, "mirror", "");
     const struct view_port *was = view_port(work->control->view, p->network, p->name);
-    char *path;
 
     if (mirror[0] == '\0' ||
         (was != NULL && strcmp(node_get_text(was->body, "mirror", ""), mirror) == 0) ||
@@ -23,10 +21,7 @@ static int check_mirror(struct work *work, const struct pending *p)
     change_fail(work->result, 400, "there is no port %.63s in network %s to be the mirror",
                 mirror, p->network);
     err_hint(&work->result->err, "iothctl port ls %s", p->network);
-    path = xasprintf("networks.%s.ports.%s.mirror", p->network, p->name);
-    if (work->planned)
-        diags_add(&work->result->diags, NULL, 0, 0, path, "%s", work->result->err.why);
-    free(path);
+    work_place(work, xasprintf("networks.%s.ports.%s.mirror", p->network, p->name));
     return -EINVAL;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What services wait for, when all items of a change are in: so a file may have them in any order. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fabricd/control/change/work.h"
@@ -19,15 +17,10 @@ struct chains {
 
 static char lengths[CHAIN_MAX + 1], under_way;
 
-/* Wrong with the key of the service; in a file, at its place. */
-static int refuse(struct work *work, const char *name, const char *key, int status)
+/* Wrong with the key of the service. */
+static int refuse(struct work *work, const char *name, const char *key)
 {
-    char *path = xasprintf("services.%s.%s", name, key);
-
-    if (work->planned)
-        diags_add(&work->result->diags, NULL, 0, 0, path, "%s", work->result->err.why);
-    work->result->status = status;
-    free(path);
+    work_place(work, xasprintf("services.%s.%s", name, key));
     return -EINVAL;
 }
 
@@ -49,7 +42,7 @@ static int follow(struct chains *c, const char *name, int depth)
     if (known == &under_way) {
         change_fail(c->work->result, 400,
                     "service %s would wait for itself (after, requires)", name);
-        return refuse(c->work, name, keys[1], 400);
+        return refuse(c->work, name, keys[1]);
     }
     if (known != NULL)
         return (int)(known - lengths);
@@ -70,7 +63,7 @@ static int follow(struct chains *c, const char *name, int depth)
         change_fail(c->work->result, 400,
                     "service %s waits for more than %d others in a row (after, requires)",
                     name, CHAIN_MAX);
-        return refuse(c->work, name, keys[1], 400);
+        return refuse(c->work, name, keys[1]);
     }
     if (longest >= 0)
         map_put(&c->length, name, &lengths[longest]);
@@ -90,7 +83,7 @@ static int check_required(struct work *work, const char *name, const struct node
                         "service %s requires %s, and there is no such service", name,
                         other);
             err_hint(&work->result->err, "iothctl service ls");
-            return refuse(work, name, "requires", 400);
+            return refuse(work, name, "requires");
         }
         node_free(its);
     }

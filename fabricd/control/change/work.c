@@ -462,6 +462,13 @@ void work_hint_endpoint(struct work *work, const struct view_endpoint *ep)
              work_runs(work, ep) ? "show" : "rm", ep->network, ep->name);
 }
 
+void work_place(struct work *work, char *path)
+{
+    if (work->planned)
+        diags_add(&work->result->diags, NULL, 0, 0, path, "%s", work->result->err.why);
+    free(path);
+}
+
 void work_each_network(struct work *work,
                        void (*each)(void *aux, const struct view_network *), void *aux)
 {

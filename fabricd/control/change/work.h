@@ -88,6 +88,9 @@ bool work_runs(const struct work *, const struct view_endpoint *);
 /* A hint beside a refusal because of the endpoint: how to be rid of it, or where it runs. */
 void work_hint_endpoint(struct work *, const struct view_endpoint *);
 
+/* In a file the refusal is a mistake of that place, too. Takes the path. */
+void work_place(struct work *, char *path);
+
 /* Every network, every block of a network's VLAN, with what is pending laid over. */
 void work_each_network(struct work *, void (*each)(void *aux, const struct view_network *),
                        void *aux);
