@@ -174,6 +174,10 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && chmod o+x "$T" "$T/alp
     has "who may use the network may look" '^Port 0005' "$transcript"
     has "and change nothing" '^1001 Operation not permitted' "$transcript"
     status 3 ctl alpha port show lan1/vde40
+    printf 'port/create 41\nport/create 41\nport/create 41\nlogout\n' | as socat -t 5 - "UNIX-CONNECT:$console" >/dev/null
+    is "and cannot wash out the log of who asked" 1 \
+        "$(on alpha curl -sS --unix-socket "$T/alpha/run/api.sock" 'http://localhost/v1/audit' |
+            jq '[.items[] | select(.line == "port/create 41")] | length')"
 fi
 
 # --- a console after a crash of the control process ------------------------------------------------

@@ -133,9 +133,12 @@ static void audit(const struct console_call *call, int code)
     node_set_text(entry, "path", net != NULL ? net->name : "");
     node_set_text(entry, "line", call->line);
     node_set_int(entry, "status", call->status != 0 ? call->status : code == 0 ? 200 : 400);
-    if (code == 0)
+    if (code == 0) {
         node_set_int(entry, "revision", (int64_t)store_revision(call->control->store));
-    audit_add(call->control->audit, entry);
+        audit_add(call->control->audit, entry);
+    } else {
+        audit_add_cheap(call->control->audit, entry, loop_now(call->control->loop));
+    }
 }
 
 void console_answer(struct console_call *call, int code)
