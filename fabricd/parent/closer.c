@@ -21,7 +21,7 @@ struct fds {
 
 struct closer {
     struct loop *loop;
-    struct loop_watch done; /* An eventfd: the last thread has ended. */
+    struct loop_watch done; /* An eventfd: all is closed. */
     void (*idle)(void *aux);
     void *aux;
     struct fds held, asked;
@@ -41,10 +41,17 @@ static void push(struct fds *list, int fd)
     list->fd[list->n++] = fd;
 }
 
+/* All that there was is closed. Cannot fail: the counter is far from full. */
+static void tell(struct closer *c)
+{
+    uint64_t one = 1;
+
+    (void)!write(c->done.fd, &one, sizeof one);
+}
+
 static void *work(void *aux)
 {
     struct closer *c = aux;
-    uint64_t one = 1;
     int fd;
 
     pthread_mutex_lock(&c->lock);
@@ -55,8 +62,7 @@ static void *work(void *aux)
         pthread_mutex_lock(&c->lock);
     }
     if (--c->n_threads == 0) {
-        /* Cannot fail: the counter is far from full. */
-        (void)!write(c->done.fd, &one, sizeof one);
+        tell(c);
         pthread_cond_signal(&c->ended);
     }
     pthread_mutex_unlock(&c->lock);
@@ -72,8 +78,10 @@ static void close_soon(struct closer *c, int fd)
     push(&c->queue, fd);
     if (c->n_threads < THREADS_MAX && pthread_create(&thread, &c->attr, work, c) == 0)
         c->n_threads++;
-    if (!c->n_threads)
+    if (!c->n_threads) {
         close(c->queue.fd[--c->queue.n]);
+        tell(c);
+    }
     pthread_mutex_unlock(&c->lock);
 }
 
