@@ -270,6 +270,28 @@ static void test_joined_host(void **state)
     end(c);
 }
 
+/* Labels count that the same file gives, and so do the services that it has placed already. */
+static void test_place(void **state)
+{
+    static const char yaml[] =
+        "version: 1\nhosts: {beta: {labels: ssd}, gamma: {labels: ssd}}\n"
+        "networks: {lab: {}}\n"
+        "services:\n"
+        "  s1: {network: lab, command: [x], place: ssd}\n"
+        "  s2: {network: lab, command: [x], place: ssd}\n";
+    struct control *c = begin();
+    struct change_result result;
+
+    (void)state;
+    fixture_add_host(c, "beta", 2);
+    fixture_add_host(c, "gamma", 3);
+    ask(c, &(struct asked){.yaml = yaml, .require = TRIAL_REACHABLE}, &result);
+    assert_string_not_equal(view_service(c->view, "s1")->host,
+                            view_service(c->view, "s2")->host);
+    end(c);
+    change_result_done(&result);
+}
+
 /* A bridge priority is one of a host that there is. */
 static void test_priority(void **state)
 {
@@ -586,8 +608,8 @@ int main(void)
         cmocka_unit_test(test_taken_back),  cmocka_unit_test(test_conflict),
         cmocka_unit_test(test_history),     cmocka_unit_test(test_any_state),
         cmocka_unit_test(test_any_failure), cmocka_unit_test(test_service_network),
-        cmocka_unit_test(test_joined_host), cmocka_unit_test(test_priority),
-        cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_joined_host), cmocka_unit_test(test_place),
+        cmocka_unit_test(test_priority),    cmocka_unit_test(test_mirror),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,9 +20,9 @@ const char *service_network(struct control *control, const struct change_item *i
 
 /* --- where ---------------------------------------------------------------------------------- */
 
-static bool has_label(const struct view_host *host, const char *label)
+static bool has_label(const struct node *host, const char *label)
 {
-    const struct node *labels = node_get(host->body, "labels");
+    const struct node *labels = node_get(host, "labels");
 
     for (size_t i = 0; labels != NULL && i < labels->n; i++) {
         if (labels->child[i]->text != NULL && strcmp(labels->child[i]->text, label) == 0)
@@ -32,21 +32,33 @@ static bool has_label(const struct view_host *host, const char *label)
 }
 
 /* The label of its place that the host lacks, or NULL. */
-static const char *lacks(const struct view_host *host, const struct node *place)
+static const char *lacks(struct work *work, const struct view_host *host,
+                         const struct node *place)
 {
+    const struct node *body = work_host(work, host);
+
     for (size_t i = 0; place != NULL && i < place->n; i++) {
-        if (!has_label(host, place->child[i]->text))
+        if (!has_label(body, place->child[i]->text))
             return place->child[i]->text;
     }
     return NULL;
 }
 
-static unsigned services_on(const struct view *view, const char *host)
+/* Those that the change adds too. */
+static unsigned services_on(struct work *work, const char *host)
 {
+    const struct view *view = work->control->view;
     unsigned n = 0;
 
     list_for_each (it, &view->services)
         n += strcmp(list_entry(it, struct view_service, link)->host, host) == 0;
+    list_for_each (it, &work->pending) {
+        const struct pending *p = list_entry(it, struct pending, link);
+
+        n += strcmp(p->kind, "service") == 0 && p->body != NULL &&
+             view_service(view, p->name) == NULL &&
+             strcmp(node_get_text(p->body, "host", ""), host) == 0;
+    }
     return n;
 }
 
@@ -63,9 +75,9 @@ static const char *find_place(struct work *work, const struct view_network *net,
     list_for_each (it, &control->view->hosts) {
         const struct view_host *host = list_entry(it, struct view_host, link);
         bool alive = host->number != 0 && seen_alive(control, host->number);
-        unsigned load = services_on(control->view, host->name);
+        unsigned load = services_on(work, host->name);
 
-        if (lacks(host, place) != NULL || !view_network_on(net, host->name) ||
+        if (lacks(work, host, place) != NULL || !view_network_on(net, host->name) ||
             host->number == 0)
             continue;
         if (best != NULL &&
@@ -89,7 +101,7 @@ static int check_host(struct work *work, const struct view_network *net,
         err_hint(&work->result->err, "iothctl host ls");
         return -EINVAL;
     }
-    label = host != NULL ? lacks(host, place) : NULL;
+    label = host != NULL ? lacks(work, host, place) : NULL;
     if (label != NULL) {
         change_fail(work->result, 400, "host %s has not the label %s", name, label);
         err_hint(&work->result->err, "iothctl host show %s", name);
@@ -118,7 +130,7 @@ static int place_service(struct work *work, const struct view_network *net,
     }
     host = now != NULL ? node_get_text(now, "host", NULL) : NULL;
     was = host != NULL ? view_host(work->control->view, host) : NULL;
-    if (was == NULL || lacks(was, place) != NULL)
+    if (was == NULL || lacks(work, was, place) != NULL)
         host = place != NULL ? find_place(work, net, place) : work->change->host;
     if (host == NULL) {
         change_fail(work->result, 409, "no host has the labels of its place");

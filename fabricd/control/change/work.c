@@ -442,6 +442,13 @@ bool work_has_host(struct work *work, const char *name)
     return strcmp(name, "all") == 0 || work_has(work, STORE_FABRIC, "host", "", name);
 }
 
+const struct node *work_host(struct work *work, const struct view_host *host)
+{
+    const struct pending *p = find(work, STORE_FABRIC, "host", "", host->name);
+
+    return p != NULL ? p->body : host->body;
+}
+
 bool work_runs(const struct work *work, const struct view_endpoint *ep)
 {
     const struct control *control = work->control;

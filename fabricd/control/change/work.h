@@ -73,6 +73,8 @@ const struct view_endpoint *work_endpoint_by_mac(struct work *, const char *netw
 const struct view_block *work_block(struct work *, const char *network, uint16_t vlan,
                                     const char *host);
 bool work_has_host(struct work *, const char *name);
+const struct node *work_host(struct work *,
+                             const struct view_host *); /* Its body; NULL: it goes. */
 
 /* Whether what is pending takes the claim (view_port_claim()) from the port, or the port away. */
 bool work_moves(struct work *, const struct view_port *, const char *claim);
