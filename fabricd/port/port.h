@@ -18,6 +18,7 @@
 #include "fabricd/port/vlan_shaper.h"
 #include "fabricd/switch/switch.h"
 #include "proto/base/loop.h"
+#include "proto/base/patience.h"
 #include "proto/wire/frame.h"
 
 #define PORT_TURN_BURSTS 4u
@@ -34,10 +35,8 @@ struct port_env {
     struct list held; /* Rings whose sender waits for another ring. */
     /* Rings that are looked at without being rung for (ring.c). */
     struct list hot;
-    mtime_t hot_since;  /* When one of them last had something. */
-    mtime_t hot_for;    /* How long looking has been worth it lately. */
-    mtime_t cold_until; /* None is before then: others want the processor. */
-    mtime_t cold_for;   /* How long that was the last time. */
+    mtime_t hot_since; /* When one of them last had something. */
+    struct patience patience;
     /* The other side of the port went or broke the rules. A leaf call: the port must be freed
      * later, not inside. Called at most once per port. */
     void (*gone)(void *aux, struct port *);

@@ -27,13 +27,7 @@
 
 #define HOLD_TIME   (2 * MTIME_MS)
 #define TURN_BURSTS 8u
-#define HOT_MAX     (100 * MTIME_US) /* Most that nothing comes before sleep. */
-#define HOT_MIN     (2 * MTIME_US)
 #define HOT_LOOKS   8u /* At the rings, for each one at the descriptors. */
-/* Whoever has the processor for longer than our clients ever do works for somebody else. */
-#define OTHERS_TURN (1 * MTIME_MS)
-#define COLD_MIN    (20 * MTIME_MS)
-#define COLD_MAX    (1 * MTIME_SEC)
 
 struct ring {
     struct port port;
@@ -283,15 +277,6 @@ static bool cool_down(struct port_env *env)
     return quiet;
 }
 
-/* Others wanted the processor: it is left to them, for longer each time that they still do. */
-static void stay_cold(struct port_env *env, mtime_t now)
-{
-    env->cold_for = now - env->cold_until < COLD_MAX
-                        ? mtime_min(2 * env->cold_for + COLD_MIN, COLD_MAX)
-                        : COLD_MIN;
-    env->cold_until = now + env->cold_for;
-}
-
 bool ring_poll(struct port_env *env)
 {
     mtime_t now, before;
@@ -304,13 +289,12 @@ bool ring_poll(struct port_env *env)
             now = env->hot_since;
             continue;
         }
-        if (now < env->cold_until || now - env->hot_since >= env->hot_for)
+        if (!patience_lasts(&env->patience, env->hot_since, now))
             return !cool_down(env);
         before = now;
         sched_yield();
         now = mtime_now();
-        if (now - before >= OTHERS_TURN)
-            stay_cold(env, now);
+        patience_yielded(&env->patience, before, now);
     }
     return true;
 }
@@ -320,10 +304,7 @@ static void learn_from_bell(struct port_env *env)
 {
     mtime_t now = loop_now(env->loop);
 
-    if (now - env->hot_since <= HOT_MAX)
-        env->hot_for = mtime_min(HOT_MAX, 4 * (env->hot_for + HOT_MIN));
-    else
-        env->hot_for = env->hot_for / 2 < HOT_MIN ? HOT_MIN : env->hot_for / 2;
+    patience_learn(&env->patience, now - env->hot_since);
     env->hot_since = now;
 }
 

@@ -16,13 +16,8 @@
 #include "libioth/stack/iface.h"
 #include "libioth/stack/timers.h"
 #include "proto/base/fd.h"
+#include "proto/base/patience.h"
 
-#define YIELD_MAX   (100 * MTIME_US) /* A few times what a wake-up costs. */
-#define YIELD_FLOOR (2 * MTIME_US)
-/* Whoever has the processor for longer than our peers ever do works for somebody else. */
-#define OTHERS_TURN (1 * MTIME_MS)
-#define BUSY_MIN    (20 * MTIME_MS)
-#define BUSY_MAX    (1 * MTIME_SEC)
 #define LAZY_LOOK   (1 * MTIME_MS)
 #define SOON        (20 * MTIME_MS)
 #define AGAIN_EVERY (250 * MTIME_MS) /* A port whose other side has gone. */
@@ -58,9 +53,7 @@ static struct {
     struct list sleepers;
     struct poller driver, armed; /* The second is the helper's. */
     bool driven;                 /* A thread in drive_wait() drives. */
-    mtime_t yield;               /* How long yielding has been worth it lately. */
-    mtime_t busy_until;          /* It is not before then: others want the processor. */
-    mtime_t busy_for;            /* How long that was the last time. */
+    struct patience patience;    /* Of who drives. */
     uint64_t entries;            /* How often somebody has entered. */
 
     pthread_t helper;
@@ -336,22 +329,13 @@ void drive_wake(struct list *list)
     }
 }
 
-/* Others wanted the processor: it is left to them, for longer each time that they still do. */
-static void be_busy(mtime_t now)
-{
-    d.busy_for = now - d.busy_until < BUSY_MAX
-                     ? mtime_min(2 * d.busy_for + BUSY_MIN, BUSY_MAX)
-                     : BUSY_MIN;
-    d.busy_until = now + d.busy_for;
-}
-
 /* Yields for as long as it has been worth it lately; true if something came. Yielding rather than
  * spinning, since the other side may need this processor. */
 static bool yield_a_while(const struct waiter *w, mtime_t start)
 {
     mtime_t now = start;
 
-    while (start >= d.busy_until && now - start < d.yield) {
+    while (patience_lasts(&d.patience, start, now)) {
         mtime_t before = now;
         unsigned n;
 
@@ -360,21 +344,11 @@ static bool yield_a_while(const struct waiter *w, mtime_t start)
         pthread_mutex_lock(&d.lock);
         n = step(false);
         now = timers_now();
-        if (now - before >= OTHERS_TURN)
-            be_busy(now);
+        patience_yielded(&d.patience, before, now);
         if (n || w->woken)
             return true;
     }
     return false;
-}
-
-/* It slept, since yielding for so long was not worth it: for how much longer? */
-static void learn_from_sleep(mtime_t took)
-{
-    if (took <= YIELD_MAX)
-        d.yield = mtime_min(YIELD_MAX, 4 * (d.yield + YIELD_FLOOR));
-    else
-        d.yield = d.yield / 2 < YIELD_FLOOR ? YIELD_FLOOR : d.yield / 2;
 }
 
 static void take_over(void)
@@ -406,7 +380,7 @@ static int drive(const struct waiter *w, mtime_t deadline)
             r = sleep_until(&d.driver, mtime_min(timers_next(timers_now()), deadline));
             r = own.interrupted ? -EINTR : r;
             disarm();
-            learn_from_sleep(mtime_now() - start);
+            patience_learn(&d.patience, mtime_now() - start);
         }
         if (r == 0 && !w->woken && deadline != MTIME_NEVER && mtime_now() >= deadline)
             r = -ETIMEDOUT;
@@ -529,7 +503,7 @@ static int drive_and_poll(struct pollfd *fds, unsigned n, mtime_t deadline,
         r = sleep_on(&d.driver, mtime_min(timers_next(timers_now()), deadline), fds, n,
                      mask);
         disarm();
-        learn_from_sleep(mtime_now() - start);
+        patience_learn(&d.patience, mtime_now() - start);
         step(false);
         if (r == 0)
             r = own.interrupted ? -EINTR : look(fds, n);
@@ -645,7 +619,7 @@ int drive_start(const struct drive_ops *ops)
     list_init(&d.sleepers);
     d.ops = ops;
     d.mode = HELPER_ARMED;
-    d.yield = YIELD_FLOOR;
+    d.patience.span = PATIENCE_MIN;
     d.driver.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d.armed.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (d.driver.kick < 0 || d.armed.kick < 0)

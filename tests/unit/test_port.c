@@ -685,7 +685,7 @@ static void hot_rings_are_looked_at(void **state)
 
     client_plug(w, &a, 1);
     client_plug(w, &b, 2);
-    w->env.hot_for = 3600 * MTIME_SEC;
+    w->env.patience.span = 3600 * MTIME_SEC;
     client_send(&a, fake_frame(port_mac_all, port_mac_a, 60, 5));
     client_send(&b, fake_frame(port_mac_all, port_mac_b, 60, 6));
     port_world_run(w, &w->fake.n, 2);
@@ -702,7 +702,7 @@ static void hot_rings_are_looked_at(void **state)
         assert_int_equal(client_read(&a, &serial), 1);
         assert_int_equal(serial, i);
     }
-    w->env.hot_for = 0;
+    w->env.patience.span = 0;
     loop_turn(w->loop, 0);
     assert_true(client_must_ring(&a) && client_must_ring(&b));
     assert_true(list_empty(&w->env.hot));
@@ -719,7 +719,7 @@ static mtime_t looks_after_bell(struct port_world *w, struct client *c, mtime_t 
     w->env.hot_since = since;
     client_send(c, fake_frame(port_mac_all, port_mac_a, 60, 1));
     port_world_run(w, &w->fake.n, w->fake.n + 1);
-    return w->env.hot_for;
+    return w->env.patience.span;
 }
 
 static void looking_follows_the_traffic(void **state)
