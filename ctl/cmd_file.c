@@ -21,6 +21,15 @@ static int print_schema(void)
     return CTL_DONE;
 }
 
+/* A name that is misspelt may be one of these: only the daemon can tell. */
+static void note_outside(struct ctl *ctl, const struct objects *objects)
+{
+    char *outside = objects_outside(objects);
+    if (outside)
+        ctl_note(ctl, "the fabric must have what is named and not declared: %s", outside);
+    free(outside);
+}
+
 int cmd_validate(struct ctl *ctl, const struct args *args)
 {
     struct files files;
@@ -30,12 +39,14 @@ int cmd_validate(struct ctl *ctl, const struct args *args)
         return print_schema();
     int r = files_read(ctl, args, &files);
     if (!r) {
-        if (!files_check(&files, &objects))
+        if (!files_check(&files, &objects)) {
             r = CTL_USAGE;
-        else
+        } else {
             ctl_note(ctl, "%s %s valid: %zu object%s",
                      files_name(&files, name, sizeof(name)), files.n > 1 ? "are" : "is",
                      objects.n, objects.n == 1 ? "" : "s");
+            note_outside(ctl, &objects);
+        }
         objects_done(&objects);
     }
     files_done(&files);

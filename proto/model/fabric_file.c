@@ -300,7 +300,7 @@ bool fabric_file_read(const struct node *root, const char *file, struct objects 
     objects_init(out);
     check_init(&r.check, "", file, diags);
     read_any(&r, root);
-    objects_check(out, file, false, diags);
+    objects_check(out, file, diags);
     if (diags->n == mistakes) {
         return true;
     }

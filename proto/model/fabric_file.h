@@ -47,12 +47,18 @@ struct node *fabric_file_join(struct node *whole, struct node *more, struct diag
 const struct node *fabric_file_place(const struct node *root, const char *pointer);
 
 /*
- * Cross-checks a set of canonical objects: hosts, networks and VLANs that others name must be
- * there; a TAP, a MAC, an address must not be used twice. `file` may be NULL. With `complete` the
- * set is all there is; otherwise what it names may exist outside of it, where the set declares
- * no objects of that kind. Sorts the set. True if there are no mistakes.
+ * Cross-checks a set of canonical objects: the VLANs that ports and endpoints are in are those of
+ * their network; a TAP, a MAC, an address is not used twice. What the set names and does not
+ * declare is left to the daemon, which knows the fabric: see objects_outside(). `file` may be NULL.
+ * Sorts the set. True if there are no mistakes.
  */
-bool objects_check(struct objects *, const char *file, bool complete, struct diags *);
+bool objects_check(struct objects *, const char *file, struct diags *);
+
+/*
+ * The hosts and networks that a checked set names and does not declare, as a person reads them:
+ * "network lan1, hosts alpha and beta", to be freed; NULL if there are none.
+ */
+char *objects_outside(const struct objects *);
 
 /* The file that would make these objects, minimal. */
 struct node *fabric_file_write(const struct objects *);

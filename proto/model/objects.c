@@ -119,15 +119,9 @@ struct claim {
 struct crossing {
     struct objects *set;
     struct check check;
-    bool complete;
     struct claim *claims;
     size_t n, room;
 };
-
-static bool declares(const struct crossing *x, const char *kind)
-{
-    return x->complete || x->set->declares[schema_kind(kind) - schema_kinds];
-}
 
 /* Steps into an object's path: networks.office.ports.core. */
 static size_t enter(struct crossing *x, const struct object *o)
@@ -141,15 +135,6 @@ static size_t enter(struct crossing *x, const struct object *o)
     check_down(&x->check, o->kind->plural);
     check_down(&x->check, o->name);
     return before;
-}
-
-/* What a file does not name is left alone: the fabric may have hosts beside those of the file. */
-static void need_host(struct crossing *x, const struct node *name)
-{
-    if (name && x->complete &&
-        !objects_find(x->set, schema_kind("host"), NULL, name->text)) {
-        check_bad(&x->check, name, "there is no host \"%s\"", name->text);
-    }
 }
 
 static void claim(struct crossing *x, const struct object *by, const char *field,
@@ -179,15 +164,11 @@ static void check_declared(struct crossing *x, const struct object *net,
     }
 }
 
-/* The network that an object is in, if it is there to be checked against. */
-static const struct object *network_of(struct crossing *x, const struct object *o,
-                                       const char *network)
+/* The network that an object is in, if the set has it to be checked against. */
+static const struct object *network_of(const struct crossing *x, const char *network)
 {
     const struct object *net = objects_find(x->set, schema_kind("network"), NULL, network);
 
-    if (!net && declares(x, "network")) {
-        check_bad(&x->check, o->body, "there is no network \"%s\"", network);
-    }
     return net && net->body ? net : NULL;
 }
 
@@ -195,7 +176,7 @@ static const struct object *network_of(struct crossing *x, const struct object *
 static void check_vlan(struct crossing *x, const struct object *o, const char *network,
                        const char *field)
 {
-    const struct object *net = network_of(x, o, network);
+    const struct object *net = network_of(x, network);
     const struct node *vlan = node_get(o->body, field);
     size_t before = check_down(&x->check, field);
 
@@ -212,7 +193,7 @@ static void check_trunk(struct crossing *x, const struct object *o)
 {
     const struct node *trunk = node_get(o->body, "trunk");
     const struct node *native = node_get(o->body, "native");
-    const struct object *net = network_of(x, o, o->network);
+    const struct object *net = network_of(x, o->network);
     size_t before;
 
     for (size_t i = 0; net && trunk && i < trunk->n; i++) {
@@ -233,27 +214,11 @@ static void check_trunk(struct crossing *x, const struct object *o)
     }
 }
 
-static void cross_network(struct crossing *x, const struct object *o)
-{
-    const struct node *on = node_get(o->body, "on");
-    size_t before = check_down(&x->check, "on");
-
-    for (size_t i = 0; on && i < on->n; i++) {
-        if (strcmp(on->child[i]->text, "all") != 0) {
-            need_host(x, on->child[i]);
-        }
-    }
-    check_up(&x->check, before);
-}
-
 static void cross_port(struct crossing *x, const struct object *o)
 {
     const struct node *host = node_get(o->body, "host");
     const char *kind = schema_port_kind(o->body), *at = host ? host->text : "here";
-    size_t before = check_down(&x->check, "host");
 
-    need_host(x, host);
-    check_up(&x->check, before);
     if (node_get(o->body, "trunk") || node_get_bool(o->body, "transparent", false)) {
         check_trunk(x, o);
     } else {
@@ -272,13 +237,10 @@ static void cross_port(struct crossing *x, const struct object *o)
 /* An endpoint, or a service, which is one of `network`. */
 static void cross_endpoint(struct crossing *x, const struct object *o, const char *network)
 {
-    const struct node *host = node_get(o->body, "host"), *mac = node_get(o->body, "mac");
+    const struct node *mac = node_get(o->body, "mac");
     const struct node *addresses = node_get(o->body, "addresses");
     const struct node *vlan = node_get(o->body, "vlan");
-    size_t before = check_down(&x->check, "host");
 
-    need_host(x, host);
-    check_up(&x->check, before);
     check_vlan(x, o, network, "vlan");
     if (mac) {
         claim(x, o, "mac", mac, xasprintf("%s in network %s", mac->text, network));
@@ -303,8 +265,6 @@ static void cross_link(struct crossing *x, const struct object *o)
     if (between && between->n == 2) {
         a = between->child[0]->text;
         b = between->child[1]->text;
-        need_host(x, between->child[0]);
-        need_host(x, between->child[1]);
         claim(x, o, "between", between,
               xasprintf("the pair %s-%s", strcmp(a, b) < 0 ? a : b,
                         strcmp(a, b) < 0 ? b : a));
@@ -352,10 +312,9 @@ static void check_claims(struct crossing *x)
     }
 }
 
-bool objects_check(struct objects *set, const char *file, bool complete,
-                   struct diags *diags)
+bool objects_check(struct objects *set, const char *file, struct diags *diags)
 {
-    struct crossing x = {.set = set, .complete = complete};
+    struct crossing x = {.set = set};
     size_t mistakes = diags->n + diags->suppressed;
 
     objects_sort(set);
@@ -369,8 +328,6 @@ bool objects_check(struct objects *set, const char *file, bool complete,
         }
         if (!o->body) {
             /* It failed its own check; here it only keeps its name known. */
-        } else if (!strcmp(o->kind->name, "network")) {
-            cross_network(&x, o);
         } else if (!strcmp(o->kind->name, "port")) {
             cross_port(&x, o);
         } else if (!strcmp(o->kind->name, "endpoint")) {

@@ -234,23 +234,28 @@ static void links_make_a_tree(void **state)
     objects_done(&o);
 }
 
-static void complete_sets(void **state)
+/* What a file names and does not declare is the daemon's to judge; it can be told. */
+static void names_from_outside(void **state)
 {
-    struct objects o = objects_of("version: 1\nnetworks: {a: {on: beta}}\n");
-    struct diags d;
+    struct objects o = objects_of(
+        "version: 1\n"
+        "hosts: {alpha: {}}\n"
+        "networks: {a: {on: [alpha, beta]}, b: {on: all, ports: {p: {host: gamma, tap: t}}}}\n"
+        "links: {x: {between: [alpha, beta]}}\n"
+        "services: {s: {network: lan1, host: delta, command: [sleep, inf], after: t}}\n");
+    char *outside = objects_outside(&o);
 
     (void)state;
-    diags_init(&d);
-    assert_false(objects_check(&o, NULL, true, &d));
-    assert_int_equal(d.n, 1);
-    assert_string_equal(d.list[0].text, "there is no host \"beta\"");
-    diags_done(&d);
-    objects_add(&o, schema_kind("host"), NULL, "beta", node_map());
-    assert_true(objects_check(&o, NULL, true, &d));
-    objects_add(&o, schema_kind("port"), "zzz", "p", node_map());
-    assert_false(objects_check(&o, NULL, true, &d));
-    assert_string_equal(d.list[0].path, "networks.zzz.ports.p");
-    diags_done(&d);
+    assert_string_equal(outside, "network lan1, hosts beta, delta and gamma, service t");
+    free(outside);
+    objects_done(&o);
+    o = objects_of("- {kind: port, network: lab, name: p, tap: t0}\n");
+    outside = objects_outside(&o);
+    assert_string_equal(outside, "network lab");
+    free(outside);
+    objects_done(&o);
+    o = objects_of("version: 1\nnetworks: {a: {on: all}}\n");
+    assert_null(objects_outside(&o));
     objects_done(&o);
 }
 
@@ -477,7 +482,7 @@ int main(void)
         cmocka_unit_test(heads_and_keys),
         cmocka_unit_test(cross_references),
         cmocka_unit_test(links_make_a_tree),
-        cmocka_unit_test(complete_sets),
+        cmocka_unit_test(names_from_outside),
         cmocka_unit_test(objects_as_printed),
         cmocka_unit_test(written_as_read),
         cmocka_unit_test(plans),

@@ -219,6 +219,9 @@ class Files(base.WithDaemon):
                                                        "routers:\n  r: {}\n")
         self.assertRegex(r.err.splitlines()[0], r"^<stdin>:3:\d+: networks\.lan1\.mtuu: .*mtu")
         self.assertIn("routers are not built yet", r.err)
+        r = self.check(0, "validate", "-f", "-", stdin="version: 1\nnetworks: {lan1: {on: alpha}}\n"
+                                                       "services: {web: {network: lan2, command: [web]}}\n")
+        self.assertIn("the fabric must have what is named and not declared: network lan2, host alpha", r.err)
         self.assertEqual(len(self.daemon.requests), 0)
 
     def test_export(self):
