@@ -46,8 +46,8 @@ static void names_sort_once(struct names *names)
     names->n = kept;
 }
 
-static void collect(const struct objects *set, const struct kind *kind, const struct node *named,
-                    struct names *names)
+static void collect(const struct objects *set, const struct kind *kind,
+                    const struct node *named, struct names *names)
 {
     for (size_t i = 0; named && i < named->n; i++) {
         collect(set, kind, named->child[i], names);

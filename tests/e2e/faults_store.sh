@@ -129,6 +129,8 @@ db.execute("PRAGMA user_version=99")
 db.commit()' "$T/newer/store/store.sqlite"
 refuses 'written by a later version' "$T/newer"
 cp -a "$T/alpha/state/." "$T/damaged"
+"$PYTHON" -c 'import sqlite3, sys
+sqlite3.connect(sys.argv[1]).execute("PRAGMA wal_checkpoint(TRUNCATE)")' "$T/damaged/store/store.sqlite"
 rm -f "$T"/damaged/store/store.sqlite-*
 truncate -s 6000 "$T/damaged/store/store.sqlite"
 refuses "$T/damaged/store/store.sqlite: .*damaged" "$T/damaged"

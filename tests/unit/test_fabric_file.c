@@ -240,7 +240,8 @@ static void names_from_outside(void **state)
     struct objects o = objects_of(
         "version: 1\n"
         "hosts: {alpha: {}}\n"
-        "networks: {a: {on: [alpha, beta]}, b: {on: all, ports: {p: {host: gamma, tap: t}}}}\n"
+        "networks: {a: {on: [alpha, beta]}, b: {on: all, ports: {p: {host: gamma, tap: "
+        "t}}}}\n"
         "links: {x: {between: [alpha, beta]}}\n"
         "services: {s: {network: lan1, host: delta, command: [sleep, inf], after: t}}\n");
     char *outside = objects_outside(&o);

@@ -135,6 +135,8 @@ static int set_up(struct sqlite *s, struct err *err)
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_soft_heap_limit64(HEAP_LIMIT);
+    /* The end waits for no disk: what is committed is in the log, and the next start reads it. */
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     r = run(
         s,
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
