@@ -29,19 +29,19 @@ static const struct field check_fields[] = {
 };
 
 static const struct field limit_fields[] = {
-    {.name = "memory", .type = FIELD_TEXT, .min = 2, .max = 16,
+    {.name = "memory", .type = FIELD_TEXT, .min = 2, .max = 16, .impact = IMPACT_RESTART,
      .help = "Most memory, in KiB, MiB or GiB: 512M"},
-    {.name = "cpu", .type = FIELD_INT, .min = 1, .max = 100000,
+    {.name = "cpu", .type = FIELD_INT, .min = 1, .max = 100000, .impact = IMPACT_RESTART,
      .help = "Most time of processors, in percent of one"},
-    {.name = "processes", .type = FIELD_INT, .min = 1, .max = 1000000,
+    {.name = "processes", .type = FIELD_INT, .min = 1, .max = 1000000, .impact = IMPACT_RESTART,
      .help = "Most processes and threads"},
     NONE
 };
 
 static const struct field secret_fields[] = {
-    {.name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 255,
+    {.name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 255, .impact = IMPACT_RESTART,
      .help = "The environment variable that it becomes"},
-    {.name = "file", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 2, .max = 4095,
+    {.name = "file", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 2, .max = 4095, .impact = IMPACT_RESTART,
      .help = "Where it is, on the host of the service"},
     NONE
 };

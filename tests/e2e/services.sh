@@ -298,12 +298,43 @@ has "it is required" 'service app requires service db' "$ERR"
 ctl alpha service rm app db
 
 # --- limits -------------------------------------------------------------------------------------
-# Where the machine has no controllers for us, the service is refused rather than run without.
-ctl alpha service create small --net lan1 --memory 64M -- sleep 1000
-limited() {
-    state small running || field small .status.problem | grep -q '^limits'
+# can_limit: has the machine the controllers, in version 2 of control groups, for us?
+can_limit() {
+    local own=/sys/fs/cgroup/unified controller
+    [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || own=/sys/fs/cgroup
+    own+=$(sed -n 's/^0:://p' /proc/self/cgroup)
+    for controller in memory cpu pids; do
+        grep -qw "$controller" "$own/cgroup.controllers" 2>/dev/null || return 1
+    done
+    [ -w "$own/cgroup.subtree_control" ]
 }
-wait_for 5 limited
+ctl alpha service create small --net lan1 --memory 64M --cpu 20 --processes 8 --restart never -- \
+    python3 -u -c 'import os, time
+wall, used = time.monotonic(), time.process_time()
+while time.monotonic() < wall + 2: pass
+print("cpu", round(100 * (time.process_time() - used) / (time.monotonic() - wall)))
+children = 0
+try:
+    while children < 100:
+        if os.fork() == 0: time.sleep(1000)
+        children += 1
+except OSError: pass
+print("processes", 1 + children)
+print("memory", len(bytearray(b"x") * (48 << 20)) >> 20)
+print("memory", len(bytearray(b"x") * (200 << 20)) >> 20)'
+if can_limit; then
+    wait_for 60 state small stopped
+    ctl alpha service logs small >"$T/small.txt"
+    has "its share of a processor" '^cpu (1[0-9]|2[0-9])$' "$(cat "$T/small.txt")"
+    has "its processes" '^processes 8$' "$(cat "$T/small.txt")"
+    has "the memory that it has" '^memory 48$' "$(cat "$T/small.txt")"
+    hasnt "more memory" '^memory 200$' "$(cat "$T/small.txt")"
+    has "how it ended" 'signal 9|killed' "$(field small .status.problem)"
+else
+    # Refused rather than run without.
+    refused() { field small .status.problem | grep -q '^limits'; }
+    wait_for 5 refused
+fi
 ctl alpha service rm small
 status 2 ctl alpha service create small --net lan1 --memory 64 -- sleep 1000
 

@@ -383,6 +383,10 @@ static void plans(void **state)
     expect_plan("{version: 1, networks: {a: {local: true}}}",
                 "{version: 1, networks: {a: }}", false,
                 "update network a: local: true -> false (destroy)\n");
+    /* What a service may use is set when it starts. */
+    expect_plan("{version: 1, services: {s: {network: a, command: x, limits: {cpu: 10}}}}",
+                "{version: 1, services: {s: {network: a, command: x, limits: {cpu: 20}}}}",
+                false, "update service s: limits.cpu: 10 -> 20 (restart)\n");
 }
 
 /* What is written in another form than it is kept in is no change. */
