@@ -12,105 +12,19 @@
  * STACK "kernel" with VNL and ADDR/LEN "-" is the host's. The results are one line each:
  *   bytes N seconds S cpu_ns_per_kib C      rtt p50_us p99_us count      dials N seconds S
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "libioth/api/ioth.h"
 #include "proto/base/mtime.h"
+#include "tests/bench/ends.h"
 
 #define BLOCK_MAX (1u << 20)
 
 static uint8_t block[BLOCK_MAX];
-
-static _Noreturn void fail(const char *what)
-{
-    fprintf(stderr, "ioth_flow: %s: %s (%s)\n", what, strerror(errno), ioth_error());
-    exit(1);
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage use;
-
-    getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
-
-static struct ioth *make_stack(const char *kind, const char *vnl, const char *addr)
-{
-    struct ioth *stack = ioth_newstack(kind, strcmp(vnl, "-") ? vnl : NULL);
-    const char *slash = strchr(addr, '/');
-    char text[INET6_ADDRSTRLEN] = "";
-    uint8_t bytes[16];
-    int family = strchr(addr, ':') ? AF_INET6 : AF_INET, index;
-
-    if (!stack)
-        fail("no stack");
-    if (!slash)
-        return stack;
-    memcpy(text, addr, (size_t)(slash - addr));
-    index = ioth_if_nametoindex(stack, "vde0");
-    if (index < 0 || inet_pton(family, text, bytes) != 1 ||
-        ioth_linksetupdown(stack, (unsigned)index, 1) < 0 ||
-        ioth_ipaddr_add(stack, family, bytes, (int)strtol(slash + 1, NULL, 10),
-                        (unsigned)index) < 0)
-        fail("no address");
-    return stack;
-}
-
-static socklen_t address(const char *text, const char *port, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-    uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
-
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = number;
-        return sizeof *in;
-    }
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = number;
-    if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1)
-        fail("no such address");
-    return sizeof *in6;
-}
-
-static int listener(struct ioth *stack, const char *addr, const char *port)
-{
-    struct sockaddr_storage sa;
-    socklen_t size = address(strchr(addr, ':') ? "::" : "0.0.0.0", port, &sa);
-    int fd = ioth_msocket(stack, sa.ss_family, SOCK_STREAM, 0);
-
-    if (fd < 0 ||
-        ioth_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
-        ioth_bind(fd, (const struct sockaddr *)(const void *)&sa, size) < 0 ||
-        ioth_listen(fd, 100) < 0)
-        fail("cannot listen");
-    printf("listening\n");
-    fflush(stdout);
-    return fd;
-}
-
-static int dial(struct ioth *stack, const char *peer, const char *port)
-{
-    struct sockaddr_storage sa;
-    socklen_t size = address(peer, port, &sa);
-    int fd = ioth_msocket(stack, sa.ss_family, SOCK_STREAM, 0);
-
-    if (fd < 0 || ioth_connect(fd, (const struct sockaddr *)(const void *)&sa, size) < 0)
-        fail("cannot connect");
-    ioth_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    return fd;
-}
 
 static void report(double bytes, mtime_t took, double cpu)
 {
@@ -120,33 +34,33 @@ static void report(double bytes, mtime_t took, double cpu)
 
 static void sink(int fd)
 {
-    double bytes = 0, cpu = cpu_seconds();
+    double bytes = 0, cpu = ends_cpu_seconds();
     mtime_t start = mtime_now();
     ssize_t n;
 
     while ((n = ioth_recv(fd, block, sizeof block, 0)) > 0)
         bytes += (double)n;
     if (n < 0)
-        fail("receiving");
-    report(bytes, mtime_now() - start, cpu_seconds() - cpu);
+        ends_fail("receiving");
+    report(bytes, mtime_now() - start, ends_cpu_seconds() - cpu);
 }
 
 static void source(int fd, size_t size, double seconds)
 {
-    double bytes = 0, cpu = cpu_seconds();
+    double bytes = 0, cpu = ends_cpu_seconds();
     mtime_t start = mtime_now(), end = start + (mtime_t)(seconds * MTIME_SEC);
 
     while (mtime_now() < end) {
         ssize_t n = ioth_send(fd, block, size, 0);
 
         if (n < 0)
-            fail("sending");
+            ends_fail("sending");
         bytes += (double)n;
     }
     ioth_shutdown(fd, SHUT_WR);
     while (ioth_recv(fd, block, sizeof block, 0) > 0)
         ; /* Until the other end has it all and closes. */
-    report(bytes, mtime_now() - start, cpu_seconds() - cpu);
+    report(bytes, mtime_now() - start, ends_cpu_seconds() - cpu);
 }
 
 static void echo(int fd)
@@ -156,7 +70,7 @@ static void echo(int fd)
     ioth_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     while ((n = ioth_recv(fd, block, sizeof block, 0)) > 0) {
         if (ioth_send(fd, block, (size_t)n, 0) != n)
-            fail("sending");
+            ends_fail("sending");
     }
 }
 
@@ -176,7 +90,7 @@ static void rtt(int fd, size_t size, unsigned count)
 
         if (ioth_send(fd, block, size, 0) != (ssize_t)size ||
             ioth_recv(fd, block, size, MSG_WAITALL) != (ssize_t)size)
-            fail("round trip");
+            ends_fail("round trip");
         took[i] = mtime_now() - start;
     }
     if (took && count) {
@@ -193,7 +107,7 @@ static void dials(struct ioth *stack, const char *peer, const char *port, double
     unsigned long n = 0;
 
     for (; mtime_now() < end; n++)
-        ioth_close(dial(stack, peer, port));
+        ioth_close(ends_dial(stack, peer, port));
     printf("dials %lu seconds %.6f\n", n, (double)(mtime_now() - start) / MTIME_SEC);
 }
 
@@ -208,9 +122,9 @@ int main(int argc, char **argv)
                 "[PEER BLOCK SECONDS|COUNT]\n");
         return 2;
     }
-    stack = make_stack(argv[2], argv[3], argv[4]);
+    stack = ends_stack(argv[2], argv[3], argv[4]);
     if (argc == 6) {
-        int door = listener(stack, argv[4], argv[5]);
+        int door = ends_listen(stack, argv[4], argv[5]);
 
         while ((fd = ioth_accept(door, NULL, NULL)) >= 0) {
             if (!strcmp(argv[1], "sink"))
@@ -229,7 +143,7 @@ int main(int argc, char **argv)
 
         if (size < 1 || size > sizeof block)
             return 2;
-        fd = dial(stack, argv[6], argv[5]);
+        fd = ends_dial(stack, argv[6], argv[5]);
         if (!strcmp(argv[1], "source"))
             source(fd, size, strtod(argv[8], NULL));
         else
