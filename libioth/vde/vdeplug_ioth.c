@@ -7,6 +7,7 @@
  * between the last look and that announcement show by the latter.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 #include "libioth/port/port.h"
 #include "proto/base/fd.h"
 
-#define NOTHING 1 /* What recv returns where there is no frame for the program. */
+#define NOTHING                                                                            \
+    1 /* What recv returns where the descriptor told of a frame, and there is none. */
 
 struct ioth_conn {
     void *handle; /* libvdeplug's own: the first two, in this order. */
@@ -124,17 +126,44 @@ static bool refill(struct ioth_conn *c)
     return n > 0;
 }
 
+/* Would a program that polls be told that there is a frame? */
+static bool is_shown(const struct ioth_conn *c)
+{
+    struct pollfd readable = {.fd = c->poller, .events = POLLIN};
+
+    return poll(&readable, 1, 0) > 0;
+}
+
+/* There is no frame: waits for one, but not where the bell has rung for something else, since a program that was
+ * told to come must not be made to wait. Returns 1, or what recv returns. */
+static ssize_t await_frame(struct ioth_conn *c, int flags)
+{
+    bool shown = is_shown(c);
+
+    while (!shown && !(flags & MSG_DONTWAIT) && plug_wait(c->plug, -1) == 1) {
+        if (refill(c))
+            return 1;
+    }
+    wait_for_bell(c);
+    if (!plug_alive(c->plug))
+        return 0;
+    if (shown)
+        return NOTHING;
+    errno = EAGAIN;
+    return -1;
+}
+
 static ssize_t ioth_recv(VDECONN *conn, void *buf, size_t len, int flags)
 {
     struct ioth_conn *c = mine(conn);
     const struct frame *f;
     size_t size;
 
-    (void)
-        flags; /* A program polls first; who does not gets NOTHING, as for any frame not for it. */
     if (c->next == c->n_frames && !refill(c)) {
-        wait_for_bell(c);
-        return plug_alive(c->plug) ? NOTHING : 0;
+        ssize_t r = await_frame(c, flags);
+
+        if (c->next == c->n_frames)
+            return r;
     }
     f = &c->frames[c->next++];
     size = f->size < len ? f->size : len;

@@ -59,8 +59,8 @@ e2e_wait ear
 has "bytes to a kernel" "^bytes $sent\$" "$(cat "$T/ear.out")"
 
 # A process that goes takes its port with it.
-no_ring() { [ "$(ctl alpha port ls lan1 -o json | jq '[.[] | select(.status.kind == "ring")] | length')" = 0 ]; }
-wait_for 5 no_ring
+rings() { [ "$(ctl alpha port ls lan1 -o json | jq '[.[] | select(.status.kind == "ring")] | length')" = "$1" ]; }
+wait_for 5 rings 0
 
 # A VDE program that knows nothing of us.
 bg plug alpha vde_plug ioth://lan1 tap://vtap
@@ -73,6 +73,26 @@ wait_for 5 reaches 10.72.0.10
 is "a big file over the plugin" "$(sha256sum <"$T/www/big")" \
     "$(on alpha curl -sS --max-time 30 http://10.72.0.10/big | sha256sum)"
 e2e_end plug
+
+# One that does not poll sleeps in vde_recv() until a frame comes; one that polls, in poll().
+frames=$E2E_BUILD/tests/bench/vde_frames
+asleep() { # PROCESS: nothing but sleep, whenever one looks
+    local i state
+    for i in {1..20}; do
+        state=$(sed 's/.*) //' "/proc/${E2E_PID[$1]}/stat") || return 1
+        [ "${state%% *}" = S ] || return 1
+    done
+}
+for waits in rx poll; do
+    bg ear alpha "$frames" "$waits" ioth://lan1
+    wait_for 5 rings 1
+    wait_for 5 asleep ear
+    status 0 on alpha timeout 20 "$frames" tx ioth://lan1 60 0.2
+    wait_for 5 asleep ear
+    e2e_end ear
+    wait_for 5 rings 0
+    has "frames by $waits" '^rx [1-9][0-9]{2,} ' "$(cat "$T/ear.out")"
+done
 
 # Addresses that a network's server gives, and those that a stack makes of what a router says.
 addrs=$E2E_BUILD/tests/interop/ioth_addrs
@@ -92,12 +112,11 @@ e2e_end plug
 bg one alpha "$flow" echo lwip ioth://lan1 10.72.0.101/24 80
 wait_for 5 grep -q listening "$T/one.out"
 bg two alpha "$flow" rtt lwip ioth://lan1 10.72.0.102/24 80 10.72.0.101 1000 300000
-two_talks() { [ "$(ctl alpha port ls lan1 -o json | jq '[.[] | select(.status.kind == "ring")] | length')" = 2 ]; }
-wait_for 5 two_talks
+wait_for 5 rings 2
 e2e_stop alpha
 allow_log 'lan1/web'
 e2e_start alpha
-wait_for 10 two_talks
+wait_for 10 rings 2
 e2e_wait two
 is "round trips across a restart" 0 "$STATUS"
 e2e_wait one
