@@ -224,13 +224,16 @@ ctl() {
     on "$host" "$IOTHCTL" "$@"
 }
 
+# What starts the daemons, if it is not to be this shell.
+E2E_STARTER=()
+
 e2e_start() {
     local host=$1 E2E_AT
     shift
     e2e_unproxy "$host"
     mkdir -p "$T/$host"
     e2e_at "$host"
-    "${E2E_AT[@]}" "$FABRICD" --name "$host" --run-dir "$T/$host/run" --state-dir "$T/$host/state" \
+    "${E2E_AT[@]}" "${E2E_STARTER[@]}" "$FABRICD" --name "$host" --run-dir "$T/$host/run" --state-dir "$T/$host/state" \
         "$@" >>"$T/$host.log" 2>&1 </dev/null &
     E2E_DAEMON[$host]=$!
     wait_for 10 ctl "$host" --no-start status
