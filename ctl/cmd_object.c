@@ -150,11 +150,23 @@ static void row_host(struct table *t, const struct node *n)
     table_cell(t, TINT_NONE, node_get_bool(n, "founder", false) ? "founder" : "member");
 }
 
+/* For how long spanning trees use it only where there is no other way. */
+static void held_cell(struct table *t, const struct node *n)
+{
+    const struct node *held = object_node(n, "status", "held_ms");
+
+    if (held && held->kind == NODE_INT)
+        table_format(t, TINT_WARN, "%llds", (long long)(held->integer + 999) / 1000);
+    else
+        table_cell(t, TINT_NONE, "");
+}
+
 static void row_link(struct table *t, const struct node *n)
 {
     const struct node *seen = object_node(n, "status", "address");
     table_cell(t, TINT_NONE, node_get_text(n, "name", NULL));
     state_cell(t, n);
+    held_cell(t, n);
     us_cell(t, object_node(n, "status", "rtt_us"));
     brief_cell(t, n, "status", "cipher");
     brief_cell(t, n, "status", "mtu");
@@ -191,7 +203,7 @@ static const struct layout {
     {"port", "PORT KIND STATE HOST VLAN STP >IN >OUT OWNER", row_port},
     {"endpoint", "ENDPOINT VLAN ADDRESSES MAC HOST STATE", row_endpoint},
     {"host", "HOST STATE ADDRESS >RTT CIPHER >MTU ROLE", row_host},
-    {"link", "LINK STATE >RTT CIPHER >MTU ADDRESS", row_link},
+    {"link", "LINK STATE >HELD >RTT CIPHER >MTU ADDRESS", row_link},
     {"service", "SERVICE STATE NETWORK ADDRESSES HOST >RESTARTS PROBLEM", row_service},
 };
 

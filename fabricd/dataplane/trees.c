@@ -218,7 +218,7 @@ void dp_link_port_added(void *aux, uint64_t id, struct swport *sw, uint16_t host
     struct dataplane *dp = aux;
     struct dp_net *net = dp_net_find(dp, id);
 
-    if (net && !tree_add_link(net->tree, sw, host, 0, loop_now(dp->loop)))
+    if (net && !tree_add_link(net->tree, sw, host, loop_now(dp->loop)))
         log_limited(&dp->ports_said, LOG_LEVEL_ERROR,
                     "network %s: the spanning tree has no room for %s", net->config.name,
                     sw->name);
@@ -238,9 +238,12 @@ void dp_link_port_link(void *aux, uint64_t id, struct swport *sw,
 {
     struct dataplane *dp = aux;
     struct dp_net *net = dp_net_find(dp, id);
+    struct tree_way way = {.alive = below->alive,
+                           .answer = below->answer,
+                           .held = below->held,
+                           .cost = below->cost};
 
-    if (net && !tree_set_link(net->tree, sw, below->alive, below->answer, below->cost,
-                              loop_now(dp->loop)))
+    if (net && !tree_set_link(net->tree, sw, &way, loop_now(dp->loop)))
         log_debug("network %s: %s is not in the tree", net->config.name, sw->name);
 }
 
@@ -305,6 +308,8 @@ void dp_tree_stats_port(const struct dp_net *net, const struct swport *sw,
         .guarded = s.rstp.guarded,
         .root_refused = s.rstp.root_refused,
         .looped = s.rstp.looped,
+        .last_resort = s.rstp.last_resort,
+        .spare = s.rstp.spare,
         .blocked = s.blocked,
         .blocked_by = s.blocked_by,
         .port_id = s.rstp.port_id,

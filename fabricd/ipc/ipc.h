@@ -30,7 +30,7 @@
 
 #include "fabricd/switch/settings.h"
 
-#define IPC_VERSION   4
+#define IPC_VERSION   5
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
 #define IPC_MAX_FDS   7
@@ -439,6 +439,9 @@ struct ipc_peer_state {
     struct ipc_addr addr;
     uint32_t rtt_us;
     uint32_t mtu;
+    uint32_t
+        held_ms; /* Trees use it only where there is no other way, for so long; 0 = no. */
+    uint8_t losses; /* That count for that. */
     char cipher[24];
 };
 
@@ -503,8 +506,9 @@ struct ipc_stats_stp_port {
     uint8_t role, state;
     uint8_t edge, p2p, rapid;
     uint8_t guarded, root_refused, looped; /* As in struct rstp_port_status. */
-    uint8_t blocked;                       /* By a loop probe, */
-    uint16_t blocked_by;                   /* of that host. */
+    uint8_t last_resort, spare;
+    uint8_t blocked;     /* By a loop probe, */
+    uint16_t blocked_by; /* of that host. */
     uint16_t port_id;
     uint16_t designated_port;
     uint32_t cost;

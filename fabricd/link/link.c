@@ -29,15 +29,20 @@ static void addr_to_ipc(const struct link_addr *in, struct ipc_addr *out)
     memcpy(out->addr, in->addr, sizeof out->addr);
 }
 
-static void fill_state(const struct peer *p, struct ipc_peer_state *s)
+static void fill_state(const struct link *l, const struct peer *p, struct ipc_peer_state *s)
 {
+    mtime_t now = loop_now(l->loop);
+
     *s = (struct ipc_peer_state){.host = p->host,
                                  .up = p->up,
                                  .joining = p->kind == PEER_STRANGER,
                                  .conn = p->conn,
                                  .invite = p->kind == PEER_STRANGER ? p->invite : 0,
                                  .rtt_us = (uint32_t)p->srtt,
-                                 .mtu = p->path.mtu};
+                                 .mtu = p->path.mtu,
+                                 .losses = (uint8_t)p->damping.losses};
+    if (p->held && now < p->damping.until)
+        s->held_ms = (uint32_t)((p->damping.until - now + MTIME_MS - 1) / MTIME_MS);
     snprintf(s->name, sizeof s->name, "%s", p->name);
     memcpy(s->noise_public, p->noise_public, sizeof s->noise_public);
     addr_to_ipc(&p->addr, &s->addr);
@@ -63,7 +68,7 @@ static void on_peer_changed(void *aux, struct peer *p)
     struct link *l = aux;
     struct ipc_peer_state state;
 
-    fill_state(p, &state);
+    fill_state(l, p, &state);
     l->ops->peer_state(l->aux, &state);
     if (p->up && p->path.mtu == DATAGRAM_MTU_MIN)
         l->ops->ask_path_mtu(l->aux, &state.addr);
@@ -82,7 +87,7 @@ static mtime_t answer_of(const struct peer *p)
 static void tell_link(struct link *l, const struct peer *p, struct link_port *port)
 {
     struct link_below below = {
-        .alive = !p->silent, .answer = answer_of(p), .cost = p->cost};
+        .alive = !p->silent, .held = p->held, .answer = answer_of(p), .cost = p->cost};
 
     l->ops->port_link(l->aux, port->net->id, &port->sw, &below);
 }
@@ -97,7 +102,7 @@ static void tell_ports(struct link *l, const struct peer *p)
     }
 }
 
-static void on_silent(void *aux, struct peer *p)
+static void on_condition(void *aux, struct peer *p)
 {
     tell_ports(aux, p);
 }
@@ -279,7 +284,7 @@ static const struct hub_ops hub_ops = {
     .stream_in = on_stream_in,
     .stream_room = on_stream_room,
     .joining = on_joining,
-    .silent = on_silent,
+    .condition = on_condition,
     .bpdu = on_bpdu,
 };
 
@@ -578,7 +583,7 @@ void link_list_peers(const struct link *l,
 
         if (p->kind == PEER_INVITER)
             continue;
-        fill_state(p, &s.state);
+        fill_state(l, p, &s.state);
         each(aux, &s);
     }
 }

@@ -401,6 +401,8 @@ static bool update(struct tree *t, const struct tree_port *p, mtime_t now)
 
     if (!in_engine(t, p))
         return true;
+    if (!link.up) /* Before its settings might have it used. */
+        (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
     if (rstp_port_set(t->rstp, p->sw->tree_port, &config, now) < 0)
         return false;
     (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
@@ -435,29 +437,29 @@ void tree_set_up(struct tree *t, struct swport *sw, bool up, mtime_t now)
     (void)update(t, p, now); /* Its settings are what they were. */
 }
 
-bool tree_add_link(struct tree *t, struct swport *sw, uint16_t host, uint32_t cost,
-                   mtime_t now)
+bool tree_add_link(struct tree *t, struct swport *sw, uint16_t host, mtime_t now)
 {
     struct tree_port p = {.is_link = true, .alive = true, .host = host};
 
     p.config.rstp = rstp_port_defaults;
     p.config.rstp.auto_edge = false;
-    p.config.rstp.path_cost = cost;
     return add(t, sw, &p, now);
 }
 
-bool tree_set_link(struct tree *t, struct swport *sw, bool alive, mtime_t answer,
-                   uint32_t cost, mtime_t now)
+bool tree_set_link(struct tree *t, struct swport *sw, const struct tree_way *way,
+                   mtime_t now)
 {
     struct tree_port *p = tree_port_find(t, sw);
 
     if (!p)
         return false;
-    if (p->alive == alive && p->answer == answer && p->config.rstp.path_cost == cost)
+    if (p->alive == way->alive && p->answer == way->answer &&
+        p->config.rstp.last_resort == way->held && p->config.rstp.path_cost == way->cost)
         return true;
-    p->alive = alive;
-    p->answer = answer;
-    p->config.rstp.path_cost = cost;
+    p->alive = way->alive;
+    p->answer = way->answer;
+    p->config.rstp.last_resort = way->held;
+    p->config.rstp.path_cost = way->cost;
     return update(t, p, now);
 }
 
@@ -555,7 +557,8 @@ const struct swport *tree_unsettled(const struct tree *t, enum rstp_state *state
         if (!p || !in_engine(t, p) || p->state == RSTP_FORWARDING)
             continue;
         if (rstp_port_get(t->rstp, i + 1, &s) < 0 || !s.enabled || s.guarded || s.looped ||
-            s.root_refused || (s.role != RSTP_ROLE_ROOT && s.role != RSTP_ROLE_DESIGNATED))
+            s.spare || s.root_refused ||
+            (s.role != RSTP_ROLE_ROOT && s.role != RSTP_ROLE_DESIGNATED))
             continue;
         *state = p->state;
         return p->sw;

@@ -80,6 +80,14 @@ struct tree_port_config {
     int64_t since; /* When it came up: wall clock, microseconds. */
 };
 
+/* Of a link. */
+struct tree_way {
+    bool alive;     /* It answers, */
+    mtime_t answer; /* and no later than this; 0 = not known. */
+    bool held;      /* It was lost too often: used only where there is no other. */
+    uint32_t cost;  /* 0 = from the speed. */
+};
+
 struct tree_port_status {
     struct rstp_port_status rstp; /* Zero where it is in no tree. */
     bool blocked;                 /* By a loop probe, */
@@ -109,15 +117,14 @@ bool tree_set_port(struct tree *, struct swport *, const struct tree_port_config
 /* What is at the port's other side went down or came up. A port that is down is left at once. */
 void tree_set_up(struct tree *, struct swport *, bool up, mtime_t now);
 
-/* The port towards a host, in the switch already. `cost` 0 = from the speed. */
-bool tree_add_link(struct tree *, struct swport *, uint16_t host, uint32_t cost,
-                   mtime_t now) __attribute__((warn_unused_result));
+/* The port towards a host, in the switch already. */
+bool tree_add_link(struct tree *, struct swport *, uint16_t host, mtime_t now)
+    __attribute__((warn_unused_result));
 
-/* What is known of the way to the other end: whether it answers, and how long that takes at most (0 =
- * not known). A link that does not is left at once. False if there is no such link, or the cost is out
- * of range. */
-bool tree_set_link(struct tree *, struct swport *, bool alive, mtime_t answer,
-                   uint32_t cost, mtime_t now) __attribute__((warn_unused_result));
+/* What is known of the way to the other end. A link that does not answer is left at once. False if there
+ * is no such link, or the cost is out of range. */
+bool tree_set_link(struct tree *, struct swport *, const struct tree_way *, mtime_t now)
+    __attribute__((warn_unused_result));
 
 /* Before the port leaves the switch. Harmless if it was not added. */
 void tree_remove(struct tree *, struct swport *, mtime_t now);

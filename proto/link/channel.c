@@ -6,7 +6,8 @@
  * says that the network is here and that the peer may enter it; whoever was not offered one sends
  * nothing. Our number for a network says its slot, and changes when that gets another network.
  *
- * Messages: kind 8, count 16, then for OFFER id 64 and channel 16 each, for WITHDRAW id 64 each.
+ * Messages: kind 8, count 16, then for OFFER id 64 and channel 16 each, for WITHDRAW id 64 each. The
+ * stream also carries that an end holds the link (damping.h): HOLD, and as count the seconds.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "proto/link/hub_internal.h"
 #include "proto/wire/bytes.h"
 
-enum { KIND_OFFER = 1, KIND_WITHDRAW = 2 };
+enum { KIND_OFFER = 1, KIND_WITHDRAW = 2, KIND_HOLD = 3 };
 
 #define BATCH_MAX 512u
 
@@ -197,6 +198,11 @@ void channel_input(struct peer *p, const uint8_t *data, size_t size)
     uint8_t kind = cur_u8(&in);
     unsigned n = cur_u16(&in);
 
+    if (p->kind == PEER_MEMBER && kind == KIND_HOLD && !in.bad) {
+        p->told_held = (uint16_t)n;
+        hub_soon(p->hub, 0);
+        return;
+    }
     if (p->kind != PEER_MEMBER || (kind != KIND_OFFER && kind != KIND_WITHDRAW))
         return;
     for (unsigned i = 0; i < n && !in.bad; i++) {
@@ -211,6 +217,16 @@ void channel_input(struct peer *p, const uint8_t *data, size_t size)
             offer_drop(p, net);
         settle_net(p, net);
     }
+}
+
+bool channel_hold(struct peer *p, mtime_t lasts, mtime_t now)
+{
+    uint8_t text[3];
+    struct wr w = wr_init(text, sizeof text);
+
+    wr_u8(&w, KIND_HOLD);
+    wr_u16(&w, (uint16_t)(lasts / MTIME_SEC));
+    return stream_send(&p->streams[PEER_STREAM_LINK], text, wr_size(&w), now) == 0;
 }
 
 void channel_reset(struct peer *p)

@@ -50,8 +50,8 @@ struct hub_ops {
     /* A hub_join() has come to an end: 0 or -ETIMEDOUT. */
     void (*joining)(void *aux, uint32_t conn, int code);
 
-    /* peer->silent changed. */
-    void (*silent)(void *aux, struct peer *);
+    /* peer->silent or peer->held changed, while it is up. */
+    void (*condition)(void *aux, struct peer *);
 
     /* A BPDU of the network in this slot came from the peer. */
     void (*bpdu)(void *aux, struct peer *, unsigned slot, const uint8_t *data, size_t size);

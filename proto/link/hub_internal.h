@@ -106,6 +106,8 @@ bool peer_run(struct peer *, mtime_t now); /* False: the peer was freed. */
 
 /* --- channel.c --- */
 void channel_sync(struct peer *, mtime_t now);
+/* Tells the other end. False if the stream is full: then it is held at one end only. */
+bool channel_hold(struct peer *, mtime_t lasts, mtime_t now);
 void channel_input(struct peer *, const uint8_t *data, size_t size);
 void channel_reset(struct peer *); /* The association ended: detaches everything. */
 void channel_net_new(struct hub *, unsigned slot, mtime_t now);

@@ -189,6 +189,43 @@ void peer_set_next(struct peer *p, struct session *s)
     hub_soon(p->hub, s->born + UNCONFIRMED_MAX);
 }
 
+/* --- damping ----------------------------------------------------------------------------- */
+
+/* Not by an end that was said. */
+static void lose(struct peer *p, mtime_t now)
+{
+    if (p->up && p->kind == PEER_MEMBER)
+        damping_lost(&p->damping, now);
+}
+
+static void come_back(struct peer *p, mtime_t now)
+{
+    mtime_t lasts = damping_back(&p->damping, now);
+
+    p->held = damping_held(&p->damping, now);
+    if (p->held)
+        hub_soon(p->hub, p->damping.until);
+    if (lasts > 0)
+        (void)channel_hold(p, lasts, now);
+}
+
+/* What is held begins or ends with time, or by the other end's word. */
+static void damping_settle(struct peer *p, mtime_t now)
+{
+    if (p->told_held)
+        damping_told(&p->damping, p->told_held * MTIME_SEC, now);
+    p->told_held = 0;
+    if (p->held == damping_held(&p->damping, now))
+        return;
+    p->held = !p->held;
+    if (!p->up)
+        return;
+    p->hub->ops->condition(p->hub->aux, p);
+    p->hub->ops->peer_changed(p->hub->aux, p);
+}
+
+/* --- up and down ------------------------------------------------------------------------- */
+
 static void set_up(struct peer *p, mtime_t now)
 {
     p->up = true;
@@ -200,6 +237,7 @@ static void set_up(struct peer *p, mtime_t now)
     p->full_probe = false;
     p->full_probe_at = now + FULL_EVERY;
     path_init(&p->path, now);
+    come_back(p, now);
     if (p->kind == PEER_INVITER) {
         p->joined = true;
         p->hub->ops->joining(p->hub->aux, p->conn, 0);
@@ -220,6 +258,7 @@ void peer_promote(struct peer *p, struct session *s, mtime_t now)
     if (p->remote_instance != s->remote_instance) {
         peer_session_free(p, &p->previous);
         if (p->up) {
+            lose(p, now);
             p->up = false;
             channel_reset(p);
             p->hub->ops->peer_changed(p->hub->aux, p);
@@ -276,7 +315,10 @@ void peer_heard(struct peer *p, const struct link_addr *from, bool newest, mtime
     p->unanswered = 0;
     if (p->silent) {
         p->silent = false;
-        p->hub->ops->silent(p->hub->aux, p);
+        come_back(p, now);
+        p->hub->ops->condition(p->hub->aux, p);
+        if (p->held)
+            p->hub->ops->peer_changed(p->hub->aux, p);
     }
     if (newest && !link_addr_equal(from, &p->addr)) {
         p->addr = *from;
@@ -329,7 +371,8 @@ static void silence_check(struct peer *p, mtime_t now)
         now - since < SILENT_PROBES * probe_interval(p))
         return;
     p->silent = true;
-    p->hub->ops->silent(p->hub->aux, p);
+    lose(p, now);
+    p->hub->ops->condition(p->hub->aux, p);
 }
 
 static void liveness_run(struct peer *p, mtime_t now)
@@ -353,6 +396,7 @@ static void liveness_run(struct peer *p, mtime_t now)
         return;
     }
     if (p->unanswered >= UNANSWERED_MAX && now - p->quiet_since >= SILENCE_MAX) {
+        lose(p, now);
         peer_down(p, false, now);
         return;
     }
@@ -445,7 +489,9 @@ mtime_t peer_deadline(const struct peer *p)
     due = mtime_min(due, gone_at(p));
     for (unsigned i = 0; p->up && i < PEER_STREAM_N; i++)
         due = mtime_min(due, stream_deadline(&p->streams[i]));
-    return p->announce_later && p->up ? 0 : due;
+    if (p->held)
+        due = mtime_min(due, p->damping.until);
+    return (p->announce_later && p->up) || p->told_held ? 0 : due;
 }
 
 static void sessions_run(struct peer *p, mtime_t now)
@@ -455,8 +501,10 @@ static void sessions_run(struct peer *p, mtime_t now)
     if (now >= expiry(p->next, UNCONFIRMED_MAX))
         peer_session_free(p, &p->next);
     if (now >= expiry(p->current, SESSION_LIFE) ||
-        (p->current && p->current->counter >= SESSION_COUNT_MAX))
+        (p->current && p->current->counter >= SESSION_COUNT_MAX)) {
+        lose(p, now);
         peer_down(p, false, now);
+    }
     if (now >= p->rekey_at ||
         (p->current && p->current->counter >= SESSION_REKEY_COUNT && !p->hs.under_way)) {
         p->rekey_at = MTIME_NEVER;
@@ -488,6 +536,7 @@ static void broken_run(struct peer *p, mtime_t now)
     if (!broken || !p->up)
         return;
     p->counters.rx_bad++;
+    lose(p, now);
     peer_down(p, true, now);
     if (p->dial)
         p->hs.due = now + MTIME_SEC;
@@ -499,6 +548,7 @@ bool peer_run(struct peer *p, mtime_t now)
         return false;
     broken_run(p, now);
     sessions_run(p, now);
+    damping_settle(p, now);
     if (!p->up)
         return true;
     if (now >= p->check_at)

@@ -24,6 +24,7 @@
 #include "proto/link/addr.h"
 #include "proto/link/cert.h"
 #include "proto/link/cookie.h"
+#include "proto/link/damping.h"
 #include "proto/link/noise.h"
 #include "proto/link/path.h"
 #include "proto/link/session.h"
@@ -77,7 +78,9 @@ struct peer {
     struct link_addr addr; /* Where it was last heard; family 0 = not yet. */
     mtime_t srtt, rttvar;
     mtime_t last_rx;
-    bool silent;   /* Frames flow, and nothing has come back for a while: see peer.c. */
+    bool silent; /* Frames flow, and nothing has come back for a while: see peer.c. */
+    bool held;   /* It was lost too often of late: see damping.h. */
+    struct damping damping;
     uint32_t cost; /* Of the link in a spanning tree; 0 = not said. */
     struct path path;
     struct session *current;
@@ -119,6 +122,8 @@ struct peer {
     struct peer_offer *offers;
     uint32_t n_offers, used_offers, room_offers; /* In force; places taken; places. */
     bool announce_later;                         /* The stream was full. */
+    uint16_t
+        told_held; /* The other end holds the link for so many seconds; to be looked at. */
 };
 
 /* The largest frame data that fits one datagram now: path MTU less all headers. */

@@ -314,8 +314,11 @@ static bool apply_port_config(struct rstp_port *p)
     unsigned id =
         (unsigned)c->priority / RSTP_PORT_PRIORITY_STEP << PORT_NUMBER_BITS | p->number;
     uint32_t cost = c->path_cost ? c->path_cost : rstp_path_cost(p->link.speed_mbps);
-    bool changed = id != p->port_id || cost != p->path_cost;
+    bool changed;
 
+    if (c->last_resort)
+        cost += RSTP_LAST_RESORT_COST;
+    changed = id != p->port_id || cost != p->path_cost;
     p->port_id = (uint16_t)id;
     p->path_cost = cost;
     p->oper_p2p = c->p2p == RSTP_P2P_AUTO ? p->link.p2p : c->p2p == RSTP_P2P_YES;
@@ -606,6 +609,8 @@ int rstp_port_get(const struct rstp *r, unsigned number, struct rstp_port_status
         .guarded = p->guarded,
         .root_refused = p->root_refused,
         .looped = p->looped,
+        .last_resort = p->config.last_resort,
+        .spare = p->role == RSTP_ROLE_DESIGNATED && waits_to_be_needed(p),
         .role_since = p->role_since,
         .designated = p->port_priority,
         .counters = p->counters,

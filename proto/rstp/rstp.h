@@ -21,6 +21,10 @@
  *    point-to-point links lose nothing. See record_agreement(), judge_root(), sync_anew().
  *  - On shared media two waiting times are longer: forward_delay() and prx_run() say why. A port
  *    that has heard a bridge since its link came up does not make itself an edge port.
+ *  - A port of last resort costs RSTP_LAST_RESORT_COST more, and as designated it forwards only
+ *    towards a root port: where there is another way, its coming and going changes nothing. With
+ *    a neighbour that speaks STP, and on shared media, it only costs more. For ports with a
+ *    bridge behind them.
  *  - The timer values that a root tells are passed on as they are, but used here only within the
  *    standard's ranges [Table 17-1], so that nobody can switch the waiting off.
  *
@@ -45,6 +49,7 @@
 #define RSTP_PORT_PRIORITY_DEFAULT 128u
 #define RSTP_PORT_PRIORITY_STEP    16u
 #define RSTP_COST_MAX              200000000u
+#define RSTP_LAST_RESORT_COST      100000000u
 
 struct rstp;
 
@@ -121,6 +126,7 @@ struct rstp_port_config {
     bool bpdu_guard;
     bool root_guard;
     bool bpdu_filter;
+    bool last_resort; /* To be used only where there is no other way. */
 };
 
 /* What is below the port. */
@@ -165,6 +171,8 @@ struct rstp_port_status {
     bool guarded;      /* Disabled by the BPDU guard. */
     bool root_refused; /* The root guard keeps it from forwarding. */
     bool looped;       /* Hears itself. */
+    bool last_resort;  /* As it was set. */
+    bool spare;        /* For that it does not forward though it is designated. */
     mtime_t role_since;
     struct rstp_vector designated; /* portPriority: who is designated here. */
     struct rstp_port_counters counters;

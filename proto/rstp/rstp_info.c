@@ -162,6 +162,8 @@ static bool better_or_same_info(const struct rstp_port *p, enum info_is new_info
  */
 static void record_agreement(struct rstp_port *p)
 {
+    if (waits_to_be_needed(p) && p->msg.role != BPDU_ROLE_ROOT)
+        return;
     if (rstp_version(p->bridge) && p->oper_p2p && p->msg.agreement && !p->doubt &&
         !p->new_info && p->msg_priority.root == p->port_priority.root) {
         p->agreed = true;

@@ -168,6 +168,12 @@ static inline bool timer_held(const struct rstp_port *p, enum rstp_timer t)
     return p->until[t] == TIMER_HELD;
 }
 
+/* The port waits for somebody whose root port is at the other end; see rstp.h. */
+static inline bool waits_to_be_needed(const struct rstp_port *p)
+{
+    return p->config.last_resort && p->send_rstp && p->oper_p2p && !p->forward;
+}
+
 void timer_start(struct rstp_port *, enum rstp_timer, mtime_t lasts);
 void timer_stop(struct rstp_port *, enum rstp_timer); /* To zero. */
 

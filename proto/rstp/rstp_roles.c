@@ -326,8 +326,10 @@ static bool root_port(struct rstp_port *p)
 /* DESIGNATED_LEARN and DESIGNATED_FORWARD: when the port may go on. */
 static bool designated_may_forward(const struct rstp_port *p)
 {
-    return (timer_zero(p, T_FD) || p->agreed || p->oper_edge) &&
-           (timer_zero(p, T_RR) || !p->re_root) && !p->sync;
+    bool waited = timer_zero(p, T_FD) && !waits_to_be_needed(p);
+
+    return (waited || p->agreed || p->oper_edge) && (timer_zero(p, T_RR) || !p->re_root) &&
+           !p->sync;
 }
 
 static bool designated_port(struct rstp_port *p)

@@ -176,11 +176,12 @@ static void sim_joining(void *aux, uint32_t conn, int code)
     h->joined = code;
 }
 
-static void sim_silent(void *aux, struct peer *p)
+static void sim_condition(void *aux, struct peer *p)
 {
     struct links_host *h = aux;
 
     h->n_silences += p->silent;
+    h->n_takes += !p->silent && !p->held;
     h->silence_changed = h->sim->now;
 }
 
@@ -196,9 +197,9 @@ static void sim_bpdu(void *aux, struct peer *p, unsigned slot, const uint8_t *da
     h->last_bpdu_byte = size ? data[0] : 0;
 }
 
-static const struct hub_ops ops = {sim_send,    sim_random, sim_changed,   sim_gone,
-                                   sim_attach,  sim_detach, sim_stream_in, sim_stream_room,
-                                   sim_joining, sim_silent, sim_bpdu};
+static const struct hub_ops ops = {
+    sim_send,      sim_random,      sim_changed, sim_gone,      sim_attach, sim_detach,
+    sim_stream_in, sim_stream_room, sim_joining, sim_condition, sim_bpdu};
 
 static int64_t wall(const struct links_host *h)
 {

@@ -34,6 +34,7 @@ struct links_host {
     unsigned n_attached; /* Slots of peers that take frames now. */
     unsigned n_frames;
     unsigned n_silences; /* How often a peer fell silent. */
+    unsigned n_takes;    /* How often a tree was told that the link is as good as any. */
     mtime_t silence_changed;
     unsigned n_bpdus;
     unsigned last_bpdu_slot;

@@ -187,6 +187,22 @@ unsigned net_depth(const struct net *n)
     return deepest;
 }
 
+/* A port of last resort that nobody's root port faces may forward, or wait. */
+static bool may_wait(const struct tree *t, unsigned bridge, unsigned port)
+{
+    const struct net_port *p = &t->net->bridges[bridge].ports[port - 1];
+    const struct net_segment *s = &t->net->segments[p->segment];
+
+    if (!p->config.last_resort)
+        return false;
+    for (unsigned e = 0; e < s->n_ends; e++) {
+        if (s->ends[e].bridge != bridge &&
+            root_port_of(t, s->ends[e].bridge) == s->ends[e].port)
+            return false;
+    }
+    return true;
+}
+
 static bool bridge_is_right(const struct tree *t, unsigned b, char *why, size_t why_size)
 {
     const struct net *n = t->net;
@@ -205,6 +221,9 @@ static bool bridge_is_right(const struct tree *t, unsigned b, char *why, size_t 
         enum rstp_role role = role_of(t, b, i + 1, root);
         bool forwards = role == RSTP_ROLE_ROOT || role == RSTP_ROLE_DESIGNATED;
 
+        if (role == RSTP_ROLE_DESIGNATED && p.role == role && p.spare &&
+            p.state == RSTP_DISCARDING && may_wait(t, b, i + 1))
+            continue;
         if (p.role != role || p.state != (forwards ? RSTP_FORWARDING : RSTP_DISCARDING) ||
             p.state != n->bridges[b].ports[i].state) {
             snprintf(why, why_size, "port %u.%u: %s %s, not %s", b, i + 1,

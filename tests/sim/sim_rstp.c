@@ -31,6 +31,7 @@ struct kind {
     bool stp;      /* Some bridges speak STP only. */
     unsigned loss; /* Per mille, while changes go on. */
     bool silent;   /* Cuts that nobody is told of. */
+    bool held;     /* Some ports are of last resort, for a while. */
     mtime_t quiet, limit;
     mtime_t loop; /* The longest a loop may last; 0 = none at all. */
 };
@@ -57,6 +58,11 @@ static const struct kind kinds[] = {
      .quiet = 45 * MTIME_SEC,
      .limit = 300 * MTIME_SEC,
      .loop = 8 * MTIME_SEC},
+    {.name = "held",
+     .bridges = 12,
+     .held = true,
+     .quiet = 45 * MTIME_SEC,
+     .limit = 300 * MTIME_SEC},
 };
 
 #define N_KINDS (sizeof kinds / sizeof kinds[0])
@@ -133,7 +139,7 @@ static void build(struct net *n, const struct kind *k, unsigned n_bridges)
     }
 }
 
-static void change_port(struct net *n, unsigned bridge)
+static void change_port(struct net *n, const struct kind *k, unsigned bridge)
 {
     struct net_bridge *b = &n->bridges[bridge];
     unsigned port;
@@ -142,6 +148,8 @@ static void change_port(struct net *n, unsigned bridge)
         return;
     port = 1 + (unsigned)net_draw(n, b->n_ports);
     b->ports[port - 1].config = draw_port(n);
+    if (k->held)
+        b->ports[port - 1].config.last_resort = net_draw(n, 2);
     assert_int_equal(rstp_port_set(b->rstp, port, &b->ports[port - 1].config, n->now), 0);
     net_touched(n, bridge);
 }
@@ -162,7 +170,7 @@ static void change(struct net *n, const struct kind *k)
             net_run(n, n->now + 25 * MTIME_MS);
         break;
     case 2:
-        change_port(n, bridge);
+        change_port(n, k, bridge);
         break;
     case 3:
         net_restart(n, bridge, net_draw(n, 2));
@@ -299,6 +307,12 @@ static void test_lossy(void **state)
     run_short(4, 60);
 }
 
+static void test_last_resort(void **state)
+{
+    (void)state;
+    run_short(5, 150);
+}
+
 /* Seeds that showed something once. */
 static void test_kept(void **state)
 {
@@ -404,10 +418,11 @@ static void test_ring_root(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wires), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_hubs),  cmocka_unit_test(test_stp),
-        cmocka_unit_test(test_lossy), cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_ring),  cmocka_unit_test(test_ring_root),
+        cmocka_unit_test(test_wires),     cmocka_unit_test(test_large),
+        cmocka_unit_test(test_hubs),      cmocka_unit_test(test_stp),
+        cmocka_unit_test(test_lossy),     cmocka_unit_test(test_last_resort),
+        cmocka_unit_test(test_kept),      cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_ring_root),
     };
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;

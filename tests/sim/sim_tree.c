@@ -104,6 +104,78 @@ static void test_ring(void **state)
     assert_true(longest <= 50 * MTIME_MS);
 }
 
+static uint64_t changes_of(const struct ring *r)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < RING; i++) {
+        struct rstp_status s;
+
+        assert_true(tree_get(r->net->nodes[i].tree, &s));
+        all += s.tc_count;
+    }
+    return all;
+}
+
+/* Cut, and mended as one that was lost too often. */
+static void flap(struct tn_port *link)
+{
+    tn_cut(link, true);
+    tn_tell(link, false);
+    tn_run(link->node->net, link->node->net->now + 300 * MTIME_MS);
+    tn_cut(link, false);
+    tn_hold(link, true);
+    tn_run(link->node->net, link->node->net->now + 700 * MTIME_MS);
+}
+
+/* A link that is held comes and goes without a change of the tree, whichever of the ring it is; it takes over
+ * as fast as any other when the only other way is cut, and is as before when it is held no more. */
+static void test_held(void **state)
+{
+    mtime_t longest = 0;
+
+    (void)state;
+    for (unsigned held = 0; held < RING; held++) {
+        struct ring r = ring_new();
+        struct tn_port *link = r.links[held], *other = r.links[(held + RING / 2) % RING];
+        unsigned a = tn_station(&r.net->nodes[(held + 3) % RING]);
+        unsigned b = tn_station(&r.net->nodes[(held + 8) % RING]);
+        uint64_t changes;
+
+        flap(link);
+        tn_run(r.net, r.net->now + 10 * MTIME_SEC);
+        changes = changes_of(&r);
+        for (unsigned i = 0; i < 50; i++)
+            flap(link);
+        assert_int_equal(changes_of(&r), changes);
+        tn_run(r.net, r.net->now + 8 * MTIME_SEC); /* Ports may send BPDUs at once again. */
+        talk(r.net, a, b, 0, 200);
+        assert_int_equal(r.net->stations[a].got[199], 1);
+        assert_int_equal(r.net->stations[b].got[199], 1);
+        forget(r.net);
+        talk(r.net, a, b, 500, 100);
+        tn_cut(other, true);
+        tn_tell(other, false);
+        talk(r.net, a, b, 1000, 3000);
+        for (unsigned s = 0; s < 2; s++) {
+            const struct tn_station *st = &r.net->stations[s];
+
+            longest = st->longest > longest ? st->longest : longest;
+            assert_int_equal(most_of(st), 1);
+            assert_int_equal(st->got[3999], 1);
+        }
+        tn_cut(other, false);
+        tn_tell(other, true);
+        tn_hold(link, false);
+        tn_run(r.net, r.net->now + 20 * MTIME_SEC);
+        assert_int_equal(tn_status(link).rstp.path_cost, 2000);
+        tn_free(r.net);
+    }
+    printf("a link that is held: at most %.1f ms until it is used where it is needed\n",
+           (double)longest / 1e3);
+    assert_true(longest <= 50 * MTIME_MS);
+}
+
 /* --- direct and tree ------------------------------------------------------------------------- */
 
 /* Hosts change one after another, and back, while a station speaks to all: nothing goes round. A frame
@@ -283,9 +355,10 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring),        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_foreign_lan), cmocka_unit_test(test_no_loop),
-        cmocka_unit_test(test_cable),       cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_ring),    cmocka_unit_test(test_held),
+        cmocka_unit_test(test_modes),   cmocka_unit_test(test_foreign_lan),
+        cmocka_unit_test(test_no_loop), cmocka_unit_test(test_cable),
+        cmocka_unit_test(test_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

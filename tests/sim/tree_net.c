@@ -217,6 +217,13 @@ static struct tn_port *port_new(struct tn_node *node, bool is_link, mtime_t dela
     return p;
 }
 
+static void set_way(struct tn_port *p, bool alive, bool held)
+{
+    struct tree_way way = {.alive = alive, .answer = 10 * MTIME_MS, .held = held};
+
+    assert(tree_set_link(p->node->tree, &p->sw, &way, p->node->net->now));
+}
+
 static void port_start(struct tn_port *p, bool heard)
 {
     mtime_t now = p->node->net->now;
@@ -227,9 +234,9 @@ static void port_start(struct tn_port *p, bool heard)
     if (!p->node->tree)
         return;
     if (p->is_link) {
-        assert(tree_add_link(p->node->tree, &p->sw, (uint16_t)(p->peer->node->index + 1), 0,
+        assert(tree_add_link(p->node->tree, &p->sw, (uint16_t)(p->peer->node->index + 1),
                              now));
-        assert(tree_set_link(p->node->tree, &p->sw, true, 10 * MTIME_MS, 0, now));
+        set_way(p, true, false);
     } else {
         assert(tree_add_port(p->node->tree, &p->sw, &c, now));
     }
@@ -285,10 +292,14 @@ void tn_cut(struct tn_port *p, bool cut)
 
 void tn_tell(struct tn_port *p, bool alive)
 {
-    mtime_t now = p->node->net->now;
+    set_way(p, alive, false);
+    set_way(p->peer, alive, false);
+}
 
-    assert(tree_set_link(p->node->tree, &p->sw, alive, 10 * MTIME_MS, 0, now));
-    assert(tree_set_link(p->peer->node->tree, &p->peer->sw, alive, 10 * MTIME_MS, 0, now));
+void tn_hold(struct tn_port *p, bool held)
+{
+    set_way(p, true, held);
+    set_way(p->peer, true, held);
 }
 
 void tn_unplug(struct tn_port *p)

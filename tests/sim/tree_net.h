@@ -77,7 +77,8 @@ unsigned tn_station(struct tn_node *);
 /* Cuts the way without telling; tn_tell() tells both ends of a link that it is dead or alive. */
 void tn_cut(struct tn_port *, bool cut);
 void tn_tell(struct tn_port *, bool alive);
-void tn_unplug(struct tn_port *); /* Takes both ends of a wire out for good. */
+void tn_hold(struct tn_port *, bool held); /* Alive, but lost too often. */
+void tn_unplug(struct tn_port *);          /* Takes both ends of a wire out for good. */
 
 void tn_configure(struct tn_node *, bool tree);
 

@@ -433,6 +433,10 @@ static void set_peer_state(struct node *status, const struct ipc_peer_state *pee
     node_set_int(status, "rtt_us", peer->rtt_us);
     node_set_int(status, "mtu", peer->mtu);
     node_set_text(status, "cipher", peer->cipher);
+    if (peer->losses > 0)
+        node_set_int(status, "losses", peer->losses);
+    if (peer->held_ms > 0)
+        node_set_int(status, "held_ms", peer->held_ms);
 }
 
 /* Where others reach this host; not the wildcard that its socket is bound to. */

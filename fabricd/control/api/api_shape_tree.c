@@ -92,6 +92,9 @@ void shape_tree_port(struct node *status, const struct control *control,
     node_set_bool(stp, "edge", s->edge != 0);
     node_set_bool(stp, "p2p", s->p2p != 0);
     node_set_text(stp, "protocol", s->rapid ? "rstp" : "stp");
+    if (s->last_resort)
+        node_set_text(stp, "held",
+                      s->spare ? "not needed" : "used where there is no other way");
     if (s->designated_bridge != 0)
         set_bridge(stp, "designated", control, net, s->designated_bridge);
     if (problem != NULL)

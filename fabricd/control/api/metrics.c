@@ -129,6 +129,15 @@ static void links(struct metrics *m)
         if (host != NULL)
             fprintf(m->out, "ioth_link_up{host=\"%s\"} %u\n", host->name, state->up != 0);
     }
+    head(m, "ioth_link_held", "gauge",
+         "Whether the link was lost too often for trees to use it as any other.");
+    for (size_t i = 0; i < m->stats->n_links; i++) {
+        const struct ipc_peer_state *state = &m->stats->links[i].state;
+        const struct view_host *host = view_host_by_number(m->control->view, state->host);
+        if (host != NULL)
+            fprintf(m->out, "ioth_link_held{host=\"%s\"} %u\n", host->name,
+                    state->held_ms > 0);
+    }
     head(m, "ioth_link_rtt_seconds", "gauge", "Round trip of the link.");
     for (size_t i = 0; i < m->stats->n_links; i++) {
         const struct ipc_peer_state *state = &m->stats->links[i].state;

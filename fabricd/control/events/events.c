@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "fabricd/control/view/view.h"
+#include "proto/base/log.h"
 #include "proto/base/xalloc.h"
 #include "proto/model/schema.h"
 
@@ -179,6 +180,28 @@ void events_peer(struct control *control, uint16_t host, bool up)
         return;
     add(control->events, "peer", "", false,
         events_entry("host", "", peer->name, up ? "up" : "down"));
+    wake(control->events);
+}
+
+void events_held(struct control *control, const struct ipc_peer_state *state)
+{
+    const struct view_host *peer =
+        control->view != NULL ? view_host_by_number(control->view, state->host) : NULL;
+    struct node *body;
+
+    if (peer == NULL)
+        return;
+    if (state->held_ms > 0)
+        log_warn("the link to %s is lost again and again: spanning trees use it only where "
+                 "there is no other way, until it has held for %u s",
+                 peer->name, (state->held_ms + 999) / 1000);
+    if (control->events == NULL)
+        return;
+    body = events_entry("host", "", peer->name, state->held_ms > 0 ? "held" : "released");
+    if (state->held_ms > 0)
+        node_set_int(body, "held_ms", state->held_ms);
+    node_set_int(body, "losses", state->losses);
+    add(control->events, "peer", "", false, body);
     wake(control->events);
 }
 

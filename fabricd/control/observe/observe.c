@@ -21,6 +21,7 @@
 struct peer {
     struct list link;
     struct ipc_peer_state state;
+    bool held; /* As was told last. */
 };
 
 /* The last whole answer about all networks, by what was asked for. */
@@ -88,6 +89,10 @@ void observe_peer_state(struct observe *observe, const struct ipc_peer_state *st
     }
     if ((peer->state.up != 0) != (state->up != 0))
         events_peer(observe->control, state->host, state->up != 0);
+    if (state->up != 0 && peer->held != (state->held_ms > 0)) {
+        peer->held = !peer->held;
+        events_held(observe->control, state);
+    }
     peer->state = *state;
 }
 

@@ -432,8 +432,8 @@ class Others(WithDaemon):
         self.assertEqual(self.check(0, "host", "ls").out.splitlines()[2].split(),
                          ["beta", "up", "198.51.100.2:4655", "1.2", "ms", "AES-256-GCM", "1472",
                           "member"])
-        self.assertEqual(self.check(0, "link", "ls").out.splitlines()[1].split()[:5],
-                         ["alpha-beta", "up", "1.2", "ms", "AES-256-GCM"])
+        self.assertEqual(self.check(0, "link", "ls").out.splitlines()[1].split()[:6],
+                         ["alpha-beta", "up", "-", "1.2", "ms", "AES-256-GCM"])
         self.check(0, "link", "show", "beta")
         self.assertEqual(self.last()[1], "/v1/links/alpha-beta")
         self.check(3, "link", "add", "delta", "198.51.100.9:4655")
