@@ -123,6 +123,7 @@ static bool arm(void)
         quiet = i->port->ops->sleep(i->port) && quiet;
         if (i->stalled)
             quiet = i->port->ops->sleep_room(i->port) && quiet;
+        i->room_awaited = i->stalled;
     }
     return quiet;
 }
@@ -276,13 +277,34 @@ static bool hand_over(void)
     return true;
 }
 
+/* A port that had no room when who sleeps went to sleep still rings for it; one that has none since does not. */
+static bool room_unawaited(void)
+{
+    list_for_each (it, iface_list()) {
+        const struct iface *i = list_entry(it, struct iface, link);
+
+        if (i->stalled && !i->room_awaited)
+            return true;
+    }
+    return false;
+}
+
 /* Something may be due before who sleeps would wake. With many connections looking is dear, so only
  * where it sleeps for longer than a connection that is in use ever lets it. */
 static void kick_if_sooner(struct poller *p)
 {
-    if (p->sleeping && p->wakes_at > timers_now() + SOON &&
-        timers_next(timers_now()) < p->wakes_at)
+    if (p->sleeping && (room_unawaited() || (p->wakes_at > timers_now() + SOON &&
+                                             timers_next(timers_now()) < p->wakes_at)))
         kick(p);
+}
+
+/* A thread goes, or goes to sleep, while another one drives, which may be asleep: what this one has made is
+ * sent and shown, and the other is told of what is due sooner. */
+static void leave_to_driver(void)
+{
+    flush();
+    d.ops->settle(false);
+    kick_if_sooner(&d.driver);
 }
 
 /* Sees to it that somebody serves the stack while nobody is inside. */
@@ -305,12 +327,13 @@ static void leave_to_helper(void)
 
 void drive_leave(void)
 {
-    flush();
-    d.ops->settle(false);
-    if (!d.driven)
+    if (d.driven) {
+        leave_to_driver();
+    } else {
+        flush();
+        d.ops->settle(false);
         leave_to_helper();
-    else
-        kick_if_sooner(&d.driver);
+    }
     pthread_mutex_unlock(&d.lock);
 }
 
@@ -416,7 +439,7 @@ static int be_woken(struct waiter *w, struct sleeper *s, mtime_t deadline)
 
     w->sleeper = own.sleeper = s;
     list_append(&d.sleepers, &s->link);
-    d.ops->settle(false);
+    leave_to_driver();
     while (!w->woken && !s->called && r == 0)
         r = doze(s, deadline);
     list_remove(&s->link);
@@ -473,6 +496,7 @@ static int only_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sig
     struct timespec ts;
     int r;
 
+    leave_to_driver();
     pthread_mutex_unlock(&d.lock);
     sigfillset(&every);
     pthread_sigmask(SIG_BLOCK, &every, &before);

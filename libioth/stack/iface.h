@@ -26,8 +26,9 @@ struct iface {
     struct list link;
     struct port *port; /* Owned. NULL: lo. */
     char name[IF_NAMESIZE];
-    bool mending; /* drive.c tries to plug it in again: it must not go. */
-    bool stalled; /* A frame was refused; TCP tries again when there is room. */
+    bool mending;      /* drive.c tries to plug it in again: it must not go. */
+    bool stalled;      /* A frame was refused; TCP tries again when there is room. */
+    bool room_awaited; /* drive.c's: who sleeps is woken when there is. */
     uint64_t rx_frames, rx_bytes, rx_dropped;
     uint64_t tx_frames, tx_bytes, tx_dropped;
 };
