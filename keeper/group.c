@@ -180,6 +180,17 @@ int group_enter(const char *own, const char *name, const struct spec *s, pid_t p
     return r < 0 ? err_set(err, r, "limits: %s: %s", folder, err_text(r)) : 0;
 }
 
+bool group_out_of_memory(const char *own, const char *name)
+{
+    char folder[GROUP_PATH_SIZE + 80], events[512];
+    const char *kills;
+
+    (void)snprintf(folder, sizeof folder, "%s/ioth-%s", own, name);
+    read_file(folder, "memory.events", events, sizeof events);
+    kills = strstr(events, "oom_kill ");
+    return kills && kills[strlen("oom_kill ")] != '0';
+}
+
 void group_remove(const char *own, const char *name)
 {
     char folder[GROUP_PATH_SIZE + 80];

@@ -27,6 +27,9 @@ int group_enter(const char *own, const char *name, const struct spec *, pid_t pi
  * have none. Returns 0 or -errno. */
 int group_make_room(const char *own) __attribute__((warn_unused_result));
 
+/* Has the kernel ended a process of the service's group because the memory of its limit was used up? */
+bool group_out_of_memory(const char *own, const char *name);
+
 /* Removes the group, which has no processes any more; harmless if there is none. */
 void group_remove(const char *own, const char *name);
 

@@ -180,6 +180,19 @@ static void ready(struct place *p, const struct init_message *message, int *fds,
     plug_in(p, fds[0]);
 }
 
+static void how_it_ended(const struct place *p, int status, char *why, size_t size)
+{
+    if (!WIFSIGNALED(status))
+        (void)snprintf(why, size, "exit status %d", WEXITSTATUS(status));
+    else
+        (void)snprintf(why, size, "signal %d (%s)%s", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)),
+                       WTERMSIG(status) == SIGKILL && p->own_group[0] &&
+                               group_out_of_memory(p->own_group, p->name)
+                           ? ", limits.memory is used up"
+                           : "");
+}
+
 static void channel_ready(struct loop_watch *watch, uint32_t events)
 {
     struct place *p = list_entry(watch, struct place, channel_watch);
@@ -199,13 +212,9 @@ static void channel_ready(struct loop_watch *watch, uint32_t events)
     } else if (message.kind == INIT_FAILED) {
         ended(p, -1, message.err.why);
     } else if (message.kind == INIT_EXITED) {
-        char why[48];
+        char why[80];
 
-        if (WIFSIGNALED(message.code))
-            (void)snprintf(why, sizeof why, "signal %d (%s)", WTERMSIG(message.code),
-                           strsignal(WTERMSIG(message.code)));
-        else
-            (void)snprintf(why, sizeof why, "exit status %d", WEXITSTATUS(message.code));
+        how_it_ended(p, message.code, why, sizeof why);
         ended(p, message.code, why);
     }
 }

@@ -323,13 +323,13 @@ print("processes", 1 + children)
 print("memory", len(bytearray(b"x") * (48 << 20)) >> 20)
 print("memory", len(bytearray(b"x") * (200 << 20)) >> 20)'
 if can_limit; then
-    wait_for 60 state small stopped
+    wait_for 60 state small failed
     ctl alpha service logs small >"$T/small.txt"
     has "its share of a processor" '^cpu (1[0-9]|2[0-9])$' "$(cat "$T/small.txt")"
     has "its processes" '^processes 8$' "$(cat "$T/small.txt")"
     has "the memory that it has" '^memory 48$' "$(cat "$T/small.txt")"
     hasnt "more memory" '^memory 200$' "$(cat "$T/small.txt")"
-    has "how it ended" 'signal 9|killed' "$(field small .status.problem)"
+    has "how it ended" '^signal 9 .*limits.memory is used up' "$(field small .status.exit)"
 else
     # Refused rather than run without.
     refused() { field small .status.problem | grep -q '^limits'; }

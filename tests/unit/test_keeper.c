@@ -185,6 +185,11 @@ static void groups(void **state)
     got("ioth-web/cpu.max", "150000 100000");
     got("ioth-web/pids.max", "11");
     got("ioth-web/cgroup.procs", "42");
+    assert_false(group_out_of_memory(folder, "web"));
+    put("ioth-web/memory.events", "low 0\nmax 7\noom 0\noom_kill 0\noom_group_kill 2\n");
+    assert_false(group_out_of_memory(folder, "web"));
+    put("ioth-web/memory.events", "low 0\nmax 7\noom 1\noom_kill 1\noom_group_kill 0\n");
+    assert_true(group_out_of_memory(folder, "web"));
     /* Those of the group itself go into one of theirs. */
     put("cgroup.procs", "41\n43\n");
     snprintf(path, sizeof path, "%s/ioth-fabricd", folder);
