@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A stack that keeps its state in globals needs its own copy of them. Loading one file twice gives the same
- * copy twice, so a copyable plugin is loaded from memory: a memfd is another file every time. The path
+ * copy twice, so a copyable plugin is loaded from memory: a memfd is another file every time (image.h). The path
  * names our process id: debuggers that find /proc/self there open their own descriptors. With
  * IOTH_COPIES set to a folder, the copies are files there, with names for debuggers and profilers.
  */
@@ -15,10 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "libioth/api/image.h"
 #include "libioth/api/licence.h"
 #include "proto/base/fd.h"
 
@@ -77,27 +76,10 @@ static bool find(char out[PATH_SIZE], const char *kind, enum sharing *how)
 
 /* --- loading ------------------------------------------------------------------------------------ */
 
-static int copy_bytes(int to, int from)
-{
-    struct stat st;
-    off_t at = 0;
-
-    if (fstat(from, &st) < 0)
-        return -errno;
-    while (at < st.st_size) {
-        ssize_t n = sendfile(to, from, &at, (size_t)(st.st_size - at));
-
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-    }
-    return 0;
-}
-
 /* A new file with the same bytes: a memfd, or where somebody wants to see it. */
-static int new_file(char path[PATH_SIZE], const char *kind)
+static int new_file(char path[PATH_SIZE], const char *kind, const char *folder)
 {
     static _Atomic unsigned count;
-    const char *folder = secure_getenv("IOTH_COPIES");
     int fd;
 
     if (folder) {
@@ -114,12 +96,15 @@ static int new_file(char path[PATH_SIZE], const char *kind)
 static void *load_copy(struct plugin *p, const char *original, const char *kind)
 {
     char path[PATH_SIZE];
+    const char *folder = secure_getenv("IOTH_COPIES");
     int from = open(original, O_RDONLY | O_CLOEXEC);
     void *handle = NULL;
 
-    p->copy = from < 0 ? -1 : new_file(path, kind);
-    if (p->copy >= 0 && copy_bytes(p->copy, from) == 0)
+    p->copy = from < 0 ? -1 : new_file(path, kind, folder);
+    if (p->copy >= 0 && image_copy(p->copy, from, folder != NULL) == 0)
         handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (handle && !folder)
+        image_share(handle, p->copy, from);
     fd_close(&from);
     return handle;
 }

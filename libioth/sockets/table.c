@@ -15,17 +15,48 @@
 #define SMALLEST_BUFFER 1
 #define FILL_SIZE       2048u
 
-static struct sock **slots; /* By descriptor. */
-static int n_slots;
+#define LEAF_SLOTS 64
+
+/* By descriptor, in leaves: a process of many stacks has large numbers, and each stack few of them. */
+struct leaf {
+    struct sock *socks[LEAF_SLOTS];
+};
+static struct leaf **leaves;
+static int n_leaves;
 static unsigned n_socks;
 static struct list unsettled = {&unsettled, &unsettled};
 static int watch = -1; /* An epoll of our ends. */
 
 static void watch_end(const struct sock *s, int op);
 
+/* NULL: no socket has ever had a number near. */
+static struct sock **slot(int fd)
+{
+    struct leaf *leaf =
+        fd >= 0 && fd / LEAF_SLOTS < n_leaves ? leaves[fd / LEAF_SLOTS] : NULL;
+
+    return leaf ? &leaf->socks[fd % LEAF_SLOTS] : NULL;
+}
+
 struct sock *table_find(int fd)
 {
-    return fd >= 0 && fd < n_slots ? slots[fd] : NULL;
+    struct sock **at = slot(fd);
+
+    return at ? *at : NULL;
+}
+
+/* The first descriptor of a socket from `fd` on; -1. `s`: of that one, NULL: of any. */
+static int next_of(const struct sock *s, int fd)
+{
+    for (; fd < n_leaves * LEAF_SLOTS; fd++) {
+        struct sock **at = slot(fd);
+
+        if (!at)
+            fd |= LEAF_SLOTS - 1;
+        else if (*at && (!s || *at == s))
+            return fd;
+    }
+    return -1;
 }
 
 unsigned table_count(void)
@@ -35,20 +66,20 @@ unsigned table_count(void)
 
 static int make_room(int fd)
 {
-    int n = n_slots ? n_slots : 16;
-    struct sock **more;
+    int n = fd / LEAF_SLOTS + 1;
+    struct leaf **more;
 
-    if (fd < n_slots)
-        return 0;
-    while (n <= fd)
-        n *= 2;
-    more = realloc(slots, (size_t)n * sizeof(struct sock *));
-    if (!more)
-        return -ENOMEM;
-    slots = more;
-    while (n_slots < n)
-        slots[n_slots++] = NULL;
-    return 0;
+    if (n > n_leaves) {
+        more = realloc(leaves, (size_t)n * sizeof(struct leaf *));
+        if (!more)
+            return -ENOMEM;
+        leaves = more;
+        while (n_leaves < n)
+            leaves[n_leaves++] = NULL;
+    }
+    if (!leaves[n - 1])
+        leaves[n - 1] = calloc(1, sizeof(struct leaf));
+    return leaves[n - 1] ? 0 : -ENOMEM;
 }
 
 /* Is the number still that of a descriptor of the socket? */
@@ -67,14 +98,11 @@ static bool is_ours(const struct sock *s)
 /* A descriptor is of no socket any more; another one of the same socket takes its place. */
 static void forget(struct sock *s, int fd)
 {
-    slots[fd] = NULL;
+    *slot(fd) = NULL;
     s->n_fds--;
     if (s->fd != fd)
         return;
-    s->fd = -1;
-    for (int other = 0; s->n_fds && other < n_slots && s->fd < 0; other++)
-        if (slots[other] == s)
-            s->fd = other;
+    s->fd = s->n_fds ? next_of(s, 0) : -1;
     if (s->fd >= 0)
         watch_end(s, EPOLL_CTL_MOD);
 }
@@ -91,7 +119,7 @@ void table_remove(struct sock *s)
 /* Somebody closed a descriptor behind our back, and its number has come again. */
 static void drop_stale(int fd)
 {
-    struct sock *stale = slots[fd];
+    struct sock *stale = *slot(fd);
 
     if (!stale)
         return;
@@ -128,7 +156,7 @@ int table_add(struct sock *s, int flags)
     s->end = fds[1];
     s->ino = st.st_ino;
     s->shown = SOCK_OUT;
-    slots[s->fd] = s;
+    *slot(s->fd) = s;
     n_socks++;
     watch_end(s, EPOLL_CTL_ADD);
     table_unsettle(s);
@@ -142,7 +170,7 @@ int table_dup(struct sock *s, int fd)
     if (r < 0)
         return r;
     drop_stale(fd);
-    slots[fd] = s;
+    *slot(fd) = s;
     s->n_fds++;
     return 0;
 }
@@ -162,25 +190,24 @@ bool table_close(struct sock *s, int fd)
 
 bool table_has(const struct sock *s, uint64_t ino)
 {
-    for (int fd = 0; fd < n_slots; fd++)
-        if (slots[fd] == s)
-            return s->ino == ino;
-    return false;
+    return next_of(s, 0) >= 0 && s->ino == ino;
 }
 
 void table_end_all(void)
 {
-    for (int fd = 0; fd < n_slots; fd++) {
-        struct sock *s = slots[fd];
+    int fd = 0;
 
-        if (s) {
-            table_remove(s);
-            s->ops->close(s);
-        }
+    while ((fd = next_of(NULL, fd)) >= 0) {
+        struct sock *s = table_find(fd);
+
+        table_remove(s);
+        s->ops->close(s);
     }
-    free(slots);
-    slots = NULL;
-    n_slots = 0;
+    for (int i = 0; i < n_leaves; i++)
+        free(leaves[i]);
+    free(leaves);
+    leaves = NULL;
+    n_leaves = 0;
     fd_close(&watch);
 }
 
