@@ -345,10 +345,21 @@ static size_t ring_room_bytes(struct swport *sw)
     return room;
 }
 
+static uint32_t largest(struct frame *const *frames, unsigned n)
+{
+    uint32_t size = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        size = frames[i]->size > size ? frames[i]->size : size;
+    return size;
+}
+
 static void ring_send(struct swport *sw, struct frame *const *frames, unsigned n)
 {
     struct ring *ring = ring_of_swport(sw);
 
+    if (ring->map.tx.calm >= RING_LOW && n > 0)
+        ring_rewind(&ring->map.tx, n, largest(frames, n));
     for (unsigned i = 0; i < n; i++) {
         int code = ring_put(&ring->map.tx, frames[i]);
 

@@ -298,11 +298,21 @@ static void hush_bell(const struct plug *p)
     (void)!recv(p->bell, rung, sizeof rung, MSG_DONTWAIT);
 }
 
+static uint32_t largest(const struct frame *frames, unsigned n)
+{
+    uint32_t size = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        size = frames[i].size > size ? frames[i].size : size;
+    return size;
+}
+
 int plug_send(struct plug *p, const struct frame *frames, unsigned n)
 {
     unsigned i = 0;
     int r = 0;
 
+    ring_rewind(&p->map.tx, n, largest(frames, n));
     while (i < n && r == 0) {
         r = ring_put(&p->map.tx, &frames[i]);
         i += r == 0;
@@ -347,6 +357,7 @@ int plug_put(struct plug *p, const struct frame *f, const struct ring_piece *pie
 
     if (p->pool)
         n = leave_in_pool(p->pool, pieces, n, &offset, &size);
+    ring_rewind(&p->map.tx, 1, f->size);
     return ring_put_ref(&p->map.tx, f, pieces, n, offset, size);
 }
 
@@ -368,7 +379,7 @@ bool plug_has_room(struct plug *p, uint32_t size)
 
 bool plug_taken(struct plug *p)
 {
-    return ring_taken(&p->map.tx, p->map.tx.head);
+    return ring_taken(&p->map.tx, p->map.tx.put);
 }
 
 int plug_recv(struct plug *p, struct frame *frames, unsigned max)

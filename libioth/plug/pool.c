@@ -14,7 +14,7 @@ struct pool {
     unsigned n_blocks, n_out;
     unsigned n_free, n_waiting, first_waiting;
     struct waiting {
-        uint32_t mark; /* Free once the daemon has taken everything before it. */
+        uint64_t mark; /* Free once the daemon has taken everything before it. */
         unsigned block;
     } * waiting;     /* A circle, in the order in which they were given back. */
     unsigned free[]; /* A stack. */
@@ -84,7 +84,7 @@ void pool_give(struct pool *p, uint8_t *block)
         return;
     }
     p->waiting[(p->first_waiting + p->n_waiting) % p->n_blocks] =
-        (struct waiting){.mark = p->tx->head, .block = number};
+        (struct waiting){.mark = p->tx->put, .block = number};
     p->n_waiting++;
 }
 

@@ -8,7 +8,7 @@
 #include "proto/wire/packet.h"
 
 #define RING_MAGIC   0x696f7452u /* "Rtoi" in memory. */
-#define RING_VERSION 2u
+#define RING_VERSION 3u
 #define HEAD_MAX     256u /* Ethernet, IP and TCP headers fit. */
 
 static_assert(sizeof(struct ring_desc) == 32, "half of a record's head");
@@ -107,6 +107,24 @@ static int tx_free(struct ring_tx *tx, uint32_t wanted, uint32_t *out)
     return 0;
 }
 
+static void advance(struct ring_tx *tx, uint32_t size)
+{
+    tx->head += size;
+    tx->put += size;
+}
+
+void ring_rewind(struct ring_tx *tx, uint32_t n, uint32_t size)
+{
+    uint32_t at = tx->head & (tx->size - 1), room;
+    struct ring_desc desc = {.skip = tx->size - at};
+
+    if (tx->calm < RING_LOW || tx->head != tx->published || at < RING_LOW || n > RING_LOW ||
+        at / record_size(size) < n || tx_free(tx, tx->size, &room) < 0 || room < tx->size)
+        return;
+    memcpy(tx->mem + at, &desc, sizeof desc);
+    advance(tx, desc.skip);
+}
+
 int ring_put_ref(struct ring_tx *tx, const struct frame *f, const struct ring_piece *pieces,
                  unsigned n, uint64_t ref_offset, uint32_t ref_size)
 {
@@ -136,7 +154,7 @@ int ring_put_ref(struct ring_tx *tx, const struct frame *f, const struct ring_pi
         memcpy(record, pieces[i].data, pieces[i].size);
         record += pieces[i].size;
     }
-    tx->head += wanted;
+    advance(tx, wanted);
     return 0;
 }
 
@@ -154,14 +172,20 @@ int ring_put(struct ring_tx *tx, const struct frame *f)
     return ring_put_ref(tx, f, pieces, f->rest_size ? 2 : 1, 0, 0);
 }
 
-bool ring_taken(struct ring_tx *tx, uint32_t mark)
+/* Of all that was put, only the last head - tail bytes may not have been taken. */
+static bool is_behind(const struct ring_tx *tx, uint64_t mark)
+{
+    return tx->put - mark >= tx->head - tx->tail;
+}
+
+bool ring_taken(struct ring_tx *tx, uint64_t mark)
 {
     uint32_t room;
 
     /* A peer that lies takes nothing; the port goes for that elsewhere. */
-    if ((int32_t)(mark - tx->tail) > 0 && tx_free(tx, tx->size, &room) < 0)
+    if (!is_behind(tx, mark) && tx_free(tx, tx->size, &room) < 0)
         return false;
-    return (int32_t)(mark - tx->tail) <= 0;
+    return is_behind(tx, mark);
 }
 
 unsigned ring_room(struct ring_tx *tx, uint32_t size)
@@ -187,8 +211,11 @@ static bool must_ring(_Atomic uint32_t *sleeping)
 
 bool ring_publish(struct ring_tx *tx)
 {
-    if (tx->published == tx->head)
+    uint32_t size = tx->head - tx->published;
+
+    if (size == 0)
         return false;
+    tx->calm = size <= RING_LITTLE ? tx->calm + size : 0;
     tx->published = tx->head;
     atomic_store_explicit(&tx->shared->head, tx->head, memory_order_release);
     return must_ring(&tx->shared->rx_sleeping);
@@ -217,16 +244,23 @@ static bool ref_valid(const struct ring_rx *rx, const struct ring_desc *d)
            d->ref_offset <= pool_size - d->ref_size;
 }
 
-/* Takes the next record's descriptor into a frame that views the ring, and the pool as its rest. Returns the
- * bytes that the record fills, or 0 if it lies. There is a record: tail != head. */
+/* Takes the next record's descriptor into a frame that views the ring, and the pool as its rest; or into one without
+ * data, which is none, where it says to skip. Returns the bytes that the record fills, or 0 if it lies. There is a
+ * record: tail != head. */
 static uint32_t rx_record(const struct ring_rx *rx, struct frame *f)
 {
-    uint8_t *record = rx->mem + (rx->tail & (rx->size - 1));
+    uint32_t at = rx->tail & (rx->size - 1);
+    uint8_t *record = rx->mem + at;
     struct ring_desc desc;
 
     memcpy(&desc, record, sizeof desc);
     /* So that checks and uses are of the same copy, whatever the compiler would rather do. */
     atomic_signal_fence(memory_order_seq_cst);
+    if (desc.skip) {
+        f->data = NULL;
+        return desc.skip == rx->size - at && desc.skip <= rx->head - rx->tail ? desc.skip
+                                                                              : 0;
+    }
     if (desc.inline_size > FRAME_SUPER_MAX ||
         record_size(desc.inline_size) > rx->head - rx->tail || !ref_valid(rx, &desc))
         return 0;
@@ -263,7 +297,8 @@ int ring_peek(struct ring_rx *rx, struct frame *frames, unsigned max)
 
         if (!filled)
             return -EPROTO;
-        rx->last[n++] = rx->tail;
+        if (frames[n].data)
+            rx->last[n++] = rx->tail;
         rx->tail += filled;
     }
     rx->n_last = n;
@@ -306,6 +341,10 @@ int ring_get(struct ring_rx *rx, uint8_t *arena, size_t room, size_t *used,
 
         if (!filled)
             return -EPROTO;
+        if (!frames[n].data) {
+            rx->tail += filled;
+            continue;
+        }
         if (room - at < FRAME_HEADROOM + frames[n].size)
             break;
         copy_out(&frames[n], copy);

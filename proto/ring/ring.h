@@ -9,7 +9,9 @@
  *     | control page | to the daemon: N bytes | to the client: N bytes | pool: 4 N bytes |
  *
  * A record is RING_RECORD_HEAD bytes with a struct ring_desc at its start, then the frame's
- * bytes, and fills whole lines of RING_ALIGN. The rest of the head is the frame's headroom.
+ * bytes, and fills whole lines of RING_ALIGN. The rest of the head is the frame's headroom. One that says
+ * `skip` is no frame: what follows begins at the start of the ring, where the producer goes back to where it puts
+ * little at a time into an empty ring, so that one which is hardly used touches few pages.
  *
  * The pool is the client's: towards the daemon the end of a frame may lie there instead of in the record
  * (ref_offset, ref_size; the frame is inline_size + ref_size bytes). The daemon only reads there, and
@@ -43,7 +45,9 @@
 #define RING_SIZE_DEFAULT (1u << 20)
 #define RING_SIZE_MIN     (1u << 18) /* Three superframes fit. */
 #define RING_SIZE_MAX     (1u << 26)
-#define RING_POOL_RATIO   4u /* The pool's size in rings. */
+#define RING_POOL_RATIO   4u         /* The pool's size in rings. */
+#define RING_LOW          (1u << 14) /* Of a ring that is hardly used, so much is touched. */
+#define RING_LITTLE       (1u << 12) /* At a time. */
 
 enum ring_direction { RING_TO_DAEMON, RING_TO_CLIENT, RING_DIRECTIONS };
 
@@ -75,7 +79,7 @@ struct ring_desc {
     uint16_t tci;
     uint8_t gso;
     uint8_t flags;
-    uint32_t reserved;
+    uint32_t skip; /* Not 0: no frame, but so many bytes to the end of the ring. */
 };
 
 /* The size of the whole memory, or 0 if ring_size is no power of two in range. */
@@ -95,6 +99,8 @@ struct ring_tx {
     uint32_t head; /* Ours; what is published lags behind until ring_publish(). */
     uint32_t published;
     uint32_t tail; /* The consumer's when last looked at. */
+    uint32_t calm; /* Bytes put since much was put at a time. */
+    uint64_t put;  /* All bytes ever, as `head`, but without an end. */
 };
 
 struct ring_rx {
@@ -141,8 +147,13 @@ int ring_put_ref(struct ring_tx *tx, const struct frame *f, const struct ring_pi
                  unsigned n, uint64_t ref_offset, uint32_t ref_size)
     __attribute__((warn_unused_result));
 
-/* True if the consumer has given back the room of everything put before tx->head was `mark`. */
-bool ring_taken(struct ring_tx *tx, uint32_t mark);
+/* Before the first of n frames of at most `size` bytes that are published together: goes back to the start of a
+ * ring that is empty and hardly used, if all of them have room there. Until they are taken there is room for little
+ * more, since what was skipped counts. */
+void ring_rewind(struct ring_tx *tx, uint32_t n, uint32_t size);
+
+/* True if the consumer has given back the room of everything put before tx->put was `mark`. */
+bool ring_taken(struct ring_tx *tx, uint64_t mark);
 
 /* Shows everything put since the last time, with one release store. Returns true if the
  * consumer sleeps and its doorbell must be rung. */

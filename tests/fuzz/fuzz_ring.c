@@ -75,6 +75,8 @@ static void step(struct ringmap *m, int fd, struct cur *c)
     case 2: {
         struct ring_desc desc = {.inline_size = value, .gso = what >> 5 & 3};
 
+        if (what & 128)
+            desc.skip = value * RING_ALIGN;
         if (what & 16) {
             desc.ref_size = cur_u32(c);
             desc.ref_offset = cur_u32(c);
@@ -87,6 +89,8 @@ static void step(struct ringmap *m, int fd, struct cur *c)
         read_some(m, what & 16, value % 70);
         break;
     case 4:
+        if (what & 16)
+            ring_rewind(&m->tx, 1, value);
         (void)!ring_put(&m->tx, &f);
         break;
     case 5:

@@ -78,16 +78,23 @@ static void check_frame(const struct frame *f, uint32_t size, uint8_t mark)
 /* What is in the ring, as a plain queue. */
 static struct {
     uint32_t size[8192];
-    unsigned first, published, last;
+    unsigned first, published, last, rewound;
 } model;
 
+/* Times of little and times of much take turns. */
 static void model_put(uint64_t *seed)
 {
     static const uint32_t limits[] = {64, 1600, 10000, FRAME_SUPER_MAX};
-    uint32_t size = 1 + frames_random(seed) % limits[frames_random(seed) % 4];
+    unsigned kinds = model.last / 512 % 2 ? 4 : 1;
+    uint32_t size = 1 + frames_random(seed) % limits[frames_random(seed) % kinds];
     struct frame f = frame_of(size, (uint8_t)model.last);
     bool room = ring_room(&client.tx, size) > 0;
-    int r = ring_put(&client.tx, &f);
+    uint32_t before = client.tx.head;
+    int r;
+
+    ring_rewind(&client.tx, 1, size);
+    model.rewound += client.tx.head != before;
+    r = ring_put(&client.tx, &f);
 
     assert_int_equal(r, room ? 0 : -ENOBUFS);
     if (r == 0)
@@ -156,6 +163,60 @@ static void test_random_operations(void **state)
         }
     }
     assert_true(model.first > 1500);
+    assert_true(model.rewound > 1);
+}
+
+/* --- little use ------------------------------------------------------------------------------ */
+
+static void pass_one(uint32_t size)
+{
+    struct frame f = frame_of(size, 9), got;
+
+    ring_rewind(&client.tx, 1, size);
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    (void)ring_publish(&client.tx);
+    assert_int_equal(ring_peek(&daemon_side.rx, &got, 1), 1);
+    check_frame(&got, size, 9);
+    (void)ring_release(&daemon_side.rx);
+}
+
+static unsigned pages_touched(void)
+{
+    unsigned char in[SIZE / 4096];
+    unsigned n = 0;
+
+    assert_int_equal(mincore(client.mem[RING_TO_DAEMON], SIZE, in), 0);
+    for (unsigned i = 0; i < sizeof in; i++)
+        n += in[i] & 1;
+    return n;
+}
+
+static void test_little_use(void **state)
+{
+    struct frame f = frame_of(60, 9), got[2];
+
+    (void)state;
+    for (unsigned i = 0; i < 4 * SIZE / 128; i++)
+        pass_one(60);
+    assert_true(pages_touched() <= RING_LOW / 4096 + 1);
+    /* Where it is not empty, or where there would be no room, it goes on. */
+    while ((client.tx.head & (SIZE - 1)) < RING_LOW)
+        pass_one(60);
+    assert_int_equal(ring_put(&client.tx, &f), 0);
+    (void)ring_publish(&client.tx);
+    ring_rewind(&client.tx, 1, 60);
+    assert_int_equal(client.tx.head & (SIZE - 1), RING_LOW + 128);
+    assert_int_equal(ring_peek(&daemon_side.rx, got, 2), 1);
+    (void)ring_release(&daemon_side.rx);
+    ring_rewind(&client.tx, 1000, 60);
+    ring_rewind(&client.tx, 1, FRAME_SUPER_MAX);
+    assert_int_equal(client.tx.head & (SIZE - 1), RING_LOW + 128);
+    pass_one(60);
+    assert_int_equal(client.tx.head & (SIZE - 1), 128);
+    /* After much at a time it takes a while. */
+    pass_one(FRAME_SUPER_MAX);
+    pass_one(60);
+    assert_true((client.tx.head & (SIZE - 1)) > FRAME_SUPER_MAX);
 }
 
 static void test_full_and_wrap(void **state)
@@ -298,7 +359,11 @@ static void test_descriptor_lies(void **state)
         {.inline_size = 60, .ref_size = 2, .ref_offset = UINT64_MAX},
         {.inline_size = 60, .ref_size = FRAME_SUPER_MAX - 59},
         {.inline_size = 60, .ref_size = UINT32_MAX},
-        {.inline_size = FRAME_SUPER_MAX, .ref_size = 1}};
+        {.inline_size = FRAME_SUPER_MAX, .ref_size = 1},
+        {.skip = 64},
+        {.skip = 128},
+        {.skip = SIZE},
+        {.skip = UINT32_MAX}};
     static uint8_t arena[FRAME_SUPER_MAX + FRAME_HEADROOM];
     struct frame got[4];
     size_t used;
@@ -437,6 +502,10 @@ static void test_blocks(void **state)
     assert_null(pool_take(pool));
     (void)ring_release(&daemon_side.rx);
     assert_ptr_equal(pool_take(pool), blocks[0]);
+    /* However much goes through the ring before anybody asks. */
+    pool_give(pool, blocks[0]);
+    client.tx.put += UINT64_C(5) << 29;
+    assert_ptr_equal(pool_take(pool), blocks[0]);
     pool_leave(pool);
     assert_null(pool_take(pool));
     for (unsigned i = 0; i < n; i++) {
@@ -482,6 +551,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_random_operations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_little_use, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_and_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_small_arena, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doorbells, setup, teardown),
