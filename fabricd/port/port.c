@@ -38,6 +38,7 @@ void port_init(struct port *p, struct port_env *env, const struct ipc_port *conf
     p->sw.set = config->set;
     p->sw.max_frame = FRAME_SIZE_MAX;
     p->sw.pinned = config->pinned;
+    p->sw.station = config->station;
     memcpy(p->sw.pin_mac, config->pin_mac, sizeof p->sw.pin_mac);
     p->sw.n_pin_addrs = config->n_pins;
     for (unsigned i = 0; i < config->n_pins; i++) {

@@ -80,11 +80,23 @@ static inline bool is_known(const struct burst *b, uint64_t key)
            b->now < in->last.src_until;
 }
 
+/* Whoever claims to be an end station is believed until a frame comes of somebody behind it. */
+static void end_station(struct burst *b)
+{
+    const struct switch_trap *trap = b->sw->trap;
+
+    b->in->station = false;
+    if (trap && trap->no_station)
+        trap->no_station(trap->aux, b->in, b->now);
+}
+
 static enum swport_drop learn(struct burst *b, const struct frame *f, uint64_t key)
 {
     struct swport *in = b->in;
     enum fdb_heard heard;
 
+    if (in->station && !mac_equal(f->data + MAC_SIZE, in->pin_mac))
+        end_station(b);
     if (place_denies(in, f))
         return SWPORT_DROP_ELSEWHERE;
     heard = fdb_learn(b->sw->fdb, key, b->src_at, &in->fdb, b->now);

@@ -102,6 +102,7 @@ struct swport {
     uint8_t caps;       /* FRAME_CAP_* of what it takes. */
     uint32_t max_frame; /* Bytes of a plain frame that it takes. */
     bool pinned;        /* Source MAC must be pin_mac, and addresses in pin_addrs. */
+    bool station; /* Says that only pin_mac is behind it; until something else is heard. */
     uint8_t pin_mac[6];
     struct {
         uint8_t family; /* 4 or 6 */
@@ -185,6 +186,9 @@ void switch_flush_port(struct swport *);
  */
 struct switch_trap {
     bool (*take)(void *aux, struct swport *in, const struct frame *, mtime_t now);
+    /* Another MAC than its own was heard at a port that said it was an end station: it is one no more. May call
+     * the same. NULL: it does not matter. */
+    void (*no_station)(void *aux, struct swport *in, mtime_t now);
     void *aux;
 };
 

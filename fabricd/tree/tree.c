@@ -141,6 +141,7 @@ static struct rstp_port_config engine_config(const struct tree_port *p)
     struct rstp_port_config c = p->config.rstp;
 
     c.admin_edge = c.admin_edge && !p->heard && !p->is_link;
+    c.silent = p->sw->station && c.admin_edge;
     return c;
 }
 
@@ -204,6 +205,36 @@ static void leave(struct tree *t, struct tree_port *p, mtime_t now)
     say_direct(t, p);
 }
 
+/* What the port is set to goes to the engine. False if a value is out of range. */
+static bool update(struct tree *t, const struct tree_port *p, mtime_t now)
+{
+    struct rstp_port_config config = engine_config(p);
+    struct rstp_link link = link_of(p);
+
+    if (!in_engine(t, p))
+        return true;
+    if (!link.up) /* Before its settings might have it used. */
+        (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
+    if (rstp_port_set(t->rstp, p->sw->tree_port, &config, now) < 0)
+        return false;
+    (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
+    tell(t, now);
+    return true;
+}
+
+/* The port is an ordinary one from now on, and whoever else is there hears of it at once. */
+static void no_station(void *aux, struct swport *in, mtime_t now)
+{
+    struct tree *t = aux;
+    struct tree_port *p = tree_port_find(t, in);
+
+    in->station = false;
+    if (!p || !in_engine(t, p))
+        return;
+    (void)update(t, p, now); /* Its settings are what they were. */
+    probe_send(t, p, in->tree_port);
+}
+
 /* --- the bridge ------------------------------------------------------------------------------ */
 
 static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t now)
@@ -216,6 +247,8 @@ static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t no
 
     if (!p || p->is_link || !t->rstp)
         return false;
+    if (in->station)
+        no_station(t, in, now);
     if (mac_is_loop_probe(f->data)) {
         if (!loop_probe_read(f->data, f->size, &probe) ||
             probe.network != t->config.network)
@@ -319,7 +352,7 @@ struct tree *tree_new(struct switch_ *sw, const struct tree_config *c,
         tree_free(t);
         return NULL;
     }
-    t->trap = (struct switch_trap){.take = take, .aux = t};
+    t->trap = (struct switch_trap){.take = take, .no_station = no_station, .aux = t};
     switch_set_trap(sw, &t->trap);
     return t;
 }
@@ -391,23 +424,6 @@ bool tree_add_port(struct tree *t, struct swport *sw, const struct tree_port_con
     struct tree_port p = {.config = *c, .alive = true, .heard = c->heard};
 
     return add(t, sw, &p, now);
-}
-
-/* What the port is set to goes to the engine. False if a value is out of range. */
-static bool update(struct tree *t, const struct tree_port *p, mtime_t now)
-{
-    struct rstp_port_config config = engine_config(p);
-    struct rstp_link link = link_of(p);
-
-    if (!in_engine(t, p))
-        return true;
-    if (!link.up) /* Before its settings might have it used. */
-        (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
-    if (rstp_port_set(t->rstp, p->sw->tree_port, &config, now) < 0)
-        return false;
-    (void)rstp_port_link(t->rstp, p->sw->tree_port, &link, now);
-    tell(t, now);
-    return true;
 }
 
 bool tree_set_port(struct tree *t, struct swport *sw, const struct tree_port_config *c,

@@ -12,7 +12,10 @@
  * BPDUs (a BPDU of no size), who leave the link alone for as long.
  *
  * Pinned ports are end stations by construction, for nothing but their own MAC comes in by them: they
- * are in no tree, and no hello wakes their programs up.
+ * are in no tree, and no hello wakes their programs up. Neither does one wake a program that says that it is an end
+ * station (swport.station): its port is in the tree and hears BPDUs and probes like others, but is sent none, until
+ * anything comes in by it that is not of the program's own MAC. A loop needs such a frame, and the first one of them
+ * sets off a probe at once, as a port does that begins to forward.
  *
  * Loop probes (proto/rstp/loop_probe.h) find what BPDUs cannot: of two ports of this network that hear
  * one another over a foreign LAN, and both forward, the younger one is blocked for as long as it

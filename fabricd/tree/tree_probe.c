@@ -23,7 +23,8 @@ void probe_send(struct tree *t, const struct tree_port *p, unsigned number)
     struct loop_probe probe = probe_of(t, p, number);
     struct frame f = {.data = room + FRAME_HEADROOM, .size = LOOP_PROBE_FRAME_SIZE};
 
-    if (p->is_link || p->state != RSTP_FORWARDING || p->config.rstp.bpdu_filter)
+    if (p->is_link || p->sw->station || p->state != RSTP_FORWARDING ||
+        p->config.rstp.bpdu_filter)
         return;
     loop_probe_write(t->config.mac, &probe, f.data);
     switch_send(p->sw, &f);

@@ -278,7 +278,9 @@ static void adopt(struct port *port, const struct plug_reply *reply)
 
 int port_ring_open(const char *where, struct port **out, struct err *err)
 {
-    struct plug_request q = {.caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6};
+    /* A stack has one MAC, and bridges nothing. */
+    struct plug_request q = {.flags = PLUG_STATION,
+                             .caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6};
     struct plug_reply reply;
     struct ring_port *p;
     struct locate at;

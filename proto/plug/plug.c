@@ -145,7 +145,7 @@ int plug_request_decode(const void *data, size_t size, struct plug_request *out)
     r.node_pid = cur_u32_ne(&c);
     r.snap = cur_u32_ne(&c);
     if (!cur_done(&c) || r.kind < PLUG_TAP || r.kind > PLUG_CAPTURE || r.vlan > 4094 ||
-        r.flags & ~(PLUG_ENDPOINT | PLUG_ANONYMOUS | PLUG_SERVICE))
+        r.flags & ~(PLUG_ENDPOINT | PLUG_ANONYMOUS | PLUG_SERVICE | PLUG_STATION))
         return -EPROTO;
     *out = r;
     return 0;

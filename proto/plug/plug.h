@@ -33,6 +33,9 @@ enum {
         1, /* Register an endpoint: name or anonymous, addresses, MAC; pin the port. */
     PLUG_ANONYMOUS = 2, /* With ENDPOINT: the daemon makes up the name. */
     PLUG_SERVICE = 4,   /* With ENDPOINT: from the keeper of the service of that name. */
+    PLUG_STATION =
+        8, /* Nothing is behind the port but the program, with the MAC that it names: no hello and
+                         * no loop probe is sent to it, until another MAC or a bridge is heard there. */
 };
 
 struct plug_addr {

@@ -127,6 +127,7 @@ struct rstp_port_config {
     bool root_guard;
     bool bpdu_filter;
     bool last_resort; /* To be used only where there is no other way. */
+    bool silent;      /* Sends none, but hears them. */
 };
 
 /* What is below the port. */

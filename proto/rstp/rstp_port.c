@@ -80,7 +80,7 @@ static void transmit(struct rstp_port *p, const struct bpdu *b)
     size_t size = bpdu_encode(b, data);
 
     p->new_info = false;
-    if (!p->config.bpdu_filter) {
+    if (!p->config.bpdu_filter && !p->config.silent) {
         p->counters.tx_config += b->type == BPDU_CONFIG;
         p->counters.tx_tcn += b->type == BPDU_TCN;
         p->counters.tx_rst += b->type == BPDU_RST;

@@ -320,6 +320,41 @@ static void test_cable(void **state)
     tn_free(n);
 }
 
+/* Two ports of one switch that say that they are end stations are sent nothing; when frames go round through
+ * them all the same, one is blocked within as long as a probe takes. */
+static void liars(bool passes_bpdus)
+{
+    struct tn *n = tn_new();
+    struct tn_node *a = tn_switch(n, 4096, false), *lan = tn_lan(n, passes_bpdus);
+    struct tn_port *p = tn_program(a, lan, 100), *q = tn_program(a, lan, 100);
+    unsigned to = tn_station(a), from = tn_station(a);
+
+    tn_run(n, n->now + 60 * MTIME_SEC);
+    assert_int_equal(n->n_frames, 0);
+    assert_true(p->sw.station && q->sw.station);
+    tn_send(n, from, -1, 1);
+    tn_run(n, n->now + 2 * MTIME_MS);
+    assert_true(tn_status(p).blocked != tn_status(q).blocked ||
+                (tn_status(p).rstp.state == RSTP_FORWARDING) !=
+                    (tn_status(q).rstp.state == RSTP_FORWARDING));
+    assert_false(p->sw.station || q->sw.station);
+    assert_true(n->n_frames < 60);
+    for (uint16_t i = 2; i < 20000; i++) {
+        tn_send(n, from, -1, i);
+        tn_run(n, n->now + MTIME_MS);
+    }
+    for (unsigned i = 2; i < TN_SERIALS; i++)
+        assert_true(n->stations[to].got[i] <= 1);
+    tn_free(n);
+}
+
+static void test_liars(void **state)
+{
+    (void)state;
+    liars(false);
+    liars(true);
+}
+
 /* --- a new switch process -------------------------------------------------------------------- */
 
 /* Two switches with two wires between them: the second one's process is another. What remembers where
@@ -358,7 +393,7 @@ int main(void)
         cmocka_unit_test(test_ring),    cmocka_unit_test(test_held),
         cmocka_unit_test(test_modes),   cmocka_unit_test(test_foreign_lan),
         cmocka_unit_test(test_no_loop), cmocka_unit_test(test_cable),
-        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_liars),   cmocka_unit_test(test_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,19 @@ struct tn_port *tn_wire(struct tn_node *a, struct tn_node *b, mtime_t delay)
     return join(a, b, false, delay);
 }
 
+struct tn_port *tn_program(struct tn_node *a, struct tn_node *lan, mtime_t delay)
+{
+    struct tn_port *p = port_new(a, false, delay), *q = port_new(lan, false, delay);
+
+    p->sw.station = true;
+    memcpy(p->sw.pin_mac, (uint8_t[]){2, 0, 0, 0, 3, (uint8_t)p->sw.id}, 6);
+    p->peer = q;
+    q->peer = p;
+    port_start(p, false);
+    port_start(q, false);
+    return p;
+}
+
 struct tn_port *tn_link(struct tn_node *a, struct tn_node *b, mtime_t delay)
 {
     return join(a, b, true, delay);

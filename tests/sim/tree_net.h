@@ -71,6 +71,8 @@ struct tn_node *tn_lan(struct tn *, bool passes_bpdus);
 
 /* A wire between own ports, and a link between hosts. The port of the first is returned. */
 struct tn_port *tn_wire(struct tn_node *, struct tn_node *, mtime_t delay);
+/* A program's port that says that it is an end station; behind it is a LAN all the same. */
+struct tn_port *tn_program(struct tn_node *, struct tn_node *lan, mtime_t delay);
 struct tn_port *tn_link(struct tn_node *, struct tn_node *, mtime_t delay);
 unsigned tn_station(struct tn_node *);
 

@@ -24,6 +24,7 @@ struct world {
     struct fake_port ports[N_PORTS];
     struct switch_trap trap;
     unsigned taken;
+    unsigned no_stations;
     struct swport *stop; /* The trap makes it discard. */
 };
 
@@ -146,6 +147,32 @@ static void the_trap_is_asked_first(void **state)
     assert_int_equal(w->ports[1].n, 1);
 }
 
+static void no_station(void *aux, struct swport *in, mtime_t now)
+{
+    struct world *w = aux;
+
+    (void)in;
+    (void)now;
+    w->no_stations++;
+}
+
+static void a_station_is_one_until_others_are_heard(void **state)
+{
+    struct world *w = *state;
+
+    w->trap = (struct switch_trap){.take = take, .no_station = no_station, .aux = w};
+    switch_set_trap(w->sw, &w->trap);
+    w->ports[0].sw.station = true;
+    memcpy(w->ports[0].sw.pin_mac, mac_a, 6);
+    send_one(w, 0, broadcast, mac_a);
+    send_one(w, 1, broadcast, mac_b);
+    assert_true(w->ports[0].sw.station);
+    send_one(w, 0, broadcast, mac_b);
+    assert_false(w->ports[0].sw.station);
+    send_one(w, 0, broadcast, mac_b);
+    assert_int_equal(w->no_stations, 1);
+}
+
 /* What the burst had decided before is not delivered any more. */
 static void a_stop_takes_effect_within_the_burst(void **state)
 {
@@ -180,6 +207,7 @@ int main(void)
         TEST(learning_ports_learn),
         TEST(flushed_ports_are_not_known),
         TEST(the_trap_is_asked_first),
+        TEST(a_station_is_one_until_others_are_heard),
         TEST(a_stop_takes_effect_within_the_burst),
         TEST(own_frames_leave_by_any_port),
     };

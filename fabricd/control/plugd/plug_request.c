@@ -91,6 +91,8 @@ static struct ipc_port new_port(const struct plug_conn *conn,
         .snap = request->snap,
     };
 
+    port.station = (request->flags & PLUG_STATION) != 0 && !mac_is_zero(request->mac);
+    memcpy(port.pin_mac, request->mac, sizeof(port.pin_mac));
     snprintf(port.name, sizeof(port.name), "%s", name);
     return port;
 }
