@@ -8,6 +8,8 @@
 #include <lwip/sys.h>
 #include <lwip/timeouts.h>
 
+#include "libioth/stack/due.h"
+
 #define QUIET        (20 * MTIME_SEC)
 #define TCP_TICK     (TCP_TMR_INTERVAL * MTIME_MS)
 #define TCP_COARSE   (500 * MTIME_MS) /* Keep-alive and TIME-WAIT are in no hurry. */
@@ -130,8 +132,11 @@ mtime_t timers_next(mtime_t now)
     for (int i = 1; i < lwip_num_cyclic_timers; i++) {
         const struct lwip_cyclic_timer *timer = &lwip_cyclic_timers[i];
 
-        if (is_dhcp(timer) ? t.dhcp : others)
-            next = mtime_min(next, t.ticked[i] + timer->interval_ms * MTIME_MS);
+        unsigned due =
+            (is_dhcp(timer) ? t.dhcp : others) ? due_in(timer->handler) : DUE_NEVER;
+
+        if (due != DUE_NEVER)
+            next = mtime_min(next, t.ticked[i] + due * timer->interval_ms * MTIME_MS);
     }
     return next;
 }

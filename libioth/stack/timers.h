@@ -2,10 +2,10 @@
 /*
  * lwIP's cyclic timers, without its wake-ups: a stack where nothing goes on has no deadline. TCP ticks
  * while a connection waits for something; the others (neighbours, reassembly, group membership,
- * addresses) while the stack is in use and QUIET seconds longer. Ticks that were missed meanwhile are
- * made up for, so that lifetimes go on, at the next call.
+ * addresses) where they have something to do (due.h), while the stack is in use and QUIET seconds longer. Ticks
+ * that were missed meanwhile are made up for, so that lifetimes go on, at the next call.
  *
- * DHCP is counted in real time as long as it is on.
+ * DHCP has its deadlines as long as it is on.
  */
 #ifndef LIBIOTH_STACK_TIMERS_H
 #define LIBIOTH_STACK_TIMERS_H
