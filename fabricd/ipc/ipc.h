@@ -275,7 +275,8 @@ struct ipc_port {
     uint32_t id; /* Control makes even ones, the switch odd ones. */
     uint8_t kind;
     uint8_t pinned;
-    uint8_t station; /* Says that only pin_mac is behind it: no bridge is looked for there. */
+    uint8_t
+        station; /* Says that only pin_mac is behind it: no bridge is looked for there. */
     uint64_t net;
     char name[IPC_NAME_SIZE]; /* Unique in its network. */
     struct ipc_stp_port stp;
