@@ -134,7 +134,7 @@ static void read_fd(struct reading *r, const struct origin *o, int fd, const cha
     char *bytes = read_bytes(r, o, fd, &size);
     if (!bytes)
         return;
-    struct node *root = node_from_yaml(bytes, size, files->names[at], &r->diags);
+    struct node *root = node_from_yaml_partly(bytes, size, files->names[at], &r->diags);
     free(bytes);
     if (!root)
         return;
@@ -231,6 +231,20 @@ static int print_diags(const struct files *files, const struct diags *diags)
     return CTL_USAGE;
 }
 
+/* Files with mistakes are looked through to the end, so that all are told at once. */
+static void find_more(struct reading *r)
+{
+    struct objects objects;
+    struct diags more;
+    if (!r->files->root)
+        return;
+    diags_init(&more);
+    (void)!fabric_file_read(r->files->root, r->files->names[0], &objects, &more);
+    objects_done(&objects);
+    diags_add_more(&r->diags, &more);
+    diags_done(&more);
+}
+
 int files_read(struct ctl *ctl, const struct args *args, struct files *out)
 {
     struct reading r = {.files = out};
@@ -248,6 +262,8 @@ int files_read(struct ctl *ctl, const struct args *args, struct files *out)
         else
             read_path(&r, &(struct origin){.name = path}, path);
     }
+    if (r.diags.n > 0)
+        find_more(&r);
     if (r.diags.n > 0 || !out->root)
         code = print_diags(out, &r.diags);
     diags_done(&r.diags);

@@ -2,8 +2,10 @@
 #include "proto/model/diag.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/xalloc.h"
 #include "proto/model/text_internal.h"
@@ -51,6 +53,33 @@ void diags_add(struct diags *d, const char *file, unsigned line, unsigned column
         .path = xstrdup(path),
         .text = text,
     };
+}
+
+static bool has_place(const struct diags *d, size_t n, const struct diag *of)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct diag *x = &d->list[i];
+
+        if (of->line && x->line == of->line && x->column == of->column &&
+            !strcmp(x->file ? x->file : "", of->file ? of->file : "")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void diags_add_more(struct diags *d, const struct diags *more)
+{
+    size_t before = d->n;
+
+    for (size_t i = 0; i < more->n; i++) {
+        const struct diag *x = &more->list[i];
+
+        if (!has_place(d, before, x)) {
+            diags_add(d, x->file, x->line, x->column, x->path, "%s", x->text);
+        }
+    }
+    d->suppressed += more->suppressed;
 }
 
 char *diag_print(const struct diag *d)

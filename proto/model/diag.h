@@ -27,6 +27,10 @@ void diags_add(struct diags *, const char *file, unsigned line, unsigned column,
                const char *path, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
+/* Adds what another look at the same files found, but for what it says of places that are in there: it
+ * follows from what is wrong with them. */
+void diags_add_more(struct diags *, const struct diags *more);
+
 /* FILE:LINE:COLUMN: PATH: text, or PATH: text without a file. The caller's to free(). */
 char *diag_print(const struct diag *);
 

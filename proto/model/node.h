@@ -49,6 +49,11 @@ struct node *node_from_yaml(const char *text, size_t size, const char *file,
 struct node *node_from_json(const char *text, size_t size, const char *file,
                             struct diags *);
 
+/* As node_from_yaml(), but mistakes that leave the structure clear (a key twice, an alias, a tag) do
+ * not take the tree away: for whoever looks for all the other mistakes, too, and then uses none of it. */
+struct node *node_from_yaml_partly(const char *text, size_t size, const char *file,
+                                   struct diags *);
+
 /* Print. The result is the caller's to free(). Texts that YAML would take for something else
  * are quoted, so node_from_yaml(node_to_yaml(x)) equals x. Short maps and lists stay one to a
  * line; `indent` JSON has newlines (0 = compact). */

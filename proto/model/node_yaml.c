@@ -30,6 +30,7 @@ struct builder {
     struct node *root;
     unsigned documents;
     bool bad;   /* Something was noted. */
+    bool lost;  /* So much that the rest cannot be told. */
     bool ended; /* Nothing more to read. */
 };
 
@@ -66,6 +67,12 @@ static void complain(struct builder *b, const yaml_event_t *event, const char *w
               place(event->start_mark.column), path, "%s", what);
     free(path);
     b->bad = true;
+}
+
+static void give_up(struct builder *b, const yaml_event_t *event, const char *what)
+{
+    complain(b, event, what);
+    b->lost = b->ended = true;
 }
 
 /* Notes keys that stand twice in the map on top of the stack. */
@@ -122,8 +129,7 @@ static struct node *builder_node(struct builder *b, const yaml_event_t *event,
     struct node *x;
 
     if (++b->nodes > NODE_MAX_NODES) {
-        complain(b, event, "too large (at most 2000000 values)");
-        b->ended = true;
+        give_up(b, event, "too large (at most 2000000 values)");
         return NULL;
     }
     x = node_new(kind);
@@ -182,10 +188,9 @@ static void on_start(struct builder *b, const yaml_event_t *event, enum node_kin
         complain(b, event, "anchors are not allowed");
     }
     if (b->depth == NODE_MAX_DEPTH || wants_key(b)) {
-        complain(b, event,
-                 wants_key(b) ? "a key is a plain word, not a map or list"
-                              : "too deep (at most 32 levels)");
-        b->ended = true;
+        give_up(b, event,
+                wants_key(b) ? "a key is a plain word, not a map or list"
+                             : "too deep (at most 32 levels)");
         return;
     }
     x = builder_node(b, event, kind);
@@ -207,8 +212,18 @@ static void on_end(struct builder *b)
 
 static void on_alias(struct builder *b, const yaml_event_t *event)
 {
-    complain(b, event, "aliases are not allowed (write the value out)");
-    b->ended = true;
+    static const char what[] = "aliases are not allowed (write the value out)";
+    struct node *x;
+
+    if (wants_key(b)) {
+        give_up(b, event, what);
+        return;
+    }
+    complain(b, event, what);
+    x = builder_node(b, event, NODE_NULL);
+    if (x) {
+        builder_put(b, x);
+    }
 }
 
 static void on_event(struct builder *b, const yaml_event_t *event)
@@ -232,8 +247,7 @@ static void on_event(struct builder *b, const yaml_event_t *event)
         break;
     case YAML_DOCUMENT_START_EVENT:
         if (++b->documents > 1) {
-            complain(b, event, "a second document (one to a file)");
-            b->ended = true;
+            give_up(b, event, "a second document (one to a file)");
         }
         break;
     case YAML_STREAM_END_EVENT:
@@ -252,8 +266,7 @@ static void complain_grammar(struct builder *b, const yaml_parser_t *parser)
               place(parser->problem_mark.column), "", "not YAML: %s%s%s",
               parser->problem ? parser->problem : "unreadable", parser->context ? " " : "",
               parser->context ? parser->context : "");
-    b->bad = true;
-    b->ended = true;
+    b->bad = b->lost = b->ended = true;
 }
 
 static void builder_done(struct builder *b)
@@ -287,8 +300,8 @@ static bool has_many_tags(struct builder *b, const char *text, size_t size)
     return true;
 }
 
-struct node *node_from_yaml(const char *text, size_t size, const char *file,
-                            struct diags *diags)
+struct node *node_from_yaml_partly(const char *text, size_t size, const char *file,
+                                   struct diags *diags)
 {
     struct builder b = {.file = file, .diags = diags};
     yaml_parser_t parser;
@@ -320,9 +333,22 @@ struct node *node_from_yaml(const char *text, size_t size, const char *file,
     if (!b.root && !b.bad) {
         diags_add(diags, file, 0, 0, "", "there is nothing in it");
     }
-    if (b.bad) {
+    if (b.lost) {
         node_free(b.root);
         return NULL;
     }
     return b.root;
+}
+
+struct node *node_from_yaml(const char *text, size_t size, const char *file,
+                            struct diags *diags)
+{
+    size_t before = diags->n + diags->suppressed;
+    struct node *root = node_from_yaml_partly(text, size, file, diags);
+
+    if (diags->n + diags->suppressed > before) {
+        node_free(root);
+        return NULL;
+    }
+    return root;
 }

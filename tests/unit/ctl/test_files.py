@@ -5,6 +5,7 @@
   test_files.py PATH-OF-IOTHCTL
 """
 import os
+import re
 import sys
 import unittest
 
@@ -179,7 +180,9 @@ class Files(base.WithDaemon):
             lan1={}, lan2=dict(mtu=1400), lan3={})))
         c = self.write("d/c.yaml", "include: [../a.yaml]\nnetworks: {lan3: {mut: 1}}\n")
         r = self.check(2, "apply", "-f", a)
-        self.assertEqual(r.err, f"{c}:1:11: include: {a} includes itself by way of this\n")
+        ring, unknown = r.err.splitlines()
+        self.assertEqual(ring, f"{c}:1:11: include: {a} includes itself by way of this")
+        self.assertTrue(unknown.startswith(f"{c}:2:19: networks.lan3.mut: unknown key"), unknown)
 
     def test_include_refused(self):
         os.mkfifo(self.path("pipe"))
@@ -223,6 +226,19 @@ class Files(base.WithDaemon):
                                                        "services: {web: {network: lan2, command: [web]}}\n")
         self.assertIn("the fabric must have what is named and not declared: network lan2, host alpha", r.err)
         self.assertEqual(len(self.daemon.requests), 0)
+
+    def test_all_at_once(self):
+        """What YAML forbids and what the model forbids come in one run, each once."""
+        r = self.check(2, "validate", "-f", "-", stdin="version: 1\nnetworks:\n  a: {mtuu: 3}\n  b: {mtu: 1500, mtu: 1400}\n"
+                                                       "  c: {ipv4: *x, ipv6: !t fd00::/64}\n  d: {mtu: 99999}\n"
+                                                       "routers:\n  r: {}\n")
+        self.assertEqual([re.sub(r" \(.*", "", line) for line in r.err.splitlines()], [
+            "<stdin>:4:18: networks.b.mtu: stands twice in this map",
+            "<stdin>:5:13: networks.c.ipv4: aliases are not allowed",
+            "<stdin>:5:23: networks.c.ipv6: tags are not allowed",
+            "<stdin>:3:7: networks.a.mtuu: unknown key, did you mean mtu?",
+            "<stdin>:6:12: networks.d.mtu: 99999 is out of range",
+            "<stdin>:8:3: routers.r: routers are not built yet"])
 
     def test_export(self):
         self.daemon.actions[("GET", "/v1/export")] = lambda q, b: (
