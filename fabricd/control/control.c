@@ -33,6 +33,7 @@
 #include "fabricd/control/trial/settling.h"
 #include "fabricd/control/trial/standing.h"
 #include "fabricd/control/view/view.h"
+#include "fabricd/tree/tree.h"
 #include "proto/base/err.h"
 #include "proto/base/fd.h"
 #include "proto/base/log.h"
@@ -251,6 +252,9 @@ static void from_switch(struct chan *chan, struct ipc_message *msg)
         events_notice(control, &msg->body.notice);
         break;
     case IPC_TREE_EVENT:
+        if (msg->body.tree_event.event == TREE_EVENT_HEARD)
+            reconcile_heard(control->reconcile, msg->body.tree_event.net,
+                            msg->body.tree_event.port);
         events_tree(control, &msg->body.tree_event);
         break;
     case IPC_STREAM_IN:

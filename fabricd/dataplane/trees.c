@@ -55,8 +55,8 @@ static struct tree_port_config port_config_of(const struct dp_port *port)
     struct tree_port_config c = {
         .rstp = rstp_port_defaults,
         .speed_mbps = speed_of(&port->config),
-        .heard = s->edge != IPC_YES &&
-                 vault_find(port->dp->vault, IPC_HEARD, port->config.id) != NULL,
+        .heard = s->edge != IPC_YES && (s->heard || vault_find(port->dp->vault, IPC_HEARD,
+                                                               port->config.id) != NULL),
         .since = port->since,
     };
 
@@ -89,12 +89,18 @@ static void on_send_link(void *aux, struct swport *sw, const void *bpdu, size_t 
 
 static void on_heard(void *aux, struct swport *sw)
 {
-    struct dataplane *dp = ((struct dp_net *)aux)->dp;
+    struct dp_net *net = aux;
+    struct dataplane *dp = net->dp;
     struct ipc_heard heard = {.port = sw->id};
+    struct ipc_tree_event e = {.net = net->config.id, .event = TREE_EVENT_HEARD};
 
     if (vault_put_body(dp->vault, IPC_HEARD, &heard, NULL, 0, true) < 0)
         log_debug("a bridge at a port is not remembered: the vault is full");
     dp->vault_changed = true;
+    if (!sw->name)
+        return;
+    snprintf(e.port, sizeof e.port, "%s", sw->name);
+    outbox_send(&dp->control, IPC_TREE_EVENT, 0, &e, NULL, 0);
 }
 
 static void name_of(const struct dp_net *net, unsigned number, char out[IPC_NAME_SIZE])

@@ -169,6 +169,7 @@ struct ipc_stp_port {
     uint8_t edge;         /* enum ipc_auto */
     uint8_t p2p;          /* enum ipc_auto */
     uint8_t bpdu_guard, root_guard, bpdu_filter;
+    uint8_t heard; /* A bridge was heard there, by a daemon before this one. */
 };
 
 /* API, PLUG, KEEP and CONSOLE are the control's: the switch only keeps them for a new parent, and with

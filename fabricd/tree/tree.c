@@ -19,10 +19,10 @@ const char *tree_event_name(enum tree_event event)
         [TREE_EVENT_LOOPED] = "looped",
         [TREE_EVENT_PROBE_BLOCKED] = "loop-blocked",
         [TREE_EVENT_PROBE_FREED] = "loop-gone",
+        [TREE_EVENT_HEARD] = "bridge-heard",
     };
 
-    return event >= TREE_EVENT_ROOT && event <= TREE_EVENT_PROBE_FREED ? names[event]
-                                                                       : "unknown";
+    return event >= TREE_EVENT_ROOT && event <= TREE_EVENT_HEARD ? names[event] : "unknown";
 }
 
 /* --- the engine's effects -------------------------------------------------------------------- */

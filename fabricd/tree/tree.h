@@ -47,6 +47,7 @@ enum tree_event {
     TREE_EVENT_LOOPED,     /* The port receives its own BPDUs. */
     TREE_EVENT_PROBE_BLOCKED, /* The port hears a probe of an older one: it is blocked. */
     TREE_EVENT_PROBE_FREED,   /* It heard none for a while: it forwards again. */
+    TREE_EVENT_HEARD,         /* A bridge is behind the port; told by ops->heard(). */
 };
 
 const char *tree_event_name(enum tree_event); /* "root", "topology-change", … */

@@ -102,7 +102,8 @@ static void hear(struct stage *stage, int tap_code)
         answer(stage, 0, "");
         break;
     case IPC_OPEN_DEVICE:
-        note(stage, "tap %s\n", msg->body.open_device.ifname);
+        note(stage, "tap %s%s\n", msg->body.open_device.ifname,
+             msg->body.open_device.port.stp.heard ? " heard" : "");
         answer(stage, tap_code,
                tap_code == 0 ? msg->body.open_device.ifname : "no such device");
         break;
@@ -251,6 +252,61 @@ static void test_restart_sends_nothing_anew(void **state)
     end_stage(&stage);
 }
 
+/* The daemon begins anew, with what the store has and nothing else. */
+static void begin_anew(struct stage *stage)
+{
+    reconcile_free(stage->control->reconcile);
+    stage->control->reconcile = reconcile_new(stage->control);
+    reconcile_replayed(stage->control->reconcile);
+}
+
+static void test_heard_bridges_outlive_the_daemon(void **state)
+{
+    struct stage stage = new_stage();
+    uint64_t net;
+
+    (void)state;
+    reconcile_replayed(stage.control->reconcile);
+    put(&stage, "network", "", "lan1", "{}");
+    put(&stage, "port", "lan1", "core", "{\"tap\":\"t0\"}");
+    put(&stage, "port", "lan1", "edge", "{\"tap\":\"t1\"}");
+    assert_heard(&stage, "self\nnet lan1 mtu 1500\nvde lan1\ntap t0\ntap t1\n");
+    net = view_network(stage.control->view, "lan1")->id;
+    reconcile_heard(stage.control->reconcile, net, "core");
+    reconcile_heard(stage.control->reconcile, net, "nobody"); /* A client's own port. */
+    assert_heard(&stage, "");
+    begin_anew(&stage);
+    assert_heard(&stage, "self\nnet lan1 mtu 1500\nvde lan1\ntap t0 heard\ntap t1\n");
+    /* It goes with its port: another one of that name is new. */
+    fixture_status(stage.control, CHANGE_DELETE, "port", "lan1", "core", NULL);
+    assert_heard(&stage, "delete port\n");
+    put(&stage, "port", "lan1", "core", "{\"tap\":\"t0\"}");
+    assert_heard(&stage, "tap t0\n");
+    begin_anew(&stage);
+    assert_heard(&stage, "self\nnet lan1 mtu 1500\nvde lan1\ntap t1\ntap t0\n");
+    end_stage(&stage);
+}
+
+/* What the switch heard while control was away comes with the replay. */
+static void test_heard_without_control(void **state)
+{
+    struct stage stage = new_stage();
+    struct ipc_port port = {.id = 4, .kind = IPC_PORT_TAP, .name = "core", .path = "t0"};
+    struct ipc_heard heard = {.port = 4};
+
+    (void)state;
+    put(&stage, "network", "", "lan1", "{}");
+    put(&stage, "port", "lan1", "core", "{\"tap\":\"t0\"}");
+    port.net = view_network(stage.control->view, "lan1")->id;
+    replay(&stage, IPC_HEARD, &heard, sizeof(heard));
+    replay(&stage, IPC_PORT, &port, sizeof(port));
+    reconcile_replayed(stage.control->reconcile);
+    assert_heard(&stage, "self\nnet lan1 mtu 1500\nvde lan1\n");
+    begin_anew(&stage);
+    assert_heard(&stage, "self\nnet lan1 mtu 1500\nvde lan1\ntap t0 heard\n");
+    end_stage(&stage);
+}
+
 /* A parent that adopted the switch is told everything again; descriptors stay where they are. */
 static void test_new_parent(void **state)
 {
@@ -357,6 +413,8 @@ int main(void)
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_device_that_fails),
         cmocka_unit_test(test_restart_sends_nothing_anew),
+        cmocka_unit_test(test_heard_bridges_outlive_the_daemon),
+        cmocka_unit_test(test_heard_without_control),
         cmocka_unit_test(test_new_parent),
         cmocka_unit_test(test_ports_of_programs),
         cmocka_unit_test(test_settle),

@@ -42,6 +42,7 @@ static void warn(const struct control *control, const struct view_network *net,
     case TREE_EVENT_ROOT:
     case TREE_EVENT_TOPOLOGY:
     case TREE_EVENT_PROBE_FREED:
+    case TREE_EVENT_HEARD:
         break;
     }
 }

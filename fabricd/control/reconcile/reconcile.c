@@ -163,6 +163,7 @@ static void run_door(struct reconcile *rc, const struct view_network *net,
     door_of(port->body, door.door);
     wanted_settings(port->body, &door.set);
     wanted_stp_port(port->body, &door.stp);
+    door.stp.heard = heard_at(rc->heard, net->id, port->name);
     snprintf(door.network, sizeof(door.network), "%s", net->name);
     snprintf(door.name, sizeof(door.name), "%s", port->name);
     snprintf(what, sizeof(what), "port %s/%s", port->network, port->name);
@@ -209,6 +210,9 @@ static void run_port(struct reconcile *rc, const struct view_port *port)
     if (have != NULL &&
         have->kind != open.port.kind) /* What it was before, on its way out. */
         have = NULL;
+    /* Of a port that is there the switch knows it itself. */
+    open.port.stp.heard =
+        have != NULL ? have->stp.heard : heard_at(rc->heard, net->id, port->name);
     /* The parent writes the interface's name into its port. */
     if (have != NULL && memcmp(&have->set, &open.port.set, sizeof(have->set)) == 0 &&
         memcmp(&have->stp, &open.port.stp, sizeof(have->stp)) == 0 &&
@@ -372,7 +376,8 @@ static void changed(struct store_watch *watch, uint64_t revision,
     (void)revision;
     /* Nothing of the data path follows from blocks of addresses, nor from how far a follower is. */
     for (size_t i = 0; i < n && !any; i++)
-        any = strcmp(changes[i].kind, "block") != 0 && strcmp(changes[i].kind, "sync") != 0;
+        any = strcmp(changes[i].kind, "block") != 0 &&
+              strcmp(changes[i].kind, "sync") != 0 && strcmp(changes[i].kind, "heard") != 0;
     if (any)
         reconcile_kick(list_entry(watch, struct reconcile, watch));
 }
@@ -402,8 +407,26 @@ void reconcile_learn(struct reconcile *rc, const struct ipc_message *msg)
     free(copy);
 }
 
+void reconcile_heard(struct reconcile *rc, uint64_t net, const char *port)
+{
+    heard_note(rc->heard, net, port);
+}
+
+/* What was heard while no control listened. */
+static bool note_heard(void *aux, const struct vault_entry *e)
+{
+    struct reconcile *rc = aux;
+    const struct ipc_port *port =
+        e->type == IPC_HEARD ? reconcile_port_by_id(rc, e->body->heard.port) : NULL;
+
+    if (port != NULL)
+        heard_note(rc->heard, port->net, port->name);
+    return true;
+}
+
 void reconcile_replayed(struct reconcile *rc)
 {
+    vault_each(rc->mirror, note_heard, rc);
     rc->replayed = true;
     reconcile_kick(rc);
 }
@@ -448,6 +471,7 @@ struct reconcile *reconcile_new(struct control *control)
     list_init(&rc->settling);
     list_init(&rc->opened);
     list_init(&rc->udp_waiters);
+    rc->heard = heard_new(control);
     rc->watch.changed = changed;
     store_watch_add(control->store, &rc->watch);
     return rc;
@@ -457,6 +481,7 @@ void reconcile_free(struct reconcile *rc)
 {
     if (rc == NULL)
         return;
+    heard_free(rc->heard);
     loop_timer_set(rc->control->loop, &rc->run, MTIME_NEVER);
     loop_timer_set(rc->control->loop, &rc->retry, MTIME_NEVER);
     loop_timer_set(rc->control->loop, &rc->settle_late, MTIME_NEVER);

@@ -46,6 +46,9 @@ uint64_t reconcile_runs(const struct reconcile *);
  * the switch tells of (VDE ports); and the end of the replay, after which it may run. */
 void reconcile_learn(struct reconcile *, const struct ipc_message *);
 void reconcile_replayed(struct reconcile *);
+
+/* The switch heard a bridge at the port, for the first time. */
+void reconcile_heard(struct reconcile *, uint64_t net, const char *port);
 bool reconcile_ready(const struct reconcile *);
 
 /* The parent is another one, with nothing but what a switch told it: everything is sent again. */

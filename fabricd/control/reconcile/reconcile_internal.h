@@ -3,6 +3,7 @@
 #ifndef FABRICD_CONTROL_RECONCILE_RECONCILE_INTERNAL_H
 #define FABRICD_CONTROL_RECONCILE_RECONCILE_INTERNAL_H
 
+#include "fabricd/control/reconcile/heard.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "proto/base/map.h"
 
@@ -45,6 +46,7 @@ struct reconcile {
     struct control *control;
     struct store_watch watch;
     struct vault *mirror;
+    struct heard *heard;
     struct loop_timer run; /* Due at once when something has changed. */
     struct loop_timer retry;
     struct loop_timer settle_late;
