@@ -9,6 +9,7 @@
 
 #include "libioth/sockets/addr.h"
 #include "libioth/sockets/ipopt.h"
+#include "libioth/sockets/mtu.h"
 #include "libioth/stack/iface.h"
 
 static struct list stalled = {&stalled, &stalled};
@@ -291,6 +292,9 @@ int ip_sock_getopt(struct sock *s, int level, int name, void *value, socklen_t *
         return sock_getopt(s, name, value, size);
     if (wished)
         return sock_opt_put_int(value, size, *wished);
+    r = mtu_getopt(s, u->connected ? &u->remote_ip : NULL, level, name, value, size);
+    if (r != -ENOPROTOOPT)
+        return r;
     r = mcast_getopt(u, level, name, value, size);
     return r == -ENOPROTOOPT ? ipopt_get(s, level, name, value, size) : r;
 }
@@ -309,6 +313,9 @@ int ip_sock_setopt(struct sock *s, int level, int name, const void *value, sockl
             *wished = n != 0;
         return r;
     }
+    r = mtu_setopt(s, level, name, value, size);
+    if (r != -ENOPROTOOPT)
+        return r;
     r = mcast_setopt(u, level, name, value, size);
     return r == -ENOPROTOOPT ? ipopt_set(s, level, name, value, size) : r;
 }

@@ -20,6 +20,8 @@ struct ip_sock {
     bool connected;
     ip_addr_t remote_ip;
     uint16_t remote_port;
+    ip_addr_t last_ip; /* Where the last datagram went. */
+    uint16_t last_port;
 
     bool info4, info6, recv_ttl, recv_tos, recv_hops6,
         recv_tclass6; /* Wanted of each datagram. */

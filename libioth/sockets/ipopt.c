@@ -12,6 +12,7 @@
 void ipopt_init(struct sock *s)
 {
     s->ttl = s->hops6 = TTL_DEFAULT;
+    s->pmtu4 = s->pmtu6 = IP_PMTUDISC_WANT;
 }
 
 void ipopt_inherit(struct sock *s, const struct sock *l)
@@ -20,6 +21,8 @@ void ipopt_inherit(struct sock *s, const struct sock *l)
     s->tos = l->tos;
     s->hops6 = l->hops6;
     s->tclass6 = l->tclass6;
+    s->pmtu4 = l->pmtu4;
+    s->pmtu6 = l->pmtu6;
     s->only_v6 = l->only_v6;
     s->rcv_size = l->rcv_size;
     s->snd_size = l->snd_size;

@@ -15,6 +15,7 @@
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/kinds.h"
+#include "libioth/sockets/mtu.h"
 
 #define SIZE_MAX_RAW (0xffffu - 40)
 
@@ -142,11 +143,19 @@ static ssize_t send_sock(struct sock *s, const struct msghdr *msg, int flags)
                                                : ip_netif_get_local_ip(way.netif, &way.to);
     if (!from)
         return -EADDRNOTAVAIL;
+    if (!w->own_header) {
+        r = mtu_send(s, &way.to, way.netif, size);
+        if (r < 0)
+            return r;
+    }
     p = pbuf_alloc(PBUF_IP, (u16_t)size, PBUF_RAM);
-    if (!p)
+    if (!p) {
+        mtu_sent();
         return -ENOBUFS;
+    }
     sock_iov_in(msg, 0, p->payload, size);
     err = raw_sendto_if_src(w->pcb, p, &way.to, way.netif, from);
+    mtu_sent();
     pbuf_free(p);
     if (err == ERR_MEM)
         return ip_sock_stall(&w->ip);

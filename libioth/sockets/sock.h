@@ -85,6 +85,7 @@ struct sock {
     struct linger linger;
     /* Options of the IP level, for the protocol control block when there is one (ipopt.h). */
     uint8_t ttl, tos, hops6, tclass6;
+    uint8_t pmtu4, pmtu6; /* IP_PMTUDISC_*, which IPv6 has alike. */
     bool only_v6;
 };
 

@@ -11,6 +11,7 @@
 #include "libioth/sockets/icmp.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/kinds.h"
+#include "libioth/sockets/mtu.h"
 
 #define BACKLOG_MAX 255
 
@@ -206,6 +207,42 @@ void tcp_sock_failed(const ip_addr_t *peer, uint16_t peer_port, uint16_t local_p
         t->reported = error;
         tcp_abort(pcb);
         return;
+    }
+}
+
+/* The connection of which the segment is one that is not acknowledged yet. */
+static struct tcp_pcb *sender(const struct mtu_packet *p)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        if (pcb->local_port == p->from_port && pcb->remote_port == p->to_port &&
+            ip_addr_eq(&pcb->remote_ip, &p->to) && ip_addr_eq(&pcb->local_ip, &p->from))
+            return p->seq - pcb->lastack < pcb->snd_nxt - pcb->lastack ? pcb : NULL;
+    }
+    return NULL;
+}
+
+bool tcp_sock_sent(const struct mtu_packet *p)
+{
+    return sender(p) != NULL;
+}
+
+/* All connections to there send less at a time, and what was too large at once. */
+void tcp_sock_too_large(const struct mtu_packet *p)
+{
+    struct tcp_pcb *next;
+
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = next) {
+        u16_t mss;
+
+        next = pcb->next;
+        if (!ip_addr_eq(&pcb->remote_ip, &p->to) || pcb->state == SYN_SENT)
+            continue;
+        mss = tcp_eff_send_mss(pcb->mss, &pcb->local_ip, &pcb->remote_ip);
+        if (mss == 0 || mss >= pcb->mss)
+            continue;
+        pcb->mss = mss;
+        if (pcb->unacked)
+            tcp_rexmit_rto(pcb);
     }
 }
 

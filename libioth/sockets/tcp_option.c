@@ -6,6 +6,7 @@
 #include <linux/tcp.h>
 
 #include "libioth/sockets/ipopt.h"
+#include "libioth/sockets/mtu.h"
 #include "libioth/sockets/tcp.h"
 
 #define MS_PER_SEC     1000
@@ -36,13 +37,18 @@ static int get_tcp(const struct tcp_sock *t, int name, void *value, socklen_t *s
 
 int tcp_sock_getopt(struct sock *s, int level, int name, void *value, socklen_t *size)
 {
+    const struct tcp_sock *t = tcp_sock_of(s);
+    int r;
+
     if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
         return sock_opt_put_int(value, size, tcp_sock_of(s)->state == TCP_SOCK_LISTENING);
     if (level == SOL_SOCKET)
         return sock_getopt(s, name, value, size);
     if (level == IPPROTO_TCP)
         return get_tcp(tcp_sock_of(s), name, value, size);
-    return ipopt_get(s, level, name, value, size);
+    r = mtu_getopt(s, t->state == TCP_SOCK_OPEN && t->pcb ? &t->pcb->remote_ip : NULL,
+                   level, name, value, size);
+    return r == -ENOPROTOOPT ? ipopt_get(s, level, name, value, size) : r;
 }
 
 static int set_seconds(uint32_t *ms, int n)
@@ -90,8 +96,10 @@ int tcp_sock_setopt(struct sock *s, int level, int name, const void *value, sock
     struct tcp_sock *t = tcp_sock_of(s);
     int r = level == SOL_SOCKET    ? sock_setopt(s, name, value, size)
             : level == IPPROTO_TCP ? set_tcp(t, name, value, size)
-                                   : ipopt_set(s, level, name, value, size);
+                                   : mtu_setopt(s, level, name, value, size);
 
+    if (r == -ENOPROTOOPT && level != SOL_SOCKET && level != IPPROTO_TCP)
+        r = ipopt_set(s, level, name, value, size);
     if (r < 0)
         return r;
     if (s->snd_size > TCP_SND_BUF)

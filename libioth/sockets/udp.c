@@ -11,6 +11,7 @@
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/kinds.h"
+#include "libioth/sockets/mtu.h"
 
 /* With the headers that pbuf and IP count in 16 bits. */
 #define SIZE_MAX4 (0xffffu - 20 - 8)
@@ -60,6 +61,38 @@ void udp_sock_failed(const ip_addr_t *peer, uint16_t peer_port, uint16_t local_p
             !ip_addr_eq(&pcb->remote_ip, peer))
             continue;
         u->ip.sock.error = error;
+        sock_changed(&u->ip.sock, SOCK_IN | SOCK_OUT);
+    }
+}
+
+/* The next one that may have sent the packet, from `pcb` on. */
+static struct udp_pcb *sender(struct udp_pcb *pcb, const struct mtu_packet *p)
+{
+    for (; pcb; pcb = pcb->next) {
+        const struct udp_sock *u = pcb->recv_arg;
+
+        if (pcb->recv == on_recv && pcb->local_port == p->from_port &&
+            u->ip.last_port == p->to_port && ip_addr_eq(&u->ip.last_ip, &p->to) &&
+            (ip_addr_isany(&pcb->local_ip) || ip_addr_eq(&pcb->local_ip, &p->from)))
+            return pcb;
+    }
+    return NULL;
+}
+
+bool udp_sock_sent(const struct mtu_packet *p)
+{
+    return sender(udp_pcbs, p) != NULL;
+}
+
+void udp_sock_too_large(const struct mtu_packet *p)
+{
+    for (struct udp_pcb *pcb = sender(udp_pcbs, p); pcb; pcb = sender(pcb->next, p)) {
+        struct udp_sock *u = pcb->recv_arg;
+        uint8_t how = IP_IS_V6(&p->to) ? u->ip.sock.pmtu6 : u->ip.sock.pmtu4;
+
+        if (!u->ip.connected || (how != IP_PMTUDISC_WANT && how != IP_PMTUDISC_DO))
+            continue;
+        u->ip.sock.error = EMSGSIZE;
         sock_changed(&u->ip.sock, SOCK_IN | SOCK_OUT);
     }
 }
@@ -142,10 +175,17 @@ static int send_pbuf(struct udp_sock *u, struct pbuf *p, const struct ip_sock_wa
             ? &u->pcb->local_ip
             : ip_netif_get_local_ip(way->netif, &way->to);
     err_t err;
+    int r;
 
     if (!from)
         return -EADDRNOTAVAIL;
+    r = mtu_send(&u->ip.sock, &way->to, way->netif, p->tot_len + UDP_HLEN);
+    if (r < 0)
+        return r;
+    u->ip.last_ip = way->to;
+    u->ip.last_port = way->port;
     err = udp_sendto_if_src(u->pcb, p, &way->to, way->port, way->netif, from);
+    mtu_sent();
     return err == ERR_MEM ? ip_sock_stall(&u->ip) : addr_error(err);
 }
 
