@@ -238,11 +238,17 @@ static mtime_t within(enum move_phase phase)
                                  : MOVE_VERIFY_WITHIN;
 }
 
+/* How long a host may say nothing: where that is a gap, going back mends it. */
+static mtime_t away_within(enum move_phase phase)
+{
+    return phase == MOVE_PREPARE ? MOVE_AWAY_WITHIN : MOVE_GAP_WITHIN;
+}
+
 static bool is_over(struct lead *l, mtime_t now)
 {
     char why[320];
 
-    if (now - l->heard < MOVE_AWAY_WITHIN && now - l->began < within(l->phase))
+    if (now - l->heard < away_within(l->phase) && now - l->began < within(l->phase))
         return false;
     snprintf(why, sizeof(why), "it was not %s in time%s%.160s",
              l->phase == MOVE_PREPARE ? "ready"
@@ -259,7 +265,7 @@ static void expired(struct loop_timer *timer, mtime_t now)
     const struct move *move = migrate_find(l->migrate->control, l->service);
     char path[VIEW_NAME_SIZE + 24];
     struct call_request rq = {
-        .method = "GET", .path = path, .read_only = true, .within = MOVE_AWAY_WITHIN};
+        .method = "GET", .path = path, .read_only = true, .within = away_within(l->phase)};
 
     if (move == NULL || l->call != NULL || l->committing || is_over(l, now))
         return;

@@ -38,8 +38,9 @@
 #define MOVE_PREPARE_WITHIN (60 * MTIME_SEC) /* And as long as state is copied. */
 #define MOVE_STOP_WITHIN    (30 * MTIME_SEC)
 #define MOVE_VERIFY_WITHIN  (20 * MTIME_SEC)
-#define MOVE_SETTLE         (1 * MTIME_SEC)  /* So long it has to go on being well. */
-#define MOVE_AWAY_WITHIN    (10 * MTIME_SEC) /* A host that does not answer for so long. */
+#define MOVE_SETTLE         (1 * MTIME_SEC) /* So long it has to go on being well. */
+#define MOVE_AWAY_WITHIN    (10 * MTIME_SEC) /* A host that does not answer for so long, … */
+#define MOVE_GAP_WITHIN     (3 * MTIME_SEC) /* … and while nobody has the service. */
 
 enum move_phase { MOVE_PREPARE, MOVE_STOP, MOVE_VERIFY, MOVE_DONE, MOVE_FAILED, MOVE_NONE };
 
