@@ -10,6 +10,8 @@
 . "$(dirname "$0")/lib.sh"
 need_tun
 need faketime curl
+# Its segments are named after process ids, which are small here, and stay behind.
+mount -t tmpfs tmpfs /dev/shm
 FAKETIME_LIB=$(faketime -f '+0s' sh -c 'echo "$LD_PRELOAD"')
 [ -n "$FAKETIME_LIB" ] || skip "libfaketime is not found"
 
