@@ -143,9 +143,9 @@ status 2 ctl alpha port add lan1 vm2 --stream v10
 run_in web alpha --net lan1 --ip 10.9.0.20 -- sleep 600
 cat >"$T/stream.py" <<'PY'
 """A client of a stream port: asks for an address by ARP and prints who has it."""
-import socket, struct, sys
+import signal, socket, struct, sys
+signal.alarm(20)  # A timeout of the socket would begin anew with each BPDU.
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(5)
 s.connect(sys.argv[1])
 mac = b"\x02\x99\x00\x00\x00\x02"
 arp = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, socket.inet_aton("10.9.0.77"), bytes(6), socket.inet_aton(sys.argv[2]))
