@@ -73,14 +73,17 @@ static bool is_too_large(bool ip6, unsigned type, unsigned code)
     return ip6 ? type == 2 : type == 3 && code == 4;
 }
 
-/* Raw control blocks are asked before anybody has looked at the sum. */
+/* Raw control blocks are asked before anybody has looked at the sum; lwIP has checked that of ICMPv6 already, and where
+ * none is checked (`lo`) none is made. */
 static bool sum_is_good(struct pbuf *p, bool ip6)
 {
     u16_t head = ip_current_header_tot_len();
     bool good;
 
-    if (ip6 || pbuf_remove_header(p, head))
-        return ip6; /* lwIP has checked that of ICMPv6 already. */
+    if (ip6 || !(ip_current_input_netif()->chksum_flags & NETIF_CHECKSUM_CHECK_ICMP))
+        return true;
+    if (pbuf_remove_header(p, head))
+        return false;
     good = inet_chksum_pbuf(p) == 0;
     pbuf_add_header_force(p, head);
     return good;

@@ -47,12 +47,13 @@ listen='import socket, time
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
 s.bind(("eth0", 0x88b5))
 print("listening", flush=True)
-s.settimeout(2.0)
+s.settimeout(15.0) # The others are yet to come.
 n = 0
 try:
     while True:
         s.recv(2000)
         n += 1
+        s.settimeout(2.0)
 except TimeoutError:
     print("heard", n)'
 shout='import socket, struct
