@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Frames into a stack, and lwIP with its assertions on. The stack has an IPv4 and an IPv6 address, a
- * listening TCP socket, a UDP, a raw and a packet socket, and connections that the input may open. The
+ * listening TCP socket, one that connects, UDP sockets, one of them connected, a raw and a packet socket, a member of
+ * groups, a DHCP client on an interface of its own, and connections that the input may open. The
  * input is a list of [length, 2 bytes, big-endian][flags][frame], played one after another with time
- * passing in between. The stack is the same for all inputs: state that one leaves must not hurt the next.
+ * passing in between. Flags: 1 mends checksums; 2 says that they need not be right; 4 lets the program read and
+ * write; 8 makes the numbers fit that chance never would (TCP's to its connection, DHCP's to its question), so that what
+ * is behind them is reached; the upper four are the time in tenths of a second. The stack is the same for all
+ * inputs, with the same random numbers: state that one leaves must not hurt the next.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,13 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lwip/dhcp.h>
 #include <lwip/init.h>
 #include <lwip/netif.h>
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/dhcp.h>
 
 #include <sodium.h>
 
+#include "libioth/sockets/icmp.h"
 #include "libioth/sockets/kinds.h"
+#include "libioth/sockets/tcp.h"
 #include "libioth/stack/iface.h"
 #include "libioth/stack/input.h"
 #include "libioth/stack/route.h"
@@ -82,8 +90,11 @@ static const struct port_ops port_ops = {
 };
 static struct port port = {.ops = &port_ops, .mtu = 1500, .mac = {0x02, 0, 0, 0, 0, 0x01}};
 
-static struct iface *iface;
-static struct sock *listener, *udp, *raw, *packet;
+static struct port asking = {
+    .ops = &port_ops, .mtu = 1500, .mac = {0x02, 0, 0, 0, 0, 0x05}};
+
+static struct iface *iface, *by_dhcp;
+static struct sock *listener, *caller, *udp, *udp_peer, *raw, *packet;
 static mtime_t now = MTIME_SEC;
 
 static void bind_to(struct sock *s, unsigned number)
@@ -95,11 +106,68 @@ static void bind_to(struct sock *s, unsigned number)
         abort();
 }
 
+static const char *random_name(void)
+{
+    return "fuzz";
+}
+
+/* The same every time. */
+static uint32_t random_number(void)
+{
+    static uint32_t state = 1;
+
+    state = state * 1664525u + 1013904223u;
+    return state;
+}
+
+static void random_bytes(void *const buf, const size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)buf)[i] = (uint8_t)(random_number() >> 24);
+}
+
+static void connect_to_peer(struct sock *s, unsigned number)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)number),
+                             .sin_addr.s_addr = htonl(0x0a000002)};
+
+    (void)!s->ops->connect(s, (const struct sockaddr *)(const void *)&in, sizeof in);
+}
+
+static void join_group(struct sock *s)
+{
+    const int index = (int)iface_index(iface);
+    struct ip_mreqn four = {.imr_multiaddr.s_addr = htonl(0xef010203),
+                            .imr_ifindex = index};
+    struct ipv6_mreq six = {.ipv6mr_multiaddr.s6_addr = {0xff, 5, [15] = 9},
+                            .ipv6mr_interface = (unsigned)index};
+
+    if (s->ops->setopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, &four, sizeof four) < 0 ||
+        s->ops->setopt(s, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &six, sizeof six) < 0)
+        abort();
+}
+
+/* One that connects to 10.0.0.2:80, again where the last one has ended. */
+static void call(void)
+{
+    if (caller && tcp_sock_of(caller)->state != TCP_SOCK_DEAD && tcp_sock_of(caller)->pcb)
+        return;
+    if (caller)
+        caller->ops->close(caller);
+    if (tcp_sock_new(AF_INET, &caller) < 0)
+        abort();
+    connect_to_peer(caller, 80);
+}
+
 static void set_up(void)
 {
+    static struct randombytes_implementation same = {
+        .implementation_name = random_name, .random = random_number, .buf = random_bytes};
     static const uint8_t addr4[4] = {10, 0, 0, 1};
     static const uint8_t addr6[16] = {0xfd, [15] = 1};
 
+    randombytes_set_implementation(&same);
     if (sodium_init() < 0)
         abort();
     timers_init(now);
@@ -108,12 +176,20 @@ static void set_up(void)
     if (iface_add("", &port, &iface) < 0 || route_address(iface, 4, addr4, 24, true) < 0 ||
         route_address(iface, 6, addr6, 64, true) < 0 ||
         tcp_sock_new(AF_INET6, &listener) < 0 || udp_sock_new(AF_INET6, &udp) < 0 ||
-        raw_sock_new(AF_INET6, IPPROTO_ICMPV6, &raw) < 0 ||
+        iface_add("", &asking, &by_dhcp) < 0 || udp_sock_new(AF_INET, &udp_peer) < 0 ||
+        icmp_start() < 0 || raw_sock_new(AF_INET6, IPPROTO_ICMPV6, &raw) < 0 ||
         packet_sock_new(SOCK_RAW, htons(3), &packet) < 0)
         abort();
     netif_set_up(&iface->netif);
     bind_to(listener, 80);
     bind_to(udp, 53);
+    join_group(udp);
+    netif_set_up(&by_dhcp->netif);
+    if (dhcp_start(&by_dhcp->netif) != ERR_OK)
+        abort();
+    timers_dhcp(true);
+    connect_to_peer(udp_peer, 53);
+    call();
     if (listener->ops->listen(listener, 8) < 0)
         abort();
 }
@@ -138,6 +214,48 @@ static void mend(uint8_t *bytes, size_t size)
                    checksum_add(checksum_pseudo(bytes, &pk, l4), bytes + pk.l4_ofs, l4)));
 }
 
+static uint32_t moved_by(uint8_t byte)
+{
+    return byte < 128 ? byte : byte - 256u;
+}
+
+/* The numbers of a segment are those of the frame added to where its connection is. */
+static void fit_tcp(uint8_t *tcp, bool six)
+{
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        bool fresh = pcb->state == SYN_SENT;
+
+        if (pcb->remote_port != load_be16(tcp) || pcb->local_port != load_be16(tcp + 2) ||
+            IP_IS_V6(&pcb->remote_ip) != six)
+            continue;
+        store_be32(tcp + 4, (fresh ? 0u : pcb->rcv_nxt) + moved_by(tcp[7]));
+        store_be32(tcp + 8, pcb->snd_nxt + moved_by(tcp[11]));
+        return;
+    }
+}
+
+static void fit(uint8_t *bytes, size_t size)
+{
+    const struct dhcp *dhcp = netif_dhcp_data(&by_dhcp->netif);
+    struct packet pk;
+    uint8_t *l4;
+
+    if (packet_parse(bytes, size, &pk) < 0 || pk.l4 == PACKET_L4_NONE)
+        return;
+    l4 = bytes + pk.l4_ofs;
+    if (pk.l4 == PACKET_L4_TCP && pk.end >= pk.l4_ofs + 20u) {
+        /* The port of whoever calls is not known to the input: 0 stands for it. */
+        if (load_be16(l4 + 2) == 0 && tcp_sock_of(caller)->pcb)
+            store_be16(l4 + 2, tcp_sock_of(caller)->pcb->local_port);
+        fit_tcp(l4, pk.l3 == PACKET_L3_IP6);
+    }
+    if (pk.l4 == PACKET_L4_UDP && dhcp && pk.end >= pk.l4_ofs + 8u + 34u &&
+        load_be16(l4 + 2) == 68) {
+        store_be32(l4 + 8 + 4, dhcp->xid);
+        memcpy(l4 + 8 + 28, by_dhcp->netif.hwaddr, 6);
+    }
+}
+
 static void drain(struct sock *s)
 {
     static uint8_t buf[2000];
@@ -160,6 +278,10 @@ static void serve(void)
     drain(udp);
     drain(raw);
     drain(packet);
+    drain(udp_peer);
+    drain(caller);
+    (void)!caller->ops->send(caller, &msg, 0);
+    call();
     while (listener->ops->accept(listener, &s) == 0) {
         drain(s);
         (void)!s->ops->send(s, &msg, 0);
@@ -176,11 +298,13 @@ static void play(uint8_t flags, const uint8_t *bytes, size_t size)
     if (!copy)
         abort();
     memcpy(f.data, bytes, size);
+    if (flags & 8)
+        fit(f.data, size);
     if (flags & 1)
         mend(f.data, size);
     if (flags & 2)
         f.flags |= FRAME_NEEDS_CSUM;
-    (void)input_frame(iface, &f);
+    (void)input_frame(size >= 6 && bytes[5] == asking.mac[5] ? by_dhcp : iface, &f);
     free(copy);
     if (flags & 4)
         serve();
