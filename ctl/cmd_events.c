@@ -25,6 +25,21 @@ struct watching {
     struct node *data;
 };
 
+/* What happened in a network says by whom: a MAC, a host, or a bridge of somebody else's. */
+static void show_by(const struct node *event)
+{
+    static const char *const keys[] = {"mac", "host", "bridge"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const char *value = node_get_text(event, keys[i], "");
+        if (!*value)
+            continue;
+        char *text = xasprintf("  %s %s", keys[i], value);
+        print_clean(stdout, text);
+        free(text);
+        return;
+    }
+}
+
 static void show_line(const struct node *event)
 {
     const struct node *ms = node_get(event, "time"),
@@ -43,6 +58,8 @@ static void show_line(const struct node *event)
     print_clean(stdout, text);
     if (revision && revision->kind == NODE_INT)
         printf("  revision %lld", (long long)revision->integer);
+    if (strcmp(node_get_text(event, "kind", ""), "apply") != 0)
+        show_by(event);
     putchar('\n');
     free(text);
     free(name);

@@ -96,6 +96,15 @@ static void stp_cell(struct table *t, const struct node *port)
                      node_get_text(stp, "role", "?"), node_get_text(stp, "state", "?"));
 }
 
+static void cost_cell(struct table *t, const struct node *port)
+{
+    const struct node *cost = node_get(object_node(port, "status", "stp"), "cost");
+    if (cost && cost->kind == NODE_INT)
+        table_format(t, TINT_NONE, "%lld", (long long)cost->integer);
+    else
+        table_cell(t, TINT_NONE, NULL);
+}
+
 /* "10" of an access port; "10,20 (10)" of a trunk, the native one in brackets. */
 static void vlan_cell(struct table *t, const struct node *n)
 {
@@ -122,6 +131,7 @@ static void row_port(struct table *t, const struct node *n)
     brief_cell(t, n, host ? "status" : NULL, "host");
     vlan_cell(t, n);
     stp_cell(t, n);
+    cost_cell(t, n);
     count_cell(t, n, "rx_frames");
     count_cell(t, n, "tx_frames");
     brief_cell(t, n, "status", "owner");
@@ -200,7 +210,7 @@ static const struct layout {
     void (*row)(struct table *, const struct node *object);
 } layouts[] = {
     {"net", "NAME IPV4 IPV6 VLANS >PORTS HOSTS STATE", row_net},
-    {"port", "PORT KIND STATE HOST VLAN STP >IN >OUT OWNER", row_port},
+    {"port", "PORT KIND STATE HOST VLAN STP >COST >IN >OUT OWNER", row_port},
     {"endpoint", "ENDPOINT VLAN ADDRESSES MAC HOST STATE", row_endpoint},
     {"host", "HOST STATE ADDRESS >RTT CIPHER >MTU ROLE", row_host},
     {"link", "LINK STATE >HELD >RTT CIPHER >MTU ADDRESS", row_link},

@@ -42,7 +42,7 @@ wait_for 20 is_port beta gamma 'designated forwarding'
 wait_for 20 is_port gamma beta 'alternate discarding'
 is "gamma's way to the root" link-alpha "$(stp_of gamma root_port)"
 is "its cost" 2000 "$(stp_of gamma cost)"
-has "port ls says it" '^lan1/link-beta .* alternate discarding' "$(ctl gamma port ls lan1)"
+has "port ls says it" '^lan1/link-beta .* alternate discarding +2000 ' "$(ctl gamma port ls lan1)"
 
 for host in alpha beta gamma; do
     run_in "n-$host" "$host" --net lan1 -- sleep 600

@@ -118,7 +118,7 @@ wire beta lb tb vb
 blocked() { [ "$(stp alpha ta problem) $(stp beta tb problem)" = "null the same LAN is attached elsewhere" ]; }
 wait_for 10 blocked
 is "by whom" alpha "$(stp beta tb blocked_by)"
-wait_for 5 grep -q 'lan1/tb .*loop-blocked' "$T/watch.out"
+wait_for 5 grep -q 'lan1/tb .*loop-blocked  host alpha$' "$T/watch.out"
 wait_for 5 pings alpha near far
 has "what it says" "iothctl net set lan1 forwarding=tree" "$(cat "$T/beta.log")"
 status 0 ctl alpha net set lan1 forwarding=tree
