@@ -393,6 +393,11 @@ void plug_recv_done(struct plug *p)
         ring_bell(p);
 }
 
+void plug_recv_back(struct plug *p, unsigned n)
+{
+    ring_unget(&p->map.rx, n);
+}
+
 bool plug_wait_begin(struct plug *p)
 {
     p->waiting_rx = true;

@@ -94,6 +94,9 @@ int plug_recv(struct plug *p, struct frame *frames, unsigned max)
     __attribute__((warn_unused_result));
 void plug_recv_done(struct plug *p);
 
+/* Before plug_recv_done(): the last n frames come again with the next plug_recv(). */
+void plug_recv_back(struct plug *p, unsigned n);
+
 /*
  * For a caller with a loop of its own: announces that it will poll plug_bell(). True = nothing is
  * there, go and poll; false = frames are there, do not wait. plug_wait_end() after polling.

@@ -38,6 +38,8 @@ struct port_ops {
     /* Looks at up to `max` frames, which stay valid and writable until recv_done(). 0: none. */
     unsigned (*recv)(struct port *, struct frame *frames, unsigned max);
     void (*recv_done)(struct port *);
+    /* Before recv_done(): the last n of the frames come again with the next recv(). NULL where they cannot. */
+    void (*recv_back)(struct port *, unsigned n);
     /* True if a send that was refused may be tried again. */
     bool (*room)(struct port *);
     /* Announces that nobody will look until a descriptor of fds() says so; false: something is

@@ -68,6 +68,11 @@ static unsigned receive(struct port *port, struct frame *frames, unsigned max)
     return n > 0 ? (unsigned)n : 0;
 }
 
+static void receive_back(struct port *port, unsigned n)
+{
+    plug_recv_back(mine(port)->plug, n);
+}
+
 static void receive_done(struct port *port)
 {
     plug_recv_done(mine(port)->plug);
@@ -146,6 +151,7 @@ static const struct port_ops ops = {
     .pool = pool,
     .flush = flush,
     .recv = receive,
+    .recv_back = receive_back,
     .recv_done = receive_done,
     .room = room,
     .taken = taken,

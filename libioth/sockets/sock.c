@@ -259,6 +259,7 @@ static struct sock *wait_for_data(struct sock *s, const struct msghdr *msg, int 
     bool direct = s->type == SOCK_STREAM && !s->direct && !(flags & MSG_PEEK);
     int why;
 
+    s->waits = true;
     if (direct) {
         s->direct = msg;
         s->direct_size = 0;
@@ -273,16 +274,37 @@ static struct sock *wait_for_data(struct sock *s, const struct msghdr *msg, int 
     return s;
 }
 
+/* What is there already, else what has come meanwhile. Who is about to wait finds that while it waits: what is
+ * bulk then comes to its place without a copy in between. */
+static ssize_t take_what_is_there(struct sock *s, struct msghdr *msg, int flags,
+                                  bool *waits)
+{
+    ssize_t r = s->ops->recv(s, msg, flags);
+
+    if (s->shown & SOCK_IN)
+        s->waits = false; /* It may have been told so by poll(). */
+    *waits = r == -EAGAIN && must_wait(s, flags);
+    if (r != -EAGAIN || *waits)
+        return r;
+    drive_step();
+    return s->ops->recv(s, msg, flags);
+}
+
 ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
 {
-    struct sock *s = sock_enter(fd);
+    struct sock *s;
     struct msghdr want = *msg;
     mtime_t deadline;
     size_t done = 0, total = sock_iov_size(msg);
+    bool waits;
     ssize_t r;
 
-    if (!s)
+    drive_enter_only();
+    s = table_find(fd);
+    if (!s) {
+        drive_leave();
         return -EBADF;
+    }
     deadline = deadline_of(s->rcv_timeout);
     for (;;) {
         struct iovec iov[8];
@@ -291,13 +313,13 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
             want.msg_iov = iov;
             want.msg_iovlen = sock_iov_rest(msg, done, iov, 8);
         }
-        r = s->ops->recv(s, done ? &want : msg, flags);
+        r = take_what_is_there(s, done ? &want : msg, flags, &waits);
         if (r > 0)
             done += (size_t)r;
         if (r == 0 || (r > 0 && (!(flags & MSG_WAITALL) || flags & MSG_PEEK ||
                                  done >= total || s->type != SOCK_STREAM)))
             break;
-        if (r < 0 && (r != -EAGAIN || !must_wait(s, flags)))
+        if (r < 0 && !waits)
             break;
         if (r > 0)
             continue;
@@ -306,7 +328,10 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
         if (!s || r < 0 || (r > 0 && (!(flags & MSG_WAITALL) || done >= total)))
             break;
     }
-    drive_leave();
+    if (s && s->waits)
+        drive_leave_for_now();
+    else
+        drive_leave();
     return done ? (ssize_t)done : r;
 }
 

@@ -64,9 +64,11 @@ struct sock {
     int end;          /* Ours. */
     uint64_t ino;     /* The program's end's: it is not another file that got its number. */
     bool would_block; /* Somebody was told to ask poll() for SOCK_OUT. */
-    unsigned shown;   /* Readiness that the descriptor shows now. */
-    bool edges;       /* Somebody wants to be told each time that something comes … */
-    bool came;        /* … which it has. */
+    bool
+        waits; /* Its reader waits in calls, rather than to poll: it is shown late that there is something. */
+    unsigned shown; /* Readiness that the descriptor shows now. */
+    bool edges;     /* Somebody wants to be told each time that something comes … */
+    bool came;      /* … which it has. */
     struct list unsettled;        /* Its readiness may have changed. */
     struct list readers, writers; /* Threads that wait (drive_wait). */
     unsigned n_reading,

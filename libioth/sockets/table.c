@@ -245,14 +245,16 @@ static void show_again(struct sock *s)
 
 /*
  * Shows what has changed; false if a part is left for later: to a thread in a call, which is about to
- * change it; and that the socket is full, unless a send was refused or `all` is wanted. A program that
- * sends without asking poll() is spared the calls, and who asks after a millisecond is told the truth.
+ * change it; that the socket is full, unless a send was refused or `all` is wanted; and that there is more for a
+ * reader who waits in its calls. A program that does not ask poll() is spared the calls, and who asks after a millisecond
+ * is told the truth.
  */
 static bool settle(struct sock *s, bool all)
 {
     unsigned ready = s->ops->ready(s), now, changed, cleared;
     bool full = s->shown & SOCK_OUT && !(ready & SOCK_OUT);
-    unsigned busy = (s->n_reading ? SOCK_IN : 0) |
+    bool late = s->waits && !all && ready & SOCK_IN && !(s->shown & SOCK_IN);
+    unsigned busy = (s->n_reading || late ? SOCK_IN : 0) |
                     (s->n_writing || (full && !all && !s->would_block) ? SOCK_OUT : 0);
 
     if (ready & SOCK_OUT)

@@ -18,12 +18,13 @@
 #include "proto/base/fd.h"
 #include "proto/base/patience.h"
 
-#define LAZY_LOOK   (1 * MTIME_MS)
-#define SOON        (20 * MTIME_MS)
-#define AGAIN_EVERY (250 * MTIME_MS) /* A port whose other side has gone. */
-#define STACK_SIZE  (128 * 1024)
-#define OWN_FDS     2u /* The kick, and ops->watch. */
-#define POLL_MAX    (IFACE_MAX * PORT_FDS + OWN_FDS)
+#define LAZY_LOOK      (1 * MTIME_MS)
+#define SOON           (20 * MTIME_MS)
+#define AGAIN_EVERY    (250 * MTIME_MS) /* A port whose other side has gone. */
+#define STEPS_TOGETHER 4u               /* Whose acknowledgements are sent together. */
+#define STACK_SIZE     (128 * 1024)
+#define OWN_FDS        2u /* The kick, and ops->watch. */
+#define POLL_MAX       (IFACE_MAX * PORT_FDS + OWN_FDS)
 _Static_assert(POLL_MAX <= DRIVE_POLL_OWN, "a stack's own descriptors have room");
 
 enum helper_mode {
@@ -54,6 +55,7 @@ static struct {
     struct poller driver, armed; /* The second is the helper's. */
     bool driven;                 /* A thread in drive_wait() drives. */
     struct patience patience;    /* Of who drives. */
+    unsigned unsent_steps;       /* Since something was sent. */
     uint64_t entries;            /* How often somebody has entered. */
 
     pthread_t helper;
@@ -92,11 +94,13 @@ static void kick_done(struct poller *p, bool rang)
 /* Sends what is to be sent. */
 static void flush(void)
 {
+    d.unsent_steps = 0;
     while (iface_flush())
         d.ops->room();
 }
 
-/* Everything that is to be done now. Returns how many frames came. */
+/* Everything that is to be done now. Returns how many frames came. While more comes, which is acknowledged each
+ * time, it is not always sent at once: who has called it does that in the end. */
 static unsigned step(bool used)
 {
     bool came = false;
@@ -106,7 +110,8 @@ static unsigned step(bool used)
     n = iface_poll(&came);
     if (came)
         timers_run(timers_now(), true);
-    flush();
+    if (!n || ++d.unsent_steps == STEPS_TOGETHER)
+        flush();
     return n;
 }
 
@@ -227,6 +232,19 @@ static int sleep_until(struct poller *p, mtime_t until)
 
 /* --- program threads --------------------------------------------------------------------------- */
 
+void drive_enter_only(void)
+{
+    pthread_mutex_lock(&d.lock);
+    d.entries++;
+    if (mtime_now() - timers_now() >= LAZY_LOOK)
+        step(true);
+}
+
+void drive_step(void)
+{
+    step(true);
+}
+
 void drive_enter(void)
 {
     pthread_mutex_lock(&d.lock);
@@ -307,6 +325,16 @@ static void leave_to_driver(void)
     kick_if_sooner(&d.driver);
 }
 
+/* A program's thread takes what comes, and will again soon. */
+static void relieve(void)
+{
+    if (d.mode != HELPER_ARMED)
+        return;
+    d.mode = HELPER_LAZY;
+    disarm();
+    kick(&d.armed);
+}
+
 /* Sees to it that somebody serves the stack while nobody is inside. */
 static void leave_to_helper(void)
 {
@@ -314,6 +342,7 @@ static void leave_to_helper(void)
     case HELPER_ARMED:
         while (!arm())
             step(true);
+        flush();
         kick_if_sooner(&d.armed);
         break;
     case HELPER_LAZY:
@@ -325,16 +354,29 @@ static void leave_to_helper(void)
     }
 }
 
-void drive_leave(void)
+static void leave(void)
 {
     if (d.driven) {
         leave_to_driver();
     } else {
-        flush();
         d.ops->settle(false);
         leave_to_helper();
     }
     pthread_mutex_unlock(&d.lock);
+}
+
+void drive_leave(void)
+{
+    if (!d.driven)
+        flush();
+    leave();
+}
+
+void drive_leave_for_now(void)
+{
+    if (!d.driven)
+        relieve();
+    leave();
 }
 
 void drive_wake(struct list *list)
@@ -378,11 +420,7 @@ static void take_over(void)
 {
     d.driven = true;
     own.driving = true;
-    if (d.mode == HELPER_ARMED) {
-        d.mode = HELPER_LAZY;
-        disarm();
-        kick(&d.armed);
-    }
+    relieve();
 }
 
 /* Drives until the waiter is woken or its time is over. */
@@ -581,13 +619,28 @@ static void mend_ports(void)
     look_for_broken();
 }
 
-/* Serves the stack until somebody kicks, or something is due. */
+/* Lets the program's threads in; true if one has come. One that had lost the processor only wants to take
+ * what comes itself, without the copy that the helper makes of it. */
+static bool gives_way(void)
+{
+    uint64_t entries = d.entries;
+
+    pthread_mutex_unlock(&d.lock);
+    sched_yield();
+    pthread_mutex_lock(&d.lock);
+    return d.entries != entries;
+}
+
+/* Serves the stack until somebody kicks, or something is due, or a program's thread comes. */
 static void serve(void)
 {
     mtime_t until = d.broken ? mtime_now() + AGAIN_EVERY : MTIME_NEVER;
 
-    while (step(false))
+    while (step(false)) {
         d.ops->settle(true);
+        if (gives_way())
+            return;
+    }
     d.ops->settle(true);
     if (arm()) {
         (void)!sleep_until(&d.armed, mtime_min(until, timers_next(timers_now())));

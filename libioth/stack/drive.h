@@ -37,7 +37,14 @@ int drive_start(const struct drive_ops *) __attribute__((warn_unused_result));
 void drive_stop(void);
 
 void drive_enter(void);
+/* The same, but takes nothing along unless that was done long ago: for who may have there already what it wants, and calls
+ * drive_step() if not. */
+void drive_enter_only(void);
+void drive_step(void);
 void drive_leave(void);
+/* For one that will be back at once, a reader that waits in its calls: what it leaves unsent, acknowledgements, goes out when it
+ * comes again or, by the helper, a millisecond later; and the helper leaves to it what comes. */
+void drive_leave_for_now(void);
 
 /* A thread that waits for something; on its own stack, in a list of what it waits for. */
 struct waiter {

@@ -19,6 +19,10 @@
 #include "libioth/stack/route.h"
 #include "libioth/stack/timers.h"
 
+/* What is taken from a port at a time: one superframe. A reader that waits has its bytes then without a copy in
+ * between, and what it has no room for stays in the ring, which holds the sender back. */
+#define LOOK_SIZE (32u << 10)
+
 struct iface_tap iface_tap;
 static struct iface lo;
 static struct list all = {&all, &all};
@@ -197,20 +201,35 @@ static void poll_own(void)
     }
 }
 
+/* Takes what has come by one interface, up to LOOK_SIZE: returns how many frames that were. */
+static unsigned take_from(struct iface *i, bool *used)
+{
+    const struct port_ops *ops = i->port->ops;
+    struct frame frames[FRAME_BURST];
+    unsigned n = ops->recv(i->port, frames, FRAME_BURST), done = 0;
+    size_t size = 0;
+
+    if (!n)
+        return 0;
+    while (done < n && (size < LOOK_SIZE || !ops->recv_back)) {
+        size += frames[done].size;
+        *used |= input_frame(i, &frames[done++]);
+    }
+    if (done < n)
+        ops->recv_back(i->port, n - done);
+    ops->recv_done(i->port);
+    return done;
+}
+
 unsigned iface_poll(bool *used)
 {
-    struct frame frames[FRAME_BURST];
     unsigned total = 0;
 
     list_for_each (it, &all) {
         struct iface *i = entry(it);
-        unsigned n = i->port ? i->port->ops->recv(i->port, frames, FRAME_BURST) : 0;
 
-        for (unsigned f = 0; f < n; f++)
-            *used |= input_frame(i, &frames[f]);
-        if (n)
-            i->port->ops->recv_done(i->port);
-        total += n;
+        if (i->port)
+            total += take_from(i, used);
     }
     return total;
 }

@@ -23,6 +23,7 @@
 #include "tests/bench/ends.h"
 
 #define BLOCK_MAX (1u << 20)
+#define READ_SIZE (64u << 10) /* The block that the benchmarks send. */
 
 static uint8_t block[BLOCK_MAX];
 
@@ -38,7 +39,7 @@ static void sink(int fd)
     mtime_t start = mtime_now();
     ssize_t n;
 
-    while ((n = ioth_recv(fd, block, sizeof block, 0)) > 0)
+    while ((n = ioth_recv(fd, block, READ_SIZE, 0)) > 0)
         bytes += (double)n;
     if (n < 0)
         ends_fail("receiving");

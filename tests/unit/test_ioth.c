@@ -334,6 +334,43 @@ static void test_waiting(void **state)
     assert_int_equal(ioth_delstack(s), 0);
 }
 
+static void *send_much_later(void *aux)
+{
+    static const char much[3000];
+
+    usleep(20000);
+    assert_int_equal(ioth_send(*(int *)aux, much, sizeof much, 0), sizeof much);
+    return NULL;
+}
+
+/* A reader that waited in a call asks poll() the next time: what it has left behind is shown without it. */
+static void test_waiting_then_polling(void **state)
+{
+    struct sockaddr_in addr = in4("127.0.0.1", 80);
+    struct ioth *s = new_stack(NULL);
+    char buf[4000];
+    struct pair p;
+
+    (void)state;
+    pair_connect(&p, s, s, &addr, sizeof addr);
+    for (unsigned round = 0; round < 3; round++) {
+        pthread_t thread;
+
+        assert_int_equal(pthread_create(&thread, NULL, send_much_later, &p.client), 0);
+        assert_int_equal(ioth_recv(p.server, buf, 1, 0), 1);
+        pthread_join(thread, NULL);
+        assert_int_equal(polled(p.server, POLLIN, WAIT_MS), POLLIN);
+        assert_int_equal(ioth_recv(p.server, buf, 2998, MSG_WAITALL), 2998);
+        assert_int_equal(polled(p.server, POLLIN, 0), POLLIN);
+        assert_int_equal(ioth_recv(p.server, buf, sizeof buf, 0), 1);
+        assert_int_equal(polled(p.server, POLLIN, 0), 0);
+        assert_int_equal(ioth_recv(p.server, buf, 1, MSG_DONTWAIT), -1);
+        assert_int_equal(errno, EAGAIN);
+    }
+    pair_close(&p);
+    assert_int_equal(ioth_delstack(s), 0);
+}
+
 /* One socket by several descriptors: it ends with the last, whichever that is. */
 static void test_dup(void **state)
 {
@@ -810,6 +847,7 @@ int main(void)
         cmocka_unit_test(test_dup),
         cmocka_unit_test(test_dup_of_others),
         cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_waiting_then_polling),
         cmocka_unit_test(test_closed_without_us),
         cmocka_unit_test(test_many_stacks),
         cmocka_unit_test_setup_teardown(test_ifaddrs, join, part),
