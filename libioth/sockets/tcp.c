@@ -241,8 +241,7 @@ void tcp_sock_too_large(const struct mtu_packet *p)
         if (mss == 0 || mss >= pcb->mss)
             continue;
         pcb->mss = mss;
-        if (pcb->unacked)
-            tcp_rexmit_rto(pcb);
+        recovery_resend(pcb);
     }
 }
 

@@ -241,7 +241,7 @@ static void tcp_go_on(void)
 
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = next) {
         next = pcb->next;
-        if (pcb->unsent || pcb->flags & TF_ACK_NOW)
+        if (pcb->unsent || pcb->flags & TF_ACK_NOW || recovery_pending(pcb))
             tcp_output(pcb);
     }
 }

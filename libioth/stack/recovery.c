@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "libioth/stack/recovery.h"
+
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/sys.h>
+
+#define DUP_THRESH 3
+#define RTO_MAX    120000u                    /* ms */
+#define SRTT(pcb)  ((uint32_t)(pcb)->sa >> 3) /* ms; 0: not measured. */
+
+struct recovery_settings recovery_settings = {.rto_initial = 1000, .rto_min = 200};
+
+static bool recovers(const struct tcp_pcb *pcb)
+{
+    return pcb->flags & (TF_INFR | TF_RTO);
+}
+
+static uint32_t in_flight(const struct tcp_pcb *pcb)
+{
+    return pcb->snd_nxt - pcb->lastack;
+}
+
+/* What the other end has beyond pcb->lastack. Without SACK each duplicate stands for a segment. */
+static uint32_t sacked(const struct tcp_pcb *pcb)
+{
+    uint32_t most = in_flight(pcb), guess = (uint32_t)pcb->dupacks * pcb->mss;
+
+    if (pcb->flags & TF_SACK)
+        return pcb->recovery.sacked.bytes;
+    most = most > pcb->mss ? most - pcb->mss : 0;
+    return guess < most ? guess : most;
+}
+
+/* All holes before it are lost. */
+static uint32_t lost_end(const struct tcp_pcb *pcb)
+{
+    const struct tcp_recovery *r = &pcb->recovery;
+    uint32_t una = pcb->lastack, end = una;
+
+    if (pcb->flags & TF_RTO)
+        end = r->end;
+    if (pcb->flags & TF_SACK)
+        end = seq_max(end, scoreboard_lost(&r->sacked, una, pcb->mss));
+    if (pcb->flags & TF_INFR) {
+        end = seq_max(end, una + pcb->mss);
+        if (r->probed)
+            end = seq_max(end, scoreboard_last(&r->sacked, una));
+    }
+    return seq_min(end, pcb->snd_nxt);
+}
+
+static uint32_t resend_from(const struct tcp_pcb *pcb)
+{
+    return seq_max(pcb->lastack, pcb->recovery.sent);
+}
+
+/* What is on its way [RFC 6675, pipe]. */
+static uint32_t on_path(const struct tcp_pcb *pcb)
+{
+    uint32_t gone = sacked(pcb);
+
+    if (recovers(pcb))
+        gone += scoreboard_holes(&pcb->recovery.sacked, resend_from(pcb), lost_end(pcb));
+    return in_flight(pcb) > gone ? in_flight(pcb) - gone : 0;
+}
+
+static uint32_t room(const struct tcp_pcb *pcb)
+{
+    uint32_t path = on_path(pcb);
+
+    return pcb->cwnd > path ? pcb->cwnd - path : 0;
+}
+
+uint32_t recovery_window(const struct tcp_pcb *pcb)
+{
+    return in_flight(pcb) + room(pcb);
+}
+
+/* --- what is lost --------------------------------------------------------------------------------- */
+
+/* Half of the window; that segments are large may have kept it from being full. */
+static void halve(struct tcp_pcb *pcb)
+{
+    uint32_t used = in_flight(pcb) + pcb->cwnd / 2,
+             window = used < pcb->cwnd ? used : pcb->cwnd;
+
+    if (window > pcb->snd_wnd)
+        window = pcb->snd_wnd;
+    pcb->ssthresh = LWIP_MAX(window / 2, 2u * pcb->mss);
+}
+
+static void begin(struct tcp_pcb *pcb, tcpflags_t how)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+
+    tcp_clear_flags(pcb, TF_INFR | TF_RTO);
+    tcp_set_flags(pcb, how);
+    r->end = pcb->snd_nxt;
+    r->sent = pcb->lastack;
+    r->begun = true;
+    pcb->bytes_acked = 0;
+    pcb->rttest =
+        0; /* What is sent again tells nothing of the time that it takes [RFC 6298 3]. */
+    pcb->rtime = 0;
+}
+
+static void begin_fast(struct tcp_pcb *pcb)
+{
+    halve(pcb);
+    pcb->cwnd = pcb->ssthresh;
+    begin(pcb, TF_INFR);
+}
+
+/* Duplicates of what a time-out has sent twice must not begin it anew [RFC 6582 3.2]. */
+static bool may_begin(const struct tcp_pcb *pcb)
+{
+    return pcb->unacked && !recovers(pcb) &&
+           ((pcb->flags & TF_SACK) || !seq_before(pcb->lastack, pcb->recovery.end));
+}
+
+/* What is missing first is, or is being, sent again just now. */
+static void note_again(struct tcp_pcb *pcb)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+
+    r->again_at = sys_now();
+    r->again_end = pcb->snd_nxt;
+    r->later = false;
+}
+
+/* What was sent again is lost, too: once more. */
+static void look_again(struct tcp_pcb *pcb)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+
+    if (!recovers(pcb) || !r->later ||
+        sys_now() - r->again_at <= LWIP_MIN(SRTT(pcb), r->rtt) ||
+        !seq_before(pcb->lastack, r->sent))
+        return;
+    r->sent = pcb->lastack;
+    note_again(pcb);
+}
+
+static void look(struct tcp_pcb *pcb)
+{
+    const struct tcp_recovery *r = &pcb->recovery;
+    bool tail_lost = r->probed && r->sacked.n;
+
+    look_again(pcb);
+    if (may_begin(pcb) &&
+        (pcb->dupacks >= DUP_THRESH || tail_lost || lost_end(pcb) != pcb->lastack))
+        begin_fast(pcb);
+}
+
+void recovery_sacked(struct tcp_pcb *pcb, uint32_t left, uint32_t right)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+
+    /* What is acknowledged already is told, too, if it came twice [RFC 2883]. */
+    if (!(pcb->flags & TF_SACK) || !seq_before(left, right) ||
+        !seq_before(pcb->lastack, left) || seq_before(pcb->snd_nxt, right))
+        return;
+    if (!scoreboard_add(&r->sacked, left, right))
+        return;
+    r->fresh = true;
+    if (seq_before(left, r->sent) || seq_before(r->again_end, right))
+        r->later = true;
+}
+
+void recovery_repeated(struct tcp_pcb *pcb, bool duplicate)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+
+    if ((duplicate || r->fresh) && pcb->unacked && pcb->dupacks < UINT8_MAX)
+        pcb->dupacks++;
+    r->fresh = false;
+    look(pcb);
+}
+
+static void end(struct tcp_pcb *pcb)
+{
+    /* A burst of all that duplicates have let go is not due [RFC 6582 3.2, step 3]. */
+    if (pcb->flags & TF_INFR && !(pcb->flags & TF_SACK))
+        pcb->cwnd = LWIP_MIN(pcb->ssthresh, LWIP_MAX(in_flight(pcb), pcb->mss) + pcb->mss);
+    tcp_clear_flags(pcb, TF_INFR | TF_RTO);
+    pcb->dupacks = 0;
+}
+
+/* Some, but not all of what was in flight is acknowledged. */
+static void advance(struct tcp_pcb *pcb, uint32_t acked)
+{
+    unsigned segments = acked / pcb->mss;
+
+    pcb->recovery.sent = resend_from(pcb);
+    note_again(pcb);
+    if (pcb->flags & TF_SACK)
+        return;
+    /* The next segment is lost, too, and those behind the last one came as duplicates. */
+    if (segments > 1)
+        pcb->dupacks =
+            (u8_t)(pcb->dupacks > segments - 1 ? pcb->dupacks - (segments - 1) : 0);
+    if (pcb->flags & TF_INFR)
+        pcb->recovery.sent = pcb->lastack;
+}
+
+uint32_t recovery_advanced(struct tcp_pcb *pcb, uint32_t acked)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+    uint32_t known = r->sacked.bytes;
+    bool fast = pcb->flags & TF_INFR;
+
+    scoreboard_forget(&r->sacked, pcb->lastack);
+    known -= r->sacked.bytes;
+    r->fresh = r->probed = false;
+    if (!recovers(pcb)) {
+        pcb->dupacks = 0;
+        r->end = pcb->lastack;
+    } else if (seq_before(pcb->lastack, r->end)) {
+        advance(pcb, acked);
+    } else {
+        end(pcb);
+    }
+    look(pcb);
+    return fast || known > acked ? 0 : acked - known;
+}
+
+bool recovery_timed_out(struct tcp_pcb *pcb)
+{
+    if (!pcb->unacked)
+        return false;
+    /* A second time: the other end may have dropped what it told to have. */
+    if (pcb->nrtx)
+        scoreboard_clear(&pcb->recovery.sacked);
+    else
+        halve(pcb);
+    begin(pcb, TF_RTO);
+    pcb->dupacks = 0;
+    pcb->cwnd = pcb->mss;
+    return true;
+}
+
+void recovery_resend(struct tcp_pcb *pcb)
+{
+    if (!pcb->unacked || pcb->state < ESTABLISHED)
+        return;
+    begin(pcb, TF_RTO);
+    pcb->dupacks = 0;
+    tcp_output(pcb);
+}
+
+/* --- sending ------------------------------------------------------------------------------------ */
+
+/* How much of a hole goes at once. */
+static uint32_t piece(const struct tcp_pcb *pcb, uint32_t hole)
+{
+    uint32_t n = room(pcb), most = TCP_SUPER_MAX / pcb->mss * pcb->mss;
+
+    if (pcb->recovery.begun)
+        n = LWIP_MAX(n, pcb->mss);
+    if (hole <= n && hole <= most)
+        return hole;
+    n = n / pcb->mss * pcb->mss;
+    return LWIP_MIN(n, most);
+}
+
+void recovery_output(struct tcp_pcb *pcb)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+    uint32_t left, right, n;
+
+    if (!recovers(pcb) || !pcb->unacked)
+        return;
+    while (scoreboard_hole(&r->sacked, resend_from(pcb), lost_end(pcb), &left, &right)) {
+        n = piece(pcb, right - left);
+        if (!n || tcp_send_again(pcb, left, (u16_t)n) != ERR_OK)
+            return;
+        if (left == pcb->lastack)
+            note_again(pcb);
+        r->sent = left + n;
+        r->begun = false;
+    }
+}
+
+bool recovery_pending(const struct tcp_pcb *pcb)
+{
+    uint32_t left, right;
+
+    return recovers(pcb) && pcb->unacked &&
+           scoreboard_hole(&pcb->recovery.sacked, resend_from(pcb), lost_end(pcb), &left,
+                           &right);
+}
+
+/* --- time ----------------------------------------------------------------------------------------- */
+
+static uint32_t ticks(uint32_t ms)
+{
+    return (ms + TCP_SLOW_INTERVAL - 1) / TCP_SLOW_INTERVAL +
+           1; /* One has begun already. */
+}
+
+int16_t recovery_rto(const struct tcp_pcb *pcb, unsigned backoff)
+{
+    const struct recovery_settings *s = &recovery_settings;
+    uint32_t ms = s->rto_initial;
+
+    if (pcb->sa)
+        ms = SRTT(pcb) + LWIP_MAX((uint32_t)pcb->sv, s->rto_min);
+    while (backoff-- > 0 && ms < RTO_MAX)
+        ms *= 2;
+    return (int16_t)ticks(LWIP_MIN(ms, RTO_MAX));
+}
+
+/* RFC 6298 2.2 and 2.3; sa is eight times the mean, sv four times the deviation. */
+void recovery_measured(struct tcp_pcb *pcb, uint32_t ms)
+{
+    int32_t m = (int32_t)LWIP_MIN(LWIP_MAX(ms, 1), RTO_MAX), d;
+
+    if (!pcb->sa) {
+        pcb->sa = m * 8;
+        pcb->sv = m * 2;
+    } else {
+        d = m - (pcb->sa >> 3);
+        pcb->sa = LWIP_MAX(pcb->sa + d, 8);
+        pcb->sv += (d < 0 ? -d : d) - (pcb->sv >> 2);
+    }
+    pcb->recovery.rtt = (uint32_t)m;
+    pcb->rto = recovery_rto(pcb, 0);
+}
+
+void recovery_tick(struct tcp_pcb *pcb)
+{
+    struct tcp_recovery *r = &pcb->recovery;
+    uint32_t n = LWIP_MIN(in_flight(pcb), pcb->mss);
+
+    /* A single segment may be one whose acknowledgement is kept back. */
+    if (r->probed || recovers(pcb) || !pcb->unacked || pcb->nrtx ||
+        pcb->state < ESTABLISHED || in_flight(pcb) <= pcb->mss || !pcb->sa ||
+        pcb->rtime < (int32_t)ticks(2 * SRTT(pcb)))
+        return;
+    if (tcp_send_again(pcb, pcb->snd_nxt - n, (u16_t)n) == ERR_OK) {
+        r->probed = true;
+        pcb->rttest = 0;
+    }
+}
