@@ -93,52 +93,63 @@ static void send_cut(struct switch_ *sw, struct swport *port, const struct frame
         send(port, vector, n);
 }
 
+enum way { LEAVES, LEAVES_IN_PIECES, STAYS };
+
+/* Brings the frame into a form that the port takes, short of cutting it; what it does not take is counted. */
+static enum way prepare(const struct switch_ *sw, struct swport *port, struct frame *f)
+{
+    bool cut = must_be_cut(port, f);
+
+    if (!port->ops->takes_rest || cut)
+        frame_whole(f);
+    if (!fits(port, f)) {
+        port->counters.tx_drops[SWPORT_DROP_TOO_BIG]++;
+        return STAYS;
+    }
+    if (would_hop(sw, port, f)) {
+        port->counters.tx_drops[SWPORT_DROP_VLAN]++;
+        return STAYS;
+    }
+    if (cut)
+        return LEAVES_IN_PIECES;
+    if (f->flags & FRAME_NEEDS_CSUM && !(port->caps & FRAME_CAP_CSUM)) {
+        frame_whole(f);
+        checksum_complete(f);
+    }
+    return LEAVES;
+}
+
+/* Frames that leave as they are do so together, in runs. */
 static void give(struct switch_ *sw, struct swport *port, struct frame *const *frames,
                  unsigned n)
 {
-    struct frame *ready[FRAME_BURST];
-    unsigned n_ready = 0;
+    unsigned from = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        struct frame *f = frames[i];
+        enum way way = prepare(sw, port, frames[i]);
 
-        if (!port->ops->takes_rest || must_be_cut(port, f))
-            frame_whole(f);
-        if (!fits(port, f)) {
-            port->counters.tx_drops[SWPORT_DROP_TOO_BIG]++;
+        if (way == LEAVES)
             continue;
-        }
-        if (would_hop(sw, port, f)) {
-            port->counters.tx_drops[SWPORT_DROP_VLAN]++;
-            continue;
-        }
-        if (must_be_cut(port, f)) {
-            /* What came before it leaves before it. */
-            if (n_ready)
-                send(port, ready, n_ready);
-            n_ready = 0;
-            send_cut(sw, port, f);
-            continue;
-        }
-        if (f->flags & FRAME_NEEDS_CSUM && !(port->caps & FRAME_CAP_CSUM)) {
-            frame_whole(f);
-            checksum_complete(f);
-        }
-        ready[n_ready++] = f;
+        if (i > from) /* What came before it leaves before it. */
+            send(port, frames + from, i - from);
+        if (way == LEAVES_IN_PIECES)
+            send_cut(sw, port, frames[i]);
+        from = i + 1;
     }
-    if (n_ready)
-        send(port, ready, n_ready);
+    if (n > from)
+        send(port, frames + from, n - from);
 }
 
-void egress_flush(struct switch_ *sw, struct swport *port)
+void egress_flush(struct switch_ *sw, struct swport *port, struct frame *const *frames,
+                  unsigned n)
 {
-    for (unsigned i = 0; sw->capture && i < port->n_pending; i++)
-        frame_whole(port->pending[i]);
+    for (unsigned i = 0; sw->capture && i < n; i++)
+        frame_whole(frames[i]);
     if (sw->capture)
-        sw->capture->out(sw->capture->aux, port, port->pending, port->n_pending);
+        sw->capture->out(sw->capture->aux, port, frames, n);
     if (port->mirror)
-        egress_mirror(sw, port->mirror, port->pending, port->n_pending);
-    give(sw, port, port->pending, port->n_pending);
+        egress_mirror(sw, port->mirror, frames, n);
+    give(sw, port, frames, n);
 }
 
 void egress_one(struct switch_ *sw, struct swport *port, struct frame *f)

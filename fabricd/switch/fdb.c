@@ -146,12 +146,13 @@ void fdb_find(const struct fdb *fdb, const uint64_t *keys, uint32_t *at, unsigne
         at[i] = fdb->heads[at[i]];
         __builtin_prefetch(&entries[at[i]]);
     }
-    /* Most are the first of their chain; what the others take is asked for meanwhile. */
+    /* Two of three are the first of their chain; without a branch, which nobody could foresee. */
     for (unsigned i = 0; i < n; i++) {
-        if (at[i] && entries[at[i]].key != keys[i]) {
-            at[i] = entries[at[i]].chain;
-            __builtin_prefetch(&entries[at[i]]);
-        }
+        const struct entry *e = &entries[at[i]];
+        uint32_t missed = (uint32_t)0 - (e->key != keys[i]);
+
+        at[i] = (at[i] & ~missed) | (e->chain & missed);
+        __builtin_prefetch(&entries[at[i]]);
     }
     for (unsigned i = 0; i < n; i++) {
         while (at[i] && entries[at[i]].key != keys[i])
@@ -423,6 +424,11 @@ struct fdb_port *fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t at)
     const struct entry *e = &fdb->entries[i];
 
     return i && !is_dead(fdb, e) ? fdb->slots[e->slot].port : NULL;
+}
+
+struct fdb_port *fdb_peek(const struct fdb *fdb, uint32_t at)
+{
+    return at ? fdb->slots[fdb->entries[at].slot].port : NULL;
 }
 
 void fdb_set_ageing(struct fdb *fdb, mtime_t ageing)

@@ -111,6 +111,9 @@ bool fdb_fix(struct fdb *, uint64_t key, struct fdb_port *port, mtime_t now);
 /* NULL if unknown. `at`: a hint, or 0. */
 struct fdb_port *fdb_lookup(const struct fdb *, uint64_t key, uint32_t at);
 
+/* Where a hint leads, alive or not; NULL if it is none. */
+struct fdb_port *fdb_peek(const struct fdb *, uint32_t at);
+
 uint32_t fdb_version(const struct fdb *);
 uint32_t fdb_count(const struct fdb *); /* Without those of flushed and removed ports. */
 

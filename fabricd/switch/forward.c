@@ -33,13 +33,17 @@ static bool is_too_big(const struct switch_ *sw, const struct frame *f)
 /* The set of the frame's VLAN; counts what came in before it. */
 static void enter_vlan(struct burst *b, uint16_t vid)
 {
+    const struct vlan *vlan = &b->sw->vlans[vid];
+
     if (b->n_vlan) {
-        b->sw->vlans[b->vid].rx_frames += b->n_vlan;
-        b->sw->vlans[b->vid].rx_bytes += b->vlan_bytes;
+        struct switch_vlan *left = &b->sw->vlans[b->vid].counters;
+
+        left->rx_frames += b->n_vlan;
+        left->rx_bytes += b->vlan_bytes;
         b->n_vlan = b->vlan_bytes = 0;
     }
     b->vid = vid;
-    b->set = b->sw->sets[vid] ? b->sw->sets[vid] : b->sw->nobody;
+    b->set = vlan->set ? vlan->set : b->sw->nobody;
 }
 
 /* A frame to a group: the bridge protocols' own never go further. */
@@ -192,7 +196,7 @@ static size_t room_of(const struct frame *f)
 
 static void touch(struct burst *b, struct swport *port)
 {
-    if (port->n_pending || !list_empty(&port->dirty_link))
+    if (!list_empty(&port->dirty_link))
         return;
     list_append(&b->dirty, &port->dirty_link);
     if (b->held && port->ops->room)
@@ -202,7 +206,7 @@ static void touch(struct burst *b, struct swport *port)
 static void enqueue(struct burst *b, struct swport *port, struct frame *f)
 {
     touch(b, port);
-    port->pending[port->n_pending++] = f;
+    port->pending |= b->bit;
     if (b->held && port->ops->room) {
         size_t need = room_of(f);
 
@@ -295,15 +299,20 @@ static bool forward(struct burst *b, struct frame *f)
     return true;
 }
 
-static void deliver(struct burst *b)
+static void deliver(struct burst *b, struct frame *frames)
 {
+    struct frame **vector = b->sw->vector;
+
     while (!list_empty(&b->dirty)) {
         struct swport *port = list_entry(b->dirty.next, struct swport, dirty_link);
+        unsigned n = 0;
 
         list_remove(&port->dirty_link);
-        if (port->n_pending)
-            egress_flush(b->sw, port);
-        port->n_pending = 0;
+        for (uint64_t bits = port->pending; bits; bits &= bits - 1)
+            vector[n++] = &frames[__builtin_ctzll(bits)];
+        port->pending = 0;
+        if (n)
+            egress_flush(b->sw, port, vector, n);
     }
 }
 
@@ -322,6 +331,16 @@ static bool is_as_last(const struct burst *b, const struct frame *f)
     return f->size >= FRAME_SIZE_MIN + VLAN_TAG_SIZE &&
            fdb_key(f->data + MAC_SIZE, vid) == b->in->last.src &&
            fdb_key(f->data, vid) == b->in->last.dst;
+}
+
+/* Frames of a burst often leave by the same port, which is not in the cache where there are many. */
+static void foresee(const struct burst *b, const struct swport *out)
+{
+    if (!out)
+        return;
+    __builtin_prefetch(&out->mirror, 1);
+    __builtin_prefetch(&out->set);
+    __builtin_prefetch(&b->set[out->index / 64]);
 }
 
 /*
@@ -343,7 +362,11 @@ static bool find_all(const struct burst *b, const struct frame *frames, unsigned
         keys[2 * i] = whole ? fdb_key(f->data, vid) : 0;
         keys[2 * i + 1] = whole ? fdb_key(f->data + MAC_SIZE, vid) : 0;
     }
+    __builtin_prefetch(&b->in->counters.rx_frames, 1);
+    __builtin_prefetch(&b->in->last, 1);
+    __builtin_prefetch(&b->set[b->in->index / 64]);
     fdb_find(b->sw->fdb, keys, b->sw->at, 2 * n);
+    foresee(b, port_of(fdb_peek(b->sw->fdb, b->sw->at[0])));
     return true;
 }
 
@@ -370,13 +393,14 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
             b->dst_at = b->sw->at[2 * i];
             b->src_at = b->sw->at[2 * i + 1];
         }
+        b->bit = (uint64_t)1 << i;
         verdict = admit(b, f);
         if (verdict < FORWARD) {
             b->in->counters.rx_drops[verdict]++;
         } else if (verdict == FORWARD) {
             if (!forward(b, f))
                 break;
-            admitted |= (uint64_t)1 << i;
+            admitted |= b->bit;
             b->n_vlan++;
             b->vlan_bytes += size;
         }
@@ -391,7 +415,7 @@ static unsigned run_burst(struct burst *b, struct frame *frames, unsigned n)
         b->sw->capture->in(b->sw->capture->aux, b->in, frames, i);
     if (b->in->mirror)
         mirror_in(b->sw, b->in, frames, i, admitted);
-    deliver(b);
+    deliver(b, frames);
     if (b->sw->config.sooner && fdb_deadline(b->sw->fdb) < deadline)
         *b->sw->config.sooner = true;
     return i;

@@ -124,7 +124,7 @@ static void ask(struct switch_ *sw, uint16_t vid)
         list_for_each (it, &sw->ports) {
             struct swport *port = list_entry(it, struct swport, ports_link);
 
-            if (sw->sets[vid] && set_has(sw->sets[vid], port->index) && !port->all_vlans)
+            if (set_has(sw->vlans[vid].set, port->index) && !port->all_vlans)
                 egress_one(sw, port, &f);
         }
     }
@@ -141,7 +141,7 @@ static void run_querier(struct switch_ *sw, mtime_t now)
         return;
     mc->asked++;
     for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++) {
-        if (sw->sets[vid])
+        if (sw->vlans[vid].set)
             ask(sw, vid);
     }
 }

@@ -71,7 +71,7 @@ bool police_allows(struct burst *b, const struct frame *f)
     const struct swport_limit *limit = &b->in->set.police;
 
     if (!vlan_allows(b, f)) {
-        b->sw->vlans[b->vid].policed++;
+        b->sw->vlans[b->vid].counters.policed++;
         return false;
     }
     return !limit->rate || take(&b->in->police, limit, f, b->now);

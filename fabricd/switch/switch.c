@@ -69,7 +69,8 @@ void switch_free(struct switch_ *sw)
     assert(list_empty(&sw->ports));
     multicast_free(sw);
     fdb_free(sw->fdb);
-    vlan_free(sw);
+    if (sw->vlans)
+        vlan_free(sw);
     homes_free(sw->homes);
     neighbors_free(sw->neighbors);
     free(sw->cut);
@@ -119,7 +120,7 @@ static void note_settings(struct swport *port)
 void switch_add_port(struct switch_ *sw, struct swport *port)
 {
     port->sw = sw;
-    port->n_pending = 0;
+    port->pending = 0;
     port->last.src = port->last.dst = 0;
     port->last.dst_port = NULL;
     list_append(&sw->ports, &port->ports_link);
@@ -173,7 +174,7 @@ void switch_set_port_state(struct swport *port, enum swport_state state)
 
     port->state = state;
     if (state != SWPORT_FORWARDING)
-        port->n_pending = 0;
+        port->pending = 0;
     if (changed && port->sw)
         vlan_update_port(port->sw, port);
 }
@@ -292,5 +293,5 @@ unsigned switch_count_macs(const struct switch_ *sw)
 
 struct switch_vlan switch_vlan_counters(const struct switch_ *sw, uint16_t vlan)
 {
-    return sw->vlans[vlan % SWPORT_VLANS];
+    return sw->vlans[vlan % SWPORT_VLANS].counters;
 }

@@ -41,11 +41,11 @@ struct switch_;
 struct swport;
 
 struct swport_counters {
+    uint64_t rx_drops[SWPORT_DROP_N];
+    uint64_t tx_drops[SWPORT_DROP_N];
     /* From the endpoint into the switch, those dropped there too. A superframe is one. */
     uint64_t rx_frames, rx_bytes;
     uint64_t tx_frames, tx_bytes; /* What the endpoint was given. */
-    uint64_t rx_drops[SWPORT_DROP_N];
-    uint64_t tx_drops[SWPORT_DROP_N];
 };
 
 /* What a switch has to tell of a port, at most every SWPORT_NOTICE_TIME for each sort. */
@@ -90,52 +90,62 @@ enum swport_state {
     SWPORT_DISCARDING, /* Drops all. */
 };
 
-/* A port. The driver embeds it and fills in the first part before switch_add_port(). */
+/* The last answers of the MAC table for an ingress. */
+struct swport_last {
+    uint64_t src, dst; /* Keys; 0 = none. */
+    mtime_t src_until; /* The source need not be learnt again before. */
+    struct swport *dst_port;
+    uint32_t src_version, dst_version;
+};
+
+/*
+ * A port. The driver embeds it, and fills in what is its own before switch_add_port(). What a burst
+ * touches lies together, from the end of the counters to the beginning of the settings, since the ports of
+ * a large switch are not all in the cache.
+ */
 struct swport {
-    const struct swport_ops *ops;
-    uint32_t id;      /* Unique in the daemon; for messages and captures. */
-    const char *name; /* For captures; lives as long as the port. NULL = none. */
-    bool all_vlans;   /* A link: takes and gives frames of every VLAN, in tci. */
-    uint8_t horizon;  /* Horizon group; 0 = none. */
-    uint16_t
-        host; /* A link: the host it leads to; without a horizon, on a tree, others behind it too. */
+    struct swport_counters counters;
+
+    /* The switch's own. */
+    struct fdb_port fdb;
+    struct swport_last last;
+    struct switch_ *sw;
+    struct swport *mirror; /* Gets copies; NULL = none. */
+    struct list dirty_link;
+    uint64_t pending; /* Frames of the burst at hand that it gets, a bit for each. */
+    size_t room_left; /* Of ops->room(), in the burst at hand. */
+    unsigned index;   /* In the sets of ports. */
+    bool is_mirror;   /* Of another port. */
+    bool watched;     /* Frames have to pass more than VLANs and learning. */
+
+    /* The driver's. */
+    bool pinned;  /* Source MAC must be pin_mac, and addresses in pin_addrs. */
+    bool station; /* Says that only pin_mac is behind it; until something else is heard. */
+    bool all_vlans;     /* A link: takes and gives frames of every VLAN, in tci. */
+    uint8_t horizon;    /* Horizon group; 0 = none. */
     uint8_t caps;       /* FRAME_CAP_* of what it takes. */
     uint32_t max_frame; /* Bytes of a plain frame that it takes. */
-    bool pinned;        /* Source MAC must be pin_mac, and addresses in pin_addrs. */
-    bool station; /* Says that only pin_mac is behind it; until something else is heard. */
+    const struct swport_ops *ops;
+    struct swport_settings set; /* Afterwards by switch_set_port(). */
+    uint32_t id;                /* Unique in the daemon; for messages and captures. */
+    const char *name;           /* For captures; lives as long as the port. NULL = none. */
+    uint16_t
+        host; /* A link: the host it leads to; without a horizon, on a tree, others behind it too. */
     uint8_t pin_mac[6];
     struct {
         uint8_t family; /* 4 or 6 */
         uint8_t addr[16];
     } pin_addrs[8];
-    uint8_t n_pin_addrs;        /* The IPv6 link-local of pin_mac is always allowed. */
-    struct swport_settings set; /* Afterwards by switch_set_port(). */
-
-    struct swport_counters counters;
+    uint8_t n_pin_addrs;     /* The IPv6 link-local of pin_mac is always allowed. */
     enum swport_state state; /* Set by switch_set_port_state() once the port is added. */
     uint16_t tree_port;      /* Its number in the spanning tree; 0 = in none. The trap's. */
     bool transit; /* An own port with hosts of the fabric behind it, by the tree's way. */
 
     /* The switch's own. */
-    struct switch_ *sw;
-    struct list ports_link, dirty_link;
-    mtime_t router_until;  /* A router's query came by it; multicast goes there. */
-    unsigned index;        /* In the sets of ports. */
-    struct swport *mirror; /* Gets copies; NULL = none. */
-    bool is_mirror;        /* Of another port. */
+    struct list ports_link;
+    mtime_t router_until; /* A router's query came by it; multicast goes there. */
     struct storm storm[SWPORT_FLOOD_N], police, vlan_police[SWPORT_VLAN_LIMITS];
-    bool watched; /* Frames have to pass more than VLANs and learning. */
     mtime_t noticed[SWPORT_NOTICES];
-    struct fdb_port fdb;
-    unsigned n_pending;
-    size_t room_left;      /* Of ops->room(), in the burst at hand. */
-    struct {               /* The last answers of the fdb for this ingress. */
-        uint64_t src, dst; /* Keys; 0 = none. */
-        mtime_t src_until; /* The source need not be learnt again before. */
-        struct swport *dst_port;
-        uint32_t src_version, dst_version;
-    } last;
-    struct frame *pending[FRAME_BURST];
 };
 
 struct switch_config {

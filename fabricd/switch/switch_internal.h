@@ -10,6 +10,12 @@
 #include "proto/wire/frame.h"
 #include "proto/wire/packet.h"
 
+struct vlan {
+    uint64_t
+        *set; /* A bit for each port that is in it and forwards; NULL = none ever was. */
+    struct switch_vlan counters;
+};
+
 struct switch_ {
     struct switch_config config;
     struct fdb *fdb;
@@ -20,19 +26,17 @@ struct switch_ {
     const struct switch_capture *capture; /* NULL = nobody looks. */
     const struct switch_trap *trap;
     const struct switch_notices *notices;
-    /* By index; n_words * 64 of them. The set of a VLAN has a bit for each port that is in it and
-     * forwards; NULL = nobody ever was. */
-    struct swport **port_at;
+    struct swport **port_at; /* By index; n_words * 64 of them. */
     unsigned n_words;
-    uint64_t *sets[SWPORT_VLANS];
-    uint64_t *nobody;          /* A set without any. */
-    struct switch_vlan *vlans; /* [SWPORT_VLANS] */
-    bool mirrors;              /* A port names one. */
-    bool nested;               /* In the burst at hand is a frame with a tag inside. */
-    struct frame *cut;         /* [FRAME_BURST], for segments of a superframe. */
+    struct vlan *vlans; /* [SWPORT_VLANS] */
+    uint64_t *nobody;   /* A set without any. */
+    bool mirrors;       /* A port names one. */
+    bool nested;        /* In the burst at hand is a frame with a tag inside. */
+    struct frame *cut;  /* [FRAME_BURST], for segments of a superframe. */
     /* Of the burst at hand: the keys of destination and source of each frame, and where they are. */
     uint64_t keys[2 * FRAME_BURST];
     uint32_t at[2 * FRAME_BURST];
+    struct frame *vector[FRAME_BURST]; /* For the port that is given its own just now. */
     uint8_t *scratch; /* Their bytes; pages are only touched where something is cut. */
 };
 
@@ -52,6 +56,7 @@ struct burst {
     uint64_t n_vlan, vlan_bytes; /* Of VLAN `vid`, not counted there yet. */
     const uint64_t *set;         /* Of VLAN `vid`. */
     uint16_t vid;
+    uint64_t bit;            /* The frame's in the sets of frames that ports get. */
     uint32_t dst_at, src_at; /* Hints where the frame's MACs are in the table; 0 = none. */
 };
 
@@ -90,8 +95,9 @@ void vlan_untag(struct frame *);
 
 /* --- egress.c ----------------------------------------------------------------------------- */
 
-/* Gives the port its pending frames, in a form that it takes. */
-void egress_flush(struct switch_ *, struct swport *);
+/* Gives the port the frames, in a form that it takes. */
+void egress_flush(struct switch_ *, struct swport *, struct frame *const *frames,
+                  unsigned n);
 
 /* Gives the port one frame of the switch's own, in its form: tagged, if it leaves so. */
 void egress_one(struct switch_ *, struct swport *, struct frame *);

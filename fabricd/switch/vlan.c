@@ -37,14 +37,14 @@ bool switch_is_member(const struct swport *port, uint16_t vid)
 
 static void set_bit(struct switch_ *sw, uint16_t vid, unsigned index, bool on)
 {
-    uint64_t bit = (uint64_t)1 << (index % 64);
+    uint64_t bit = (uint64_t)1 << (index % 64), **set = &sw->vlans[vid].set;
 
-    if (on && !sw->sets[vid])
-        sw->sets[vid] = xcalloc(sw->n_words, sizeof *sw->sets[vid]);
+    if (on && !*set)
+        *set = xcalloc(sw->n_words, sizeof **set);
     if (on)
-        sw->sets[vid][index / 64] |= bit;
-    else if (sw->sets[vid])
-        sw->sets[vid][index / 64] &= ~bit;
+        (*set)[index / 64] |= bit;
+    else if (*set)
+        (*set)[index / 64] &= ~bit;
 }
 
 void vlan_update_port(struct switch_ *sw, const struct swport *port)
@@ -62,10 +62,12 @@ static void grow(struct switch_ *sw)
     for (unsigned i = n * 64; i < more * 64; i++)
         sw->port_at[i] = NULL;
     for (unsigned vid = 0; vid < SWPORT_VLANS; vid++) {
-        if (!sw->sets[vid])
+        uint64_t **set = &sw->vlans[vid].set;
+
+        if (!*set)
             continue;
-        sw->sets[vid] = xrealloc(sw->sets[vid], more * sizeof *sw->sets[vid]);
-        memset(sw->sets[vid] + n, 0, (more - n) * sizeof *sw->sets[vid]);
+        *set = xrealloc(*set, more * sizeof **set);
+        memset(*set + n, 0, (more - n) * sizeof **set);
     }
     free(sw->nobody);
     sw->nobody = xcalloc(more, sizeof *sw->nobody);
@@ -95,7 +97,7 @@ void vlan_remove_port(struct switch_ *sw, struct swport *port)
 void vlan_free(struct switch_ *sw)
 {
     for (unsigned vid = 0; vid < SWPORT_VLANS; vid++)
-        free(sw->sets[vid]);
+        free(sw->vlans[vid].set);
     free(sw->nobody);
     free(sw->port_at);
 }
