@@ -2,34 +2,31 @@
 /*
  * Storm control: how much of what goes to all ports one port may send; policing: how much of
  * anything; and notices of what is dropped. The buckets hold STORM_TIME of the rate, so that a start-up's handful of broadcasts passes.
- * Time is that of the burst.
+ * They count in millionths of a frame or bit, so that a microsecond's worth is a whole number: what passes in the
+ * long run is the rate. Time is that of the burst.
  */
 #include "fabricd/switch/switch_internal.h"
 
 #define STORM_TIME (100 * MTIME_MS)
-#define LONGEST    MTIME_SEC /* No more than this is made up for after a pause. */
+#define ONE        ((int64_t)MTIME_SEC)
 
 static void refill(struct storm *s, const struct swport_limit *limit, mtime_t now)
 {
-    int64_t most = (int64_t)(limit->rate * (uint64_t)STORM_TIME / (uint64_t)MTIME_SEC) + 1;
+    int64_t rate = (int64_t)limit->rate, most = rate * STORM_TIME + ONE;
     mtime_t passed = now - s->refilled;
-    uint64_t grown;
 
     if (!s->refilled) {
         s->credit = most;
         s->refilled = now ? now : 1;
         return;
     }
-    if (passed > LONGEST) {
-        passed = LONGEST;
-        s->refilled = now - LONGEST;
-    }
-    grown = limit->rate * (uint64_t)passed / (uint64_t)MTIME_SEC;
-    /* What is less than one unit stays to be made up for. */
-    s->refilled += (mtime_t)(grown * (uint64_t)MTIME_SEC / limit->rate);
-    s->credit += (int64_t)grown;
+    /* After a long time, no longer than it takes to be full: the product fits. */
+    if (passed > MTIME_SEC)
+        passed = mtime_min(passed, (most - s->credit) / rate + 1);
+    s->credit += passed * rate;
     if (s->credit > most)
         s->credit = most;
+    s->refilled = now;
 }
 
 static bool take(struct storm *s, const struct swport_limit *limit, const struct frame *f,
@@ -38,7 +35,7 @@ static bool take(struct storm *s, const struct swport_limit *limit, const struct
     refill(s, limit, now);
     if (s->credit <= 0)
         return false;
-    s->credit -= limit->in_bits ? (int64_t)f->size * 8 : 1;
+    s->credit -= (limit->in_bits ? (int64_t)f->size * 8 : 1) * ONE;
     return true;
 }
 

@@ -61,7 +61,7 @@ enum swport_notice {
 
 /* A token bucket. It may go below zero by one frame. */
 struct storm {
-    int64_t credit;
+    int64_t credit; /* In millionths of a frame or bit. */
     mtime_t refilled;
 };
 

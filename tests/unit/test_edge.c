@@ -124,6 +124,55 @@ static void storm_is_bounded(void **state)
     assert_int_equal(w->told[SWPORT_NOTICE_STORM], 2);
 }
 
+/* Frames of broadcast that pass in the time, offered one by one at these intervals. */
+static unsigned passes(struct world *w, struct swport_limit limit, mtime_t every,
+                       mtime_t time)
+{
+    struct swport_settings set = {.storm[SWPORT_BROADCAST] = limit};
+    mtime_t end = w->now + time;
+    unsigned n = 0;
+
+    switch_set_port(&w->ports[0].sw, &set);
+    for (; w->now < end; w->now += every) {
+        n += passed(w, all, 1);
+        clear(w);
+    }
+    return n;
+}
+
+/* However a rate and the times at which frames come divide, what passes is the rate, beside a tenth of a
+ * second's worth and one at the beginning. */
+static void rates_are_exact(void **state)
+{
+    static const struct {
+        uint64_t rate;
+        mtime_t every, time;
+        unsigned n, begin;
+    } cases[] = {
+        {1, 900 * MTIME_MS, 900 * MTIME_SEC, 900, 2},
+        {3, 7 * MTIME_MS, 100 * MTIME_SEC, 300, 2},
+        {7, MTIME_SEC, 50 * MTIME_SEC, 50, 0}, /* All. */
+        {30000, 21, 10 * MTIME_SEC, 300000, 3002},
+        {700000, 1, MTIME_SEC / 10, 70000, 70002}, /* All but nothing. */
+        {300000, 1, MTIME_SEC, 300000, 30002},
+    };
+    struct world *w = *state;
+
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct swport_limit limit = {.rate = cases[i].rate};
+        unsigned n = passes(w, limit, cases[i].every, cases[i].time);
+
+        assert_in_range(n, cases[i].n - 1, cases[i].n + cases[i].begin);
+    }
+    /* 800 bits each. One that goes far into debt is paid for, whether or not somebody asks meanwhile. */
+    assert_in_range(
+        passes(w, (struct swport_limit){1000, true}, 10 * MTIME_MS, 80 * MTIME_SEC), 100,
+        102);
+    assert_in_range(
+        passes(w, (struct swport_limit){100, true}, 8 * MTIME_SEC, 800 * MTIME_SEC), 100,
+        101);
+}
+
 static void macs_are_limited(void **state)
 {
     struct world *w = *state;
@@ -238,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(storm_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(rates_are_exact, setup, teardown),
         cmocka_unit_test_setup_teardown(macs_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(flapping_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(isolated_ports, setup, teardown),
