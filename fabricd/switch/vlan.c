@@ -10,6 +10,7 @@
 #include "fabricd/switch/switch_internal.h"
 #include "proto/base/xalloc.h"
 #include "proto/wire/bytes.h"
+#include "proto/wire/mac.h"
 #include "proto/wire/packet.h"
 
 /* --- sets --------------------------------------------------------------------------------- */
@@ -114,10 +115,26 @@ static void move_start(struct frame *f, int by)
         f->hdr_size = (uint16_t)(f->hdr_size + by);
 }
 
+/* In the pieces in which they are read: what is read across two that were just written waits for both. */
+static void move_macs(uint8_t *to, const uint8_t *from)
+{
+    uint32_t dst, src;
+    uint16_t dst_end, src_end;
+
+    memcpy(&dst, from, 4);
+    memcpy(&dst_end, from + 4, 2);
+    memcpy(&src, from + MAC_SIZE, 4);
+    memcpy(&src_end, from + MAC_SIZE + 4, 2);
+    memcpy(to, &dst, 4);
+    memcpy(to + 4, &dst_end, 2);
+    memcpy(to + MAC_SIZE, &src, 4);
+    memcpy(to + MAC_SIZE + 4, &src_end, 2);
+}
+
 void vlan_tag(struct frame *f)
 {
     move_start(f, VLAN_TAG_SIZE);
-    memmove(f->data, f->data + VLAN_TAG_SIZE, 12);
+    move_macs(f->data, f->data + VLAN_TAG_SIZE);
     store_be16(f->data + 12, PACKET_TYPE_VLAN);
     store_be16(f->data + 14, f->tci);
     f->tci = 0;
@@ -126,7 +143,7 @@ void vlan_tag(struct frame *f)
 void vlan_untag(struct frame *f)
 {
     f->tci = load_be16(f->data + 14);
-    memmove(f->data + VLAN_TAG_SIZE, f->data, 12);
+    move_macs(f->data + VLAN_TAG_SIZE, f->data);
     move_start(f, -(int)VLAN_TAG_SIZE);
 }
 
