@@ -47,6 +47,14 @@ ip -n beta link set edge up
 is "a trunk in the list" "10, 20 (10)" \
     "$(ctl alpha port ls office | awk '$1 == "office/core" { print $5, $6, $7 }')"
 
+# A VLAN stays as long as a port is in it; who is in the way is named, and what mends it works.
+status 1 ctl alpha net set office vlans.10=
+has "the port in the way" 'VLAN 10 of network office is in use by port office/(core|desk)' "$ERR"
+status 1 ctl alpha net set office vlans.30=
+has "of a trunk" 'VLAN 30 of network office is in use by port office/(top|edge)' "$ERR"
+has "its remedy" "port set office/(top|edge) 'trunk=\[20\]'" "$ERR"
+status 1 ctl alpha net set office vlans=
+
 # --- tags ----------------------------------------------------------------------------------------
 b=ff:ff:ff:ff:ff:ff
 cat >"$T/cases" <<CASES

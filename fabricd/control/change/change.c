@@ -166,6 +166,8 @@ void change_execute(struct control *control, struct change *change, change_done_
         r = check_services(&work);
     if (r == 0)
         r = check_mirrors(&work);
+    if (r == 0)
+        r = check_vlans(&work);
     if (r == 0) {
         standing = stands(&work);
         if (standing)

@@ -55,8 +55,8 @@ static int check_named(struct work *work, const struct view_network *net,
 }
 
 /* Whether the network has the VLANs that the port is to be in. */
-static int check_vlans(struct work *work, const struct view_network *net,
-                       const struct node *body)
+static int check_own_vlans(struct work *work, const struct view_network *net,
+                           const struct node *body)
 {
     const struct node *trunk = node_get(body, "trunk");
     const struct node *native = node_get(body, "native");
@@ -80,7 +80,7 @@ int finish_port(struct work *work, const struct change_item *item, const struct 
                 struct node *body)
 {
     const struct view_network *net = work_network(work, item->network);
-    int r = check_vlans(work, net, body);
+    int r = check_own_vlans(work, net, body);
 
     if (r < 0)
         return r;

@@ -134,6 +134,10 @@ int check_services(struct work *);
 /* Whether there is what ports newly name as their mirrors, once all items are in: check_mirrors.c. */
 int check_mirrors(struct work *);
 
+/* Whether networks whose VLANs change still have those that their ports name, once all items are in:
+ * check_vlans.c. */
+int check_vlans(struct work *);
+
 /* Whether the users and groups that the change lets in exist here; else the result is filled in:
  * check_allow.c. */
 bool change_allow_ok(const struct control *, const struct change *, struct change_result *);
