@@ -55,6 +55,13 @@ static void tell_addrs(struct nl_reply *r, struct iface *i, unsigned af)
 
     if (af != AF_INET6 && !ip4_addr_isany(netif_ip4_addr(netif)))
         tell_addr(r, i, AF_INET, netif_ip4_addr(netif), mask_len(netif), IFA_F_PERMANENT);
+    for (unsigned n = 0; n < IFACE_ALIASES && af != AF_INET6; n++) {
+        const struct netif *alias = i->aliases[n] ? &i->aliases[n]->netif : NULL;
+
+        if (alias)
+            tell_addr(r, i, AF_INET, netif_ip4_addr(alias), mask_len(alias),
+                      IFA_F_PERMANENT);
+    }
     for (int n = 0; n < LWIP_IPV6_NUM_ADDRESSES && af != AF_INET; n++) {
         u8_t state = netif_ip6_addr_state(netif, n);
 
@@ -128,9 +135,8 @@ static void tell_route(struct nl_reply *r, const struct route *route)
 }
 
 /* The subnet of an interface's IPv4 address is a route, too. */
-static void tell_subnet(struct nl_reply *r, struct iface *i)
+static void tell_subnet(struct nl_reply *r, struct iface *i, const struct netif *netif)
 {
-    const struct netif *netif = iface_netif(i);
     struct route route = {.family = 4, .len = (uint8_t)mask_len(netif), .iface = i};
     uint32_t net = netif_ip4_addr(netif)->addr & netif_ip4_netmask(netif)->addr;
 
@@ -149,8 +155,15 @@ int nl_get_route(const struct nlmsghdr *h, struct nl_reply *r)
     if ((h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
         return -EOPNOTSUPP;
     if (af != AF_INET6) {
-        list_for_each (it, iface_list())
-            tell_subnet(r, list_entry(it, struct iface, link));
+        list_for_each (it, iface_list()) {
+            struct iface *i = list_entry(it, struct iface, link);
+
+            tell_subnet(r, i, iface_netif(i));
+            for (unsigned n = 0; n < IFACE_ALIASES; n++) {
+                if (i->aliases[n])
+                    tell_subnet(r, i, &i->aliases[n]->netif);
+            }
+        }
     }
     for (unsigned n = 0; n < ROUTE_MAX; n++) {
         if (table[n].family == 0 || (af == AF_INET && table[n].family != 4) ||

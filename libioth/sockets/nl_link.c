@@ -162,6 +162,7 @@ static int set_mac(struct iface *i, const struct nlattr *a)
         return -EINVAL;
     memcpy(i->netif.hwaddr, mac, 6);
     netif_create_ip6_linklocal_address(&i->netif, 1);
+    iface_changed(i);
     iface_announce(i);
     return 0;
 }
@@ -176,6 +177,7 @@ static int set_mtu(struct iface *i, const struct nlattr *a)
 #if LWIP_ND6_ALLOW_RA_UPDATES
     i->netif.mtu6 = (u16_t)*mtu;
 #endif
+    iface_changed(i);
     return 0;
 }
 
@@ -187,6 +189,7 @@ static void set_up(struct iface *i, bool up)
         netif_set_up(netif);
     else
         netif_set_down(netif);
+    iface_changed(i);
 }
 
 int nl_new_link(const struct nlmsghdr *h)

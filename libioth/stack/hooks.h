@@ -14,6 +14,7 @@
 struct netif;
 
 struct netif *route_ip4(const ip4_addr_t *dst);
+struct netif *route_own4(const ip4_addr_t *dst);
 const ip4_addr_t *route_gateway4(struct netif *, const ip4_addr_t *dst);
 struct netif *route_ip6(const ip6_addr_t *src, const ip6_addr_t *dst);
 const ip6_addr_t *route_gateway6(struct netif *, const ip6_addr_t *dst);
@@ -28,7 +29,6 @@ bool pmtu_is_whole(u8_t proto, const ip4_addr_t *dest);
 #define LWIP_HOOK_IP4_MTU(netif, dest)            pmtu_ip4(netif, dest)
 #define LWIP_HOOK_IP6_MTU(netif, dest)            pmtu_ip6(netif, dest)
 #define LWIP_HOOK_IP4_DF(proto, dest)             pmtu_is_whole(proto, dest)
-#define LWIP_HOOK_IP4_ROUTE(dst)                  route_ip4(dst)
 #define LWIP_HOOK_ETHARP_GET_GW(netif, dst)       route_gateway4(netif, dst)
 #define LWIP_HOOK_IP6_ROUTE(src, dst)             route_ip6(src, dst)
 #define LWIP_HOOK_ND6_GET_GW(netif, dst)          route_gateway6(netif, dst)

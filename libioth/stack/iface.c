@@ -71,7 +71,7 @@ struct pool *iface_pool(const struct netif *netif)
     list_for_each (it, &all) {
         struct iface *i = entry(it);
 
-        if (&i->netif == netif && i->port && i->port->ops->pool)
+        if (netif && netif->state == i && i->port && i->port->ops->pool)
             return i->port->ops->pool(i->port);
     }
     return NULL;
@@ -87,7 +87,7 @@ void iface_init(void)
 
 static err_t netif_set_up_driver(struct netif *netif)
 {
-    struct iface *i = (struct iface *)(void *)netif;
+    const struct iface *i = netif->state;
 
     netif->name[0] = 'v';
     netif->name[1] = 'd';
@@ -167,6 +167,101 @@ void iface_announce(struct iface *i)
 {
     if (!ip4_addr_isany(netif_ip4_addr(&i->netif)))
         etharp_gratuitous(&i->netif);
+    for (unsigned n = 0; n < IFACE_ALIASES; n++) {
+        if (i->aliases[n])
+            etharp_gratuitous(&i->aliases[n]->netif);
+    }
+}
+
+/* --- further addresses of IPv4 ---------------------------------------------------------------------- */
+
+static err_t alias_set_up_driver(struct netif *netif)
+{
+    err_t r = netif_set_up_driver(netif);
+
+    netif->flags &= (u8_t) ~(NETIF_FLAG_IGMP | NETIF_FLAG_MLD6);
+    return r;
+}
+
+/* lwIP takes the first interface that fits: that is to be one's first address. */
+static void put_last(struct netif *netif)
+{
+    struct netif **at = &netif_list;
+
+    while (*at != netif)
+        at = &(*at)->next;
+    *at = netif->next;
+    while (*at)
+        at = &(*at)->next;
+    *at = netif;
+    netif->next = NULL;
+}
+
+static unsigned find_alias(const struct iface *i, const ip4_addr_t *ip)
+{
+    unsigned n = 0;
+
+    while (n < IFACE_ALIASES &&
+           !(ip ? i->aliases[n] && ip4_addr_eq(netif_ip4_addr(&i->aliases[n]->netif), ip)
+                : !i->aliases[n]))
+        n++;
+    return n;
+}
+
+void iface_changed(struct iface *i)
+{
+    for (unsigned n = 0; n < IFACE_ALIASES; n++) {
+        struct netif *netif = i->aliases[n] ? &i->aliases[n]->netif : NULL;
+
+        if (!netif)
+            continue;
+        memcpy(netif->hwaddr, i->netif.hwaddr, 6);
+        netif->mtu = i->netif.mtu;
+        if (netif_is_up(&i->netif))
+            netif_set_up(netif);
+        else
+            netif_set_down(netif);
+    }
+}
+
+int iface_alias_add(struct iface *i, const ip4_addr_t *ip, const ip4_addr_t *mask)
+{
+    unsigned n = find_alias(i, NULL);
+    struct iface_alias *a;
+
+    if (find_alias(i, ip) < IFACE_ALIASES)
+        return -EEXIST;
+    if (!i->port || n == IFACE_ALIASES)
+        return -ENOSPC;
+    a = calloc(1, sizeof *a);
+    if (!a)
+        return -ENOMEM;
+    if (!netif_add(&a->netif, ip, mask, NULL, i, alias_set_up_driver, input_none)) {
+        free(a);
+        return -ENOMEM;
+    }
+    put_last(&a->netif);
+    i->aliases[n] = a;
+    netif_set_link_up(&a->netif);
+    iface_changed(i);
+    return 0;
+}
+
+static void drop_alias(struct iface *i, unsigned n)
+{
+    netif_remove(&i->aliases[n]->netif);
+    free(i->aliases[n]);
+    i->aliases[n] = NULL;
+}
+
+int iface_alias_remove(struct iface *i, const ip4_addr_t *ip)
+{
+    unsigned n = find_alias(i, ip);
+
+    if (n == IFACE_ALIASES)
+        return -EADDRNOTAVAIL;
+    drop_alias(i, n);
+    return 0;
 }
 
 int iface_remove(struct iface *i)
@@ -179,6 +274,10 @@ int iface_remove(struct iface *i)
     if (netif_dhcp_data(&i->netif))
         dhcp_release_and_stop(&i->netif);
     iface_flush();
+    for (unsigned n = 0; n < IFACE_ALIASES; n++) {
+        if (i->aliases[n])
+            drop_alias(i, n);
+    }
     netif_remove(&i->netif);
     if (netif_dhcp_data(&i->netif))
         dhcp_cleanup(&i->netif);
@@ -191,13 +290,14 @@ int iface_remove(struct iface *i)
 /* What a stack sends to itself waits in the interface; taking it may send more. */
 static void poll_own(void)
 {
+    const struct netif *netif;
     bool more = true;
 
     while (more) {
         netif_poll_all();
         more = false;
-        list_for_each (it, &all)
-            more = more || iface_netif(entry(it))->loop_first;
+        NETIF_FOREACH(netif)
+        more = more || netif->loop_first;
     }
 }
 

@@ -21,8 +21,16 @@
 
 #define IFACE_MAX 64u /* Of one stack. */
 
+#define IFACE_ALIASES 16u /* IPv4 addresses of an interface besides the first. */
+
+/* One of them, which lwIP knows as an interface of its own: with the same MAC, behind the same port. */
+struct iface_alias {
+    struct netif netif;
+};
+
 struct iface {
     struct netif netif;
+    struct iface_alias *aliases[IFACE_ALIASES]; /* NULL: none. */
     struct list link;
     struct port *port; /* Owned. NULL: lo. */
     char name[IF_NAMESIZE];
@@ -55,6 +63,15 @@ int iface_add(const char *name, struct port *port, struct iface **out)
 /* Removes one, its addresses and routes with it. Not lo (-EPERM), nor one that is being plugged in again
  * just now (-EBUSY). */
 int iface_remove(struct iface *) __attribute__((warn_unused_result));
+
+/* A further IPv4 address. 0, -EEXIST, -ENOSPC or -ENOMEM; and away with it: 0 or -EADDRNOTAVAIL. */
+int iface_alias_add(struct iface *, const ip4_addr_t *ip, const ip4_addr_t *mask)
+    __attribute__((warn_unused_result));
+int iface_alias_remove(struct iface *, const ip4_addr_t *ip)
+    __attribute__((warn_unused_result));
+
+/* Whether it is up, its MAC or its MTU has changed. */
+void iface_changed(struct iface *);
 
 /* Tells the network again where its addresses are. */
 void iface_announce(struct iface *);

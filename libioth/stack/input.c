@@ -15,6 +15,7 @@
 
 #define ETH_SIZE     14u
 #define ARP_SIZE     28u
+#define ARP_TARGET   24u
 #define IP4_SIZE     20u
 #define IP6_SIZE     40u
 #define IN_PLACE_MIN 2048u /* Payload below that is not worth it. */
@@ -137,8 +138,21 @@ static size_t least(uint16_t type)
                                      : IP6_SIZE;
 }
 
+/* Whoever asks for one of an interface's further addresses, or answers it. */
+static struct netif *asked_for(struct iface *i, const struct pbuf *p)
+{
+    for (unsigned n = 0; n < IFACE_ALIASES; n++) {
+        const struct iface_alias *a = i->aliases[n];
+
+        if (a && !memcmp(&netif_ip4_addr(&a->netif)->addr,
+                         (const uint8_t *)p->payload + ARP_TARGET, 4))
+            return &i->aliases[n]->netif;
+    }
+    return &i->netif;
+}
+
 /* Returns whether it is of a protocol that lwIP knows. */
-static bool pass_on(struct netif *netif, struct pbuf *p, uint16_t type)
+static bool pass_on(struct iface *i, struct netif *netif, struct pbuf *p, uint16_t type)
 {
     p->if_idx = netif_get_index(netif);
     if (p->len < least(type)) {
@@ -150,7 +164,7 @@ static bool pass_on(struct netif *netif, struct pbuf *p, uint16_t type)
         ip4_input(p, netif);
         break;
     case PACKET_TYPE_ARP:
-        etharp_input(p, netif);
+        etharp_input(p, asked_for(i, p));
         break;
     case PACKET_TYPE_IP6:
         ip6_input(p, netif);
@@ -189,7 +203,7 @@ bool input_frame(struct iface *i, const struct frame *f)
     if (mac_is_group(eth))
         p->flags |= eth[0] == 0xff ? PBUF_FLAG_LLBCAST : PBUF_FLAG_LLMCAST;
     NETIF_SET_CHECKSUM_CTRL(&i->netif, good ? INPUT_CHECK_OPEN : INPUT_CHECK_ALL);
-    known = pass_on(&i->netif, p, load_be16(eth + 12));
+    known = pass_on(i, &i->netif, p, load_be16(eth + 12));
     NETIF_SET_CHECKSUM_CTRL(&i->netif, INPUT_CHECK_OPEN);
     assert(!payload_held);
     return known;

@@ -119,6 +119,8 @@
 #define LWIP_CHECKSUM_ON_COPY 0
 #define LWIP_CHKSUM           lwip_checksum /* The sum of proto/wire, which is faster. */
 
-#define LWIP_HOOK_FILENAME "libioth/stack/hooks.h"
+/* Here and not in hooks.h, since it decides what lwIP's headers declare. Without a source lwIP has found no way. */
+#define LWIP_HOOK_IP4_ROUTE_SRC(src, dst) ((src) ? route_own4(dst) : route_ip4(dst))
+#define LWIP_HOOK_FILENAME                "libioth/stack/hooks.h"
 
 #endif

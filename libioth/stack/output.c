@@ -81,7 +81,7 @@ static int send_pieces(struct iface *i, struct pbuf *p, const struct frame *meta
 
 err_t output_frame(struct netif *netif, struct pbuf *p)
 {
-    struct iface *i = (struct iface *)(void *)netif;
+    struct iface *i = netif->state;
     struct frame meta = {.size = p->tot_len, .gso_size = p->gso_size};
     uint32_t tcp = p->len >= ETH_SIZE ? tcp_at(p->payload, p->len) : 0;
     int r;

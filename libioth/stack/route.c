@@ -18,22 +18,23 @@ const struct route *route_table(void)
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-static int address4(struct netif *netif, const void *addr, unsigned len, bool add)
+static int address4(struct iface *i, const void *addr, unsigned len, bool add)
 {
+    struct netif *netif = iface_netif(i);
     ip4_addr_t ip, mask;
 
     memcpy(&ip.addr, addr, 4);
     mask.addr = lwip_htonl(len ? 0xffffffffu << (32 - len) : 0);
     if (!add) {
         if (!ip4_addr_eq(netif_ip4_addr(netif), &ip))
-            return -EADDRNOTAVAIL;
+            return iface_alias_remove(i, &ip);
         netif_set_addr(netif, NULL, NULL, NULL);
         return 0;
     }
     if (ip4_addr_eq(netif_ip4_addr(netif), &ip))
         return -EEXIST;
     if (!ip4_addr_isany(netif_ip4_addr(netif)))
-        return -ENOSPC;
+        return iface_alias_add(i, &ip, &mask);
     netif_set_addr(netif, &ip, &mask, NULL);
     return 0;
 }
@@ -71,7 +72,7 @@ int route_address(struct iface *i, unsigned family, const void *addr, unsigned l
         (family != 4 && family != 6))
         return -EINVAL;
     if (family == 4)
-        return address4(netif, addr, len, add);
+        return address4(i, addr, len, add);
     r = address6(netif, addr, add);
     if (r == 0 && len < 64 && add)
         (void)!route_add(6, addr, len, NULL, i);
@@ -118,18 +119,27 @@ static const struct route *look_up(unsigned family, const void *dst, const struc
     return best;
 }
 
+static bool in_subnet(const struct netif *netif, const uint8_t *addr)
+{
+    const uint8_t *own = (const void *)&netif_ip4_addr(netif)->addr;
+    const uint8_t *mask = (const void *)&netif_ip4_netmask(netif)->addr;
+    bool match = !ip4_addr_isany(netif_ip4_addr(netif));
+
+    for (unsigned b = 0; b < 4 && match; b++)
+        match = ((own[b] ^ addr[b]) & mask[b]) == 0;
+    return match;
+}
+
 /* The interface on whose subnet an address is. */
 static struct iface *on_link(unsigned family, const uint8_t *addr)
 {
     list_for_each (it, iface_list()) {
         struct iface *i = list_entry(it, struct iface, link);
         struct netif *netif = iface_netif(i);
-        const uint8_t *own = (const void *)&netif_ip4_addr(netif)->addr;
-        const uint8_t *mask = (const void *)&netif_ip4_netmask(netif)->addr;
-        bool match = family == 4 && !ip4_addr_isany(netif_ip4_addr(netif));
+        bool match = family == 4 && in_subnet(netif, addr);
 
-        for (unsigned b = 0; b < 4 && match; b++)
-            match = ((own[b] ^ addr[b]) & mask[b]) == 0;
+        for (unsigned n = 0; n < IFACE_ALIASES && family == 4 && !match; n++)
+            match = i->aliases[n] && in_subnet(&i->aliases[n]->netif, addr);
         for (unsigned a = 0; a < LWIP_IPV6_NUM_ADDRESSES && family == 6 && !match; a++)
             match = ip6_addr_isvalid(netif_ip6_addr_state(netif, a)) &&
                     !memcmp(netif_ip6_addr(netif, a)->addr, addr, 8);
@@ -208,6 +218,20 @@ struct netif *route_ip4(const ip4_addr_t *dst)
     const struct route *r = look_up(4, &dst->addr, NULL);
 
     return r ? iface_netif(r->iface) : NULL;
+}
+
+/* What goes to one of an interface's further addresses stays here, though another may have the same subnet. */
+struct netif *route_own4(const ip4_addr_t *dst)
+{
+    list_for_each (it, iface_list()) {
+        struct iface *i = list_entry(it, struct iface, link);
+
+        for (unsigned n = 0; n < IFACE_ALIASES; n++) {
+            if (i->aliases[n] && ip4_addr_eq(netif_ip4_addr(&i->aliases[n]->netif), dst))
+                return &i->aliases[n]->netif;
+        }
+    }
+    return NULL;
 }
 
 const ip4_addr_t *route_gateway4(struct netif *netif, const ip4_addr_t *dst)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Addresses and routes of a stack, as its configuration calls see them. Addresses are 4 or 16 bytes in
- * network order, families 4 and 6. An interface has one IPv4 address and LWIP_IPV6_NUM_ADDRESSES of
- * IPv6. An IPv4 address brings the route to its subnet, an IPv6 address that to its /64, whatever its
+ * network order, families 4 and 6. An interface has up to 1 + IFACE_ALIASES IPv4 addresses, of which the
+ * first is the source where a socket has not chosen another, and LWIP_IPV6_NUM_ADDRESSES of IPv6. An IPv4 address brings the route to its subnet, an IPv6 address that to its /64, whatever its
  * prefix length: lwIP knows no other; longer or shorter ones are routes of the table here.
  */
 #ifndef LIBIOTH_STACK_ROUTE_H
