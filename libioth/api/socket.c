@@ -330,13 +330,27 @@ int ioth_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
     return (int)n;
 }
 
+/* Whether `limit` has passed since `start`; it may be of any number of seconds. */
+static bool is_over(const struct timespec *start, const struct timespec *now,
+                    const struct timespec *limit)
+{
+    time_t sec = now->tv_sec - start->tv_sec;
+    long nsec = now->tv_nsec - start->tv_nsec;
+
+    if (nsec < 0) {
+        sec--;
+        nsec += 1000000000;
+    }
+    return sec > limit->tv_sec || (sec == limit->tv_sec && nsec >= limit->tv_nsec);
+}
+
 int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
                   struct timespec *timeout)
 {
-    struct timespec now, end = {.tv_sec = 0};
+    struct timespec now, start;
     unsigned i;
 
-    clock_gettime(CLOCK_MONOTONIC, &end);
+    clock_gettime(CLOCK_MONOTONIC, &start);
     for (i = 0; i < n; i++) {
         ssize_t size = ioth_recvmsg(fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
 
@@ -347,8 +361,7 @@ int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
             flags |= MSG_DONTWAIT;
         /* As in Linux, the time is looked at after each message only. */
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (timeout && (now.tv_sec - end.tv_sec) * 1000000000 + now.tv_nsec - end.tv_nsec >=
-                           timeout->tv_sec * 1000000000 + timeout->tv_nsec)
+        if (timeout && is_over(&start, &now, timeout))
             return (int)i + 1;
     }
     return (int)i;

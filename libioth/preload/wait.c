@@ -155,18 +155,23 @@ EXPORT int pselect(int n, fd_set *in, fd_set *out, fd_set *except,
                : libc()->pselect(n, in, out, except, timeout, mask);
 }
 
-/* What is left of the time, as Linux puts it there. */
+/* What is left of the time, as Linux puts it there. A program may have put any number of seconds. */
 static void put_left(struct timeval *timeout, const struct timespec *start)
 {
     struct timespec now;
-    long long left = timeout->tv_sec * 1000000LL + timeout->tv_usec;
+    struct timeval left = *timeout;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    left -=
-        (now.tv_sec - start->tv_sec) * 1000000LL + (now.tv_nsec - start->tv_nsec) / 1000;
-    left = left < 0 ? 0 : left;
-    timeout->tv_sec = left / 1000000;
-    timeout->tv_usec = left % 1000000;
+    left.tv_sec -= now.tv_sec - start->tv_sec;
+    left.tv_usec -= (now.tv_nsec - start->tv_nsec) / 1000;
+    if (left.tv_usec < 0) {
+        left.tv_sec--;
+        left.tv_usec += 1000000;
+    } else if (left.tv_usec >= 1000000) {
+        left.tv_sec++;
+        left.tv_usec -= 1000000;
+    }
+    *timeout = left.tv_sec < 0 ? (struct timeval){.tv_sec = 0} : left;
 }
 
 EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -235,6 +236,9 @@ static void test_poll(void)
     FD_SET(p.client, &in);
     FD_SET(p.server, &out);
     CHECK(select(p.server + 1, &in, &out, NULL, &soon) == 2);
+    soon.tv_sec = LONG_MAX / 1000000 + 1; /* More than microseconds can be counted in. */
+    CHECK(select(p.server + 1, &in, &out, NULL, &soon) == 2 &&
+          soon.tv_sec > LONG_MAX / 2000000);
     CHECK(FD_ISSET(p.server, &in) && !FD_ISSET(p.client, &in) && FD_ISSET(p.server, &out));
     hear(p.server, "y");
     FD_ZERO(&in);

@@ -250,6 +250,29 @@ static void test_udp(void **state)
     assert_int_equal(ioth_delstack(s), 0);
 }
 
+/* A time-out of more seconds than microseconds or nanoseconds can be counted in is a long one. */
+static void test_long_timeout(void **state)
+{
+    struct ioth *s = new_stack(NULL);
+    struct sockaddr_in addr = in4("127.0.0.1", 53);
+    int server = ioth_msocket(s, AF_INET, SOCK_DGRAM, 0);
+    int client = ioth_msocket(s, AF_INET, SOCK_DGRAM, 0);
+    struct timespec most = {.tv_sec = INT64_MAX / 1000000000 + 1};
+    uint8_t bytes[2];
+    struct iovec iov[2] = {{&bytes[0], 1}, {&bytes[1], 1}};
+    struct mmsghdr msgs[2] = {{.msg_hdr = {.msg_iov = &iov[0], .msg_iovlen = 1}},
+                              {.msg_hdr = {.msg_iov = &iov[1], .msg_iovlen = 1}}};
+
+    (void)state;
+    assert_int_equal(ioth_bind(server, sa(&addr), sizeof addr), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(ioth_sendto(client, "x", 1, 0, sa(&addr), sizeof addr), 1);
+    assert_int_equal(ioth_recvmmsg(server, msgs, 2, 0, &most), 2);
+    assert_int_equal(ioth_close(server), 0);
+    assert_int_equal(ioth_close(client), 0);
+    assert_int_equal(ioth_delstack(s), 0);
+}
+
 static void test_closed_without_us(void **state)
 {
     struct ioth *s = new_stack(NULL);
@@ -843,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_readiness),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_long_timeout),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_dup),
         cmocka_unit_test(test_dup_of_others),
