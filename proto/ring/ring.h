@@ -46,7 +46,7 @@
 #define RING_SIZE_MIN     (1u << 18) /* Three superframes fit. */
 #define RING_SIZE_MAX     (1u << 26)
 #define RING_POOL_RATIO   4u         /* The pool's size in rings. */
-#define RING_LOW          (1u << 14) /* Of a ring that is hardly used, so much is touched. */
+#define RING_LOW          (1u << 15) /* Of a ring that is hardly used, so much is touched. */
 #define RING_LITTLE       (1u << 12) /* At a time. */
 
 enum ring_direction { RING_TO_DAEMON, RING_TO_CLIENT, RING_DIRECTIONS };
