@@ -312,6 +312,16 @@ static void check_claims(struct crossing *x)
     }
 }
 
+/* In a map the reader of YAML has told it already, at the same place: there it is told once. */
+static void stands_twice(struct check *c, const struct node *body)
+{
+    if (body && body->key_line) {
+        check_bad_key(c, body, "stands twice");
+    } else {
+        check_bad(c, body, "stands twice");
+    }
+}
+
 bool objects_check(struct objects *set, const char *file, struct diags *diags)
 {
     struct crossing x = {.set = set};
@@ -324,7 +334,7 @@ bool objects_check(struct objects *set, const char *file, struct diags *diags)
         size_t before = enter(&x, o);
 
         if (i && !by_place(o - 1, o)) {
-            check_bad(&x.check, o->body, "stands twice");
+            stands_twice(&x.check, o->body);
         }
         if (!o->body) {
             /* It failed its own check; here it only keeps its name known. */

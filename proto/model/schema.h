@@ -59,6 +59,7 @@ struct field {
     unsigned flags;
     int64_t min, max;
     const char *words;
+    const char *form;           /* FIELD_TEXT: what it looks like, for messages. */
     const char *otherwise;      /* Default as text, or NULL. */
     const struct field *fields; /* FIELD_MAP, FIELD_MAP_OF; ends with name == NULL. */
     enum field_type key;        /* FIELD_MAP_OF: FIELD_NAME or FIELD_INT (min..max). */

@@ -13,7 +13,7 @@
 #define ARGUMENT .min = 1, .max = 4095, .most = 256
 
 static const struct field check_fields[] = {
-    {.name = "http", .type = FIELD_TEXT, .min = 1, .max = 1024,
+    {.name = "http", .type = FIELD_TEXT, .form = "a path from / on", .min = 1, .max = 1024,
      .help = "A path that answers GET with a status below 400"},
     {.name = "port", .type = FIELD_INT, .min = 1, .max = 65535, .help = "The port of http, 80 if not given"},
     {.name = "tcp", .type = FIELD_INT, .min = 1, .max = 65535, .help = "A port that takes connections"},
@@ -29,7 +29,7 @@ static const struct field check_fields[] = {
 };
 
 static const struct field limit_fields[] = {
-    {.name = "memory", .type = FIELD_TEXT, .min = 2, .max = 16, .impact = IMPACT_RESTART,
+    {.name = "memory", .type = FIELD_TEXT, .form = "a number of K, M or G as 512M", .min = 2, .max = 16, .impact = IMPACT_RESTART,
      .help = "Most memory, in KiB, MiB or GiB: 512M"},
     {.name = "cpu", .type = FIELD_INT, .min = 1, .max = 100000, .impact = IMPACT_RESTART,
      .help = "Most time of processors, in percent of one"},
@@ -41,7 +41,7 @@ static const struct field limit_fields[] = {
 static const struct field secret_fields[] = {
     {.name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 255, .impact = IMPACT_RESTART,
      .help = "The environment variable that it becomes"},
-    {.name = "file", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 2, .max = 4095, .impact = IMPACT_RESTART,
+    {.name = "file", .type = FIELD_TEXT, .form = "a path from / on", .flags = FIELD_REQUIRED, .min = 2, .max = 4095, .impact = IMPACT_RESTART,
      .help = "Where it is, on the host of the service"},
     NONE
 };
@@ -64,12 +64,12 @@ const struct field schema_service_fields[] = {
      .help = "Where its default routes go, one of each family; none if not given"},
     {.name = "command", .type = FIELD_TEXT, .flags = ARGV | FIELD_REQUIRED, ARGUMENT,
      .impact = IMPACT_RESTART, .help = "The program and its arguments"},
-    {.name = "environment", .type = FIELD_TEXT, .flags = FIELD_LIST, .min = 2, .max = 8191, .most = 256,
+    {.name = "environment", .type = FIELD_TEXT, .flags = FIELD_LIST, .form = "NAME=VALUE", .min = 2, .max = 8191, .most = 256,
      .impact = IMPACT_RESTART,
      .help = "NAME=VALUE of its environment, which has nothing else but PATH, HOME, USER, LANG"},
     {.name = "secrets", .type = FIELD_MAP, .flags = FIELD_LIST, .fields = secret_fields, .most = 32,
      .impact = IMPACT_RESTART, .help = "Secrets that become environment variables"},
-    {.name = "folder", .type = FIELD_TEXT, .min = 1, .max = 4095, .otherwise = "/",
+    {.name = "folder", .type = FIELD_TEXT, .form = "a path from / on", .min = 1, .max = 4095, .otherwise = "/",
      .impact = IMPACT_RESTART, .help = "The folder that it starts in"},
     {.name = "restart", .type = FIELD_ENUM, .words = "always|on-failure|never", .otherwise = "always",
      .help = "When it is started again after its end"},
@@ -80,7 +80,7 @@ const struct field schema_service_fields[] = {
      .help = "Services that are up before it starts, if they are to run"},
     {.name = "requires", .type = FIELD_NAME, .flags = FIELD_LIST | FIELD_LINK, .words = "service",
      .most = 32, .help = "Services without which it does not run"},
-    {.name = "state", .type = FIELD_TEXT, .flags = FIELD_LIST, .min = 2, .max = 4095, .most = 16,
+    {.name = "state", .type = FIELD_TEXT, .flags = FIELD_LIST, .form = "a path from / on", .min = 2, .max = 4095, .most = 16,
      .help = "Folders with its state, which go with it to another host"},
     {.name = "run", .type = FIELD_BOOL, .otherwise = "true",
      .help = "Whether it is to run: service stop and start"},

@@ -217,6 +217,8 @@ void schema_allowed(const struct field *f, char *buffer, size_t size)
 
     if (f->type == FIELD_INT) {
         snprintf(buffer, size, "%lld to %lld", (long long)f->min, (long long)f->max);
+    } else if (f->type == FIELD_TEXT && f->form) {
+        snprintf(buffer, size, "%s", f->form);
     } else if (f->type == FIELD_TEXT) {
         snprintf(buffer, size, "a text of %lld to %lld bytes", (long long)f->min,
                  (long long)f->max);

@@ -240,6 +240,18 @@ class Files(base.WithDaemon):
             "<stdin>:6:12: networks.d.mtu: 99999 is out of range",
             "<stdin>:8:3: routers.r: routers are not built yet"])
 
+    def test_twice(self):
+        """An object that stands twice is one mistake."""
+        r = self.check(2, "validate", "-f", "-", stdin="version: 1\nnetworks:\n  a: {}\n  a: {mtu: 1400}\n")
+        self.assertEqual(r.err, "<stdin>:4:3: networks.a: stands twice in this map (each key once)\n")
+
+    def test_what_is_allowed(self):
+        """A text that has a form is told by that, not by its length."""
+        r = self.check(2, "validate", "-f", "-", stdin="version: 1\nservices:\n  s: {network: a, command: [x], "
+                                                       "limits: {memory: x}, environment: [x]}\n")
+        self.assertIn("services.s.limits.memory: \"x\" is not valid (a number of K, M or G as 512M)", r.err)
+        self.assertIn("(NAME=VALUE)", r.err)
+
     def test_export(self):
         self.daemon.actions[("GET", "/v1/export")] = lambda q, b: (
             200, b"version: 1\n", "application/yaml")
