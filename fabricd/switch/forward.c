@@ -63,8 +63,10 @@ static enum swport_drop guard(struct burst *b, struct frame *f)
 {
     const struct swport *in = b->in;
 
-    if (in->pinned && !guard_allows(in, f))
+    if (in->pinned && !guard_allows(in, f)) {
+        notice(b, SWPORT_NOTICE_SPOOF, f->data + MAC_SIZE, f->tci & FRAME_TCI_VID);
         return SWPORT_DROP_SOURCE;
+    }
     if (in->set.guards && !guard_lets_in(in, f)) {
         notice(b, SWPORT_NOTICE_GUARD, f->data + MAC_SIZE, f->tci & FRAME_TCI_VID);
         return SWPORT_DROP_GUARD;

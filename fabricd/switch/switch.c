@@ -31,10 +31,9 @@ const char *swport_drop_name(enum swport_drop cause)
 const char *swport_notice_name(enum swport_notice sort)
 {
     static const char *const names[SWPORT_NOTICES] = {
-        [SWPORT_NOTICE_STORM] = "storm",
-        [SWPORT_NOTICE_MACS] = "mac_limit",
-        [SWPORT_NOTICE_FLAP] = "mac_flap",
-        [SWPORT_NOTICE_GUARD] = "guard",
+        [SWPORT_NOTICE_STORM] = "storm",   [SWPORT_NOTICE_MACS] = "mac_limit",
+        [SWPORT_NOTICE_FLAP] = "mac_flap", [SWPORT_NOTICE_GUARD] = "guard",
+        [SWPORT_NOTICE_SPOOF] = "spoof",
     };
 
     return sort < SWPORT_NOTICES ? names[sort] : "unknown";

@@ -83,7 +83,9 @@ sed '/spare/d; s/, 20: guests//; /vde/d' "$T/one.yaml" >"$T/less.yaml"
 status 1 ctl alpha apply -f "$T/less.yaml"
 has "what it would destroy" 'would destroy network lab \(vlans\.20: removed\)' "$ERR"
 has "the way" '^hint: .*--allow-destroy' "$ERR"
-status 0 ctl alpha apply -f "$T/less.yaml" --dry-run
+status 1 ctl alpha apply -f "$T/less.yaml" --allow-destroy
+has "a port that would have no VLAN" 'VLAN 20 of network lab is in use by port lab/c' "$ERR"
+status 0 ctl alpha apply -f "$T/less.yaml" --dry-run --prune
 has "shown before" 'vlans\.20: removed \(destroy\)' "$OUT"
 sed '/spare/d; /vde/d' "$T/one.yaml" >"$T/pruned.yaml"
 status 0 ctl alpha apply -f "$T/pruned.yaml"

@@ -83,6 +83,13 @@ wait_for 5 event guard
 allow_log '.* sent what its guards keep out.*'
 status 2 ctl alpha port set edge/two guard=nonsense
 
+# Programs are pinned to what they were given.
+status 0 ctl alpha run --net calm --root --name liar -- "$PYTHON" -c 'import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+s.send(b"\xff" * 6 + bytes.fromhex("02000000beef") + b"\x88\xb5" + bytes(60))'
+wait_for 5 grep -q '"name": *"liar".*"verb": *"spoof".*02:00:00:00:be:ef' "$T/events.out"
+
 # --- isolation and mirror --------------------------------------------------------------------------
 b=ff:ff:ff:ff:ff:ff
 status 0 ctl alpha port set edge/one isolated=true

@@ -26,6 +26,10 @@ static void warn(const char *network, const struct ipc_notice *n, const char *ma
         log_warn("port %s/%s sent what its guards keep out, from %s", network, n->port,
                  mac);
         break;
+    case SWPORT_NOTICE_SPOOF: /* Also what a kernel makes up for itself: no reason to warn. */
+        log_info("port %s/%s sent by a MAC or address that is not its own, from %s",
+                 network, n->port, mac);
+        break;
     case SWPORT_NOTICES:
         break;
     }
