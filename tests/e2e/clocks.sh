@@ -25,7 +25,7 @@ e2e_hosts alpha beta gamma
 e2e_start alpha --services "$(id -un)"
 start_at beta +3600s
 start_at gamma -3600s
-hour() { sed -n '1s/.*T\([0-9:]*\).*/\1/p' "$T/$1.log"; }
+hour() { sed -n '1s/^[0-9-]*T\([0-9:]*\).*/\1/p' "$T/$1.log"; }
 [ "$(hour beta | cut -d: -f1)" != "$(hour alpha | cut -d: -f1)" ] || skip "the clocks cannot be moved here"
 
 status 0 ctl alpha net create lan1
