@@ -15,7 +15,6 @@
 #include "libioth/node/enter.h"
 #include "libioth/node/program.h"
 #include "proto/base/fd.h"
-#include "proto/base/mtime.h"
 
 /* Is it a process with a stack of its own, and no namespaces to join? */
 static bool is_process(struct ctl *ctl, const char *what)
@@ -46,10 +45,10 @@ static bool explain_service(struct ctl *ctl, const char *what, const char *name)
     status = node_get(service, "status");
     state = node_get_text(status, "state", "down");
     why = node_get_text(status, "problem", node_get_text(status, "exit", ""));
-    left = node_get_int(status, "starts_at", 0) - wall_now_us() / 1000;
+    left = node_get_int(status, "starts_in_ms", 0);
     if (strcmp(state, "backoff") == 0)
         ctl_fail(ctl, CTL_OURS, "service %s starts again in %.1f s; its last end: %s", name,
-                 left > 0 ? (double)left / 1000 : 0.0, *why ? why : "unknown");
+                 (double)left / 1000, *why ? why : "unknown");
     else
         ctl_fail(ctl, CTL_OURS, "%s is a service, which is %s%s%s", what, state,
                  *why ? ": " : "", why);

@@ -214,6 +214,7 @@ wait_for 5 state fine stopped
 ctl alpha service rm fine
 ctl alpha service create none --net lan1 --restart on-failure -- /no/such/program
 wait_for 5 state none backoff
+is "when it starts again" number "$(field none '.status.starts_in_ms | type')"
 has "a program that is not there" '/no/such/program' "$(field none .status.problem)"
 ctl alpha service rm none
 

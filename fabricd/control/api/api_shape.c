@@ -14,6 +14,7 @@
 #include "fabricd/control/services/services.h"
 #include "fabricd/switch/switch.h"
 #include "proto/base/log.h"
+#include "proto/base/mtime.h"
 #include "proto/base/xalloc.h"
 #include "proto/wire/mac.h"
 
@@ -625,9 +626,13 @@ static struct node *service_status(const struct control *control,
 {
     struct node *status = services_status(control, service);
     int64_t since = node_get_int(status, "since", 0); /* Milliseconds. */
+    int64_t starts_at = node_get_int(status, "starts_at", 0);
+    int64_t left = starts_at - wall_now_us() / 1000;
 
     if (since > 0)
         api_set_time(status, "since", since / 1000);
+    if (node_remove(status, "starts_at"))
+        node_set_int(status, "starts_in_ms", left > 0 ? left : 0);
     return status;
 }
 
