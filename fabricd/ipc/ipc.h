@@ -30,7 +30,7 @@
 
 #include "fabricd/switch/settings.h"
 
-#define IPC_VERSION   6
+#define IPC_VERSION   7
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
 #define IPC_MAX_FDS   7

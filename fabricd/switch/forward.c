@@ -216,12 +216,28 @@ static void enqueue(struct burst *b, struct swport *port, struct frame *f)
     }
 }
 
+static bool is_kept_apart(const struct swport *port, const struct frame *f)
+{
+    return f->flags & FRAME_ISOLATED && port->set.isolated;
+}
+
 /* What is left to ask of a port that is in the VLAN and forwards. */
 static bool may_leave_by(const struct burst *b, const struct swport *port,
                          const struct frame *f)
 {
     return port != b->in && (!port->horizon || port->horizon != b->in->horizon) &&
-           !(f->flags & FRAME_ISOLATED && port->set.isolated);
+           !is_kept_apart(port, f);
+}
+
+/* Its only destination does not get it. */
+static void withhold(struct burst *b, const struct frame *f, const struct swport *port)
+{
+    if (port == b->in || !set_has(b->set, port->index) || !is_kept_apart(port, f)) {
+        b->in->counters.rx_drops[SWPORT_DROP_NOWHERE]++;
+        return;
+    }
+    b->in->counters.rx_drops[SWPORT_DROP_ISOLATED]++;
+    notice(b, SWPORT_NOTICE_ISOLATED, f->data + MAC_SIZE, b->vid);
 }
 
 static enum swport_flood flood_sort(const struct frame *f)
@@ -270,6 +286,8 @@ static void flood(struct burst *b, struct frame *f)
                 (way == MULTICAST_ALL || multicast_reaches(b, f, way, port))) {
                 enqueue(b, port, f);
                 sent = true;
+            } else if (port != b->in && is_kept_apart(port, f)) {
+                port->counters.tx_drops[SWPORT_DROP_ISOLATED]++;
             }
         }
     }
@@ -287,7 +305,7 @@ static bool forward(struct burst *b, struct frame *f)
         return true;
     }
     if (!set_has(b->set, port->index) || !may_leave_by(b, port, f)) {
-        b->in->counters.rx_drops[SWPORT_DROP_NOWHERE]++;
+        withhold(b, f, port);
         return true;
     }
     if (b->held && port->ops->room) {

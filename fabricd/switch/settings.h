@@ -31,6 +31,7 @@ enum swport_drop {
     SWPORT_DROP_GUARD, /* A DHCP server's or a router's message where there may be none. */
     SWPORT_DROP_POLICED,   /* Over the rate that the port may send. */
     SWPORT_DROP_ELSEWHERE, /* Its source lives elsewhere: a second instance. */
+    SWPORT_DROP_ISOLATED,  /* From an isolated port to another one. */
     SWPORT_DROP_N
 };
 

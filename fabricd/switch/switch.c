@@ -10,7 +10,7 @@
 #define AGEING_DEFAULT (300 * MTIME_SEC)
 #define FDB_DEFAULT    65536u
 
-static_assert(SWPORT_DROP_N == 15, "a name for each cause");
+static_assert(SWPORT_DROP_N == 16, "a name for each cause");
 
 const char *swport_drop_name(enum swport_drop cause)
 {
@@ -22,7 +22,7 @@ const char *swport_drop_name(enum swport_drop cause)
         [SWPORT_DROP_BLOCKED] = "blocked",     [SWPORT_DROP_STORM] = "storm",
         [SWPORT_DROP_MACS] = "mac_limit",      [SWPORT_DROP_FLAP] = "flap",
         [SWPORT_DROP_GUARD] = "guard",         [SWPORT_DROP_POLICED] = "policed",
-        [SWPORT_DROP_ELSEWHERE] = "elsewhere",
+        [SWPORT_DROP_ELSEWHERE] = "elsewhere", [SWPORT_DROP_ISOLATED] = "isolated",
     };
 
     return cause < SWPORT_DROP_N ? names[cause] : "unknown";
@@ -33,7 +33,7 @@ const char *swport_notice_name(enum swport_notice sort)
     static const char *const names[SWPORT_NOTICES] = {
         [SWPORT_NOTICE_STORM] = "storm",   [SWPORT_NOTICE_MACS] = "mac_limit",
         [SWPORT_NOTICE_FLAP] = "mac_flap", [SWPORT_NOTICE_GUARD] = "guard",
-        [SWPORT_NOTICE_SPOOF] = "spoof",
+        [SWPORT_NOTICE_SPOOF] = "spoof",   [SWPORT_NOTICE_ISOLATED] = "isolated",
     };
 
     return sort < SWPORT_NOTICES ? names[sort] : "unknown";

@@ -55,6 +55,7 @@ enum swport_notice {
     SWPORT_NOTICE_FLAP,  /* A MAC moved too often; it stays where it was. */
     SWPORT_NOTICE_GUARD, /* It sent what its guards do not let in. */
     SWPORT_NOTICE_SPOOF, /* It sent by another MAC or address than those it was given. */
+    SWPORT_NOTICE_ISOLATED, /* It is isolated, and sent to somebody behind another such port. */
     SWPORT_NOTICES
 };
 

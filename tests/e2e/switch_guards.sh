@@ -96,6 +96,8 @@ status 0 ctl alpha port set edge/one isolated=true
 status 0 ctl alpha port set edge/two isolated=true
 printf '%s\n' "one 0 $b | two=- three=0 spy=0" "three 0 $b | one=0 two=0 spy=0" >"$T/cases"
 as_cased
+apart() { [ "$(drops edge/two isolated)" -ge 1 ]; }
+wait_for 5 apart
 status 2 ctl alpha port set edge/one mirror=one
 has "a port that would only hear itself" 'edge/one cannot be its own mirror' "$ERR"
 status 0 ctl alpha port set edge/one mirror=spy

@@ -214,7 +214,10 @@ static void isolated_ports(void **state)
     assert_int_equal(w->ports[2].n, 1);
     send_one(w, 1, one, 2); /* Known, and isolated. */
     assert_int_equal(w->ports[0].n, 0);
-    assert_int_equal(w->ports[1].sw.counters.rx_drops[SWPORT_DROP_NOWHERE], 1);
+    assert_int_equal(w->ports[1].sw.counters.rx_drops[SWPORT_DROP_ISOLATED], 1);
+    assert_int_equal(w->ports[1].sw.counters.tx_drops[SWPORT_DROP_ISOLATED], 1);
+    assert_int_equal(w->ports[0].sw.counters.rx_drops[SWPORT_DROP_ISOLATED], 0);
+    assert_int_equal(w->ports[2].sw.counters.tx_drops[SWPORT_DROP_ISOLATED], 0);
     send_one(w, 2, all, 3);
     assert_int_equal(w->ports[0].n, 1);
     assert_int_equal(w->ports[1].n, 1);

@@ -30,6 +30,10 @@ static void warn(const char *network, const struct ipc_notice *n, const char *ma
         log_info("port %s/%s sent by a MAC or address that is not its own, from %s",
                  network, n->port, mac);
         break;
+    case SWPORT_NOTICE_ISOLATED:
+        log_warn("port %s/%s is isolated, and %s sent to somebody behind another such port",
+                 network, n->port, mac);
+        break;
     case SWPORT_NOTICES:
         break;
     }
