@@ -7,6 +7,7 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/fabric_file.h"
 #include "proto/model/schema_internal.h"
+#include "proto/model/text_internal.h"
 
 #define OUTSIDE_SHOWN 8 /* Names of one kind. */
 
@@ -79,36 +80,33 @@ static struct names names_outside(const struct objects *set, const struct kind *
     return names;
 }
 
-/* Adds "networks a, b and c" to what stands in `text`. */
-static char *say(char *text, const struct kind *kind, const struct names *names)
+/* "networks a, b and c" */
+static void say(struct text *out, const struct kind *kind, const struct names *names)
 {
     for (size_t i = 0; i < names->n; i++) {
-        bool first = i == 0, last = i + 1 == names->n;
-        char *more;
+        bool last = i + 1 == names->n;
 
         if (i == OUTSIDE_SHOWN && !last) {
-            more = xasprintf("%s and %zu more", text, names->n - i);
-            free(text);
-            return more;
+            text_printf(out, " and %zu more", names->n - i);
+            return;
         }
-        more = first ? xasprintf("%s%s%s %s", text ? text : "", text ? ", " : "",
-                                 names->n > 1 ? kind->plural : kind->name, names->list[i])
-                     : xasprintf("%s%s%s", text, last ? " and " : ", ", names->list[i]);
-        free(text);
-        text = more;
+        if (i == 0)
+            text_printf(out, "%s%s %s", out->size ? ", " : "",
+                        last ? kind->name : kind->plural, names->list[i]);
+        else
+            text_printf(out, "%s%s", last ? " and " : ", ", names->list[i]);
     }
-    return text;
 }
 
 char *objects_outside(const struct objects *set)
 {
-    char *text = NULL;
+    struct text out = {0};
 
     for (const struct kind *kind = schema_kinds; kind->name; kind++) {
         struct names names = names_outside(set, kind);
 
-        text = say(text, kind, &names);
+        say(&out, kind, &names);
         free(names.list);
     }
-    return text;
+    return out.size ? text_take(&out) : NULL;
 }
