@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "fabricd/tree/tree.h"
+#include "tests/bench/deaf_tree.h"
 
 #define BURST     32u
 #define TURNS     41u
@@ -41,38 +41,7 @@ static void count(struct swport *sw, struct frame *const *out, unsigned n)
         sent += out[i]->size > 0;
 }
 
-static void on_wake(void *aux, mtime_t due)
-{
-    (void)aux;
-    (void)due;
-}
-
-static void on_send_link(void *aux, struct swport *sw, const void *bpdu, size_t size)
-{
-    (void)aux;
-    (void)sw;
-    (void)bpdu;
-    (void)size;
-}
-
-static void on_heard(void *aux, struct swport *sw)
-{
-    (void)aux;
-    (void)sw;
-}
-
-static void on_event(void *aux, const struct swport *sw, enum tree_event event,
-                     uint16_t host)
-{
-    (void)aux;
-    (void)sw;
-    (void)event;
-    (void)host;
-}
-
 static const struct swport_ops port_ops = {.send = count};
-static const struct tree_ops tree_ops = {
-    .wake = on_wake, .send_link = on_send_link, .heard = on_heard, .event = on_event};
 
 static uint64_t now_ns(void)
 {
@@ -155,7 +124,7 @@ static void set_up(struct bench *b)
     b->seed = 7;
     b->sw = switch_new(&config);
     b->port = calloc(b->ports, sizeof *b->port);
-    b->stp = b->sw && b->tree ? tree_new(b->sw, &tree, &tree_ops, NULL, 0) : NULL;
+    b->stp = b->sw && b->tree ? tree_new(b->sw, &tree, &deaf_tree, NULL, 0) : NULL;
     if (!b->sw || !b->port || (b->tree && !b->stp))
         errx(1, "no memory");
     for (unsigned i = 0; i < b->ports; i++)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fabricd/tree/tree.h"
+#include "tests/bench/deaf_tree.h"
 
 #define ROUNDS 15u
 #define BURST  32u
@@ -23,38 +23,7 @@ static void drop(struct swport *sw, struct frame *const *frames, unsigned n)
     (void)n;
 }
 
-static void on_wake(void *aux, mtime_t due)
-{
-    (void)aux;
-    (void)due;
-}
-
-static void on_send_link(void *aux, struct swport *sw, const void *bpdu, size_t size)
-{
-    (void)aux;
-    (void)sw;
-    (void)bpdu;
-    (void)size;
-}
-
-static void on_heard(void *aux, struct swport *sw)
-{
-    (void)aux;
-    (void)sw;
-}
-
-static void on_event(void *aux, const struct swport *sw, enum tree_event event,
-                     uint16_t host)
-{
-    (void)aux;
-    (void)sw;
-    (void)event;
-    (void)host;
-}
-
 static const struct swport_ops port_ops = {.send = drop};
-static const struct tree_ops tree_ops = {
-    .wake = on_wake, .send_link = on_send_link, .heard = on_heard, .event = on_event};
 
 struct bench {
     struct switch_ *sw;
@@ -74,7 +43,7 @@ static void set_up(struct bench *b, bool tree)
     b->sw = switch_new(&config);
     if (!b->sw)
         errx(1, "no memory");
-    b->tree = tree ? tree_new(b->sw, &on, &tree_ops, b, 0) : NULL;
+    b->tree = tree ? tree_new(b->sw, &on, &deaf_tree, b, 0) : NULL;
     for (unsigned i = 0; i < 2; i++) {
         b->ports[i] = (struct swport){
             .ops = &port_ops, .id = i + 1, .caps = FRAME_CAP_ALL, .max_frame = 9000};

@@ -21,6 +21,7 @@
 #include "proto/wire/bytes.h"
 #include "proto/wire/checksum.h"
 #include "proto/wire/packet.h"
+#include "tests/support/deaf_port.h"
 
 #define ETH       14u
 #define IP        20u
@@ -293,33 +294,7 @@ static int port_send(struct port *p, const struct frame *meta,
     return 0;
 }
 
-static void port_nothing(struct port *p)
-{
-    (void)p;
-}
-
-static unsigned port_recv(struct port *p, struct frame *frames, unsigned max)
-{
-    (void)p;
-    (void)frames;
-    (void)max;
-    return 0;
-}
-
-static bool port_yes(struct port *p)
-{
-    (void)p;
-    return true;
-}
-
-static const struct port_ops port_ops = {
-    .send = port_send,
-    .flush = port_nothing,
-    .recv = port_recv,
-    .recv_done = port_nothing,
-    .room = port_yes,
-    .free = port_nothing,
-};
+static const struct port_ops port_ops = {.send = port_send, DEAF_PORT};
 static struct port port = {.ops = &port_ops, .mtu = 1500, .mac = {2, 0, 0, 0, 0, 1}};
 static struct iface *iface;
 
