@@ -87,11 +87,14 @@ bool scoreboard_hole(const struct scoreboard *s, uint32_t from, uint32_t to, uin
 
 uint32_t scoreboard_holes(const struct scoreboard *s, uint32_t from, uint32_t to)
 {
-    uint32_t bytes = 0, left, right;
+    uint32_t bytes = 0;
 
-    while (scoreboard_hole(s, from, to, &left, &right)) {
-        bytes += right - left;
-        from = right;
+    for (uint32_t i = 0; i < s->n && seq_before(from, to); i++) {
+        uint32_t hole = seq_min(s->at[i].left, to);
+
+        if (seq_before(from, hole))
+            bytes += hole - from;
+        from = seq_max(from, s->at[i].right);
     }
-    return bytes;
+    return seq_before(from, to) ? bytes + (to - from) : bytes;
 }
