@@ -148,6 +148,16 @@ static void row_endpoint(struct table *t, const struct node *n)
     state_cell(t, n);
 }
 
+/* A host that has not joined is none yet. */
+static const char *host_role(const struct node *n)
+{
+    const struct node *state = object_node(n, "status", "state");
+
+    if (state && state->kind == NODE_TEXT && strcmp(state->text, "pending") == 0)
+        return "";
+    return node_get_bool(n, "founder", false) ? "founder" : "member";
+}
+
 static void row_host(struct table *t, const struct node *n)
 {
     const struct node *seen = object_node(n, "status", "address");
@@ -157,7 +167,7 @@ static void row_host(struct table *t, const struct node *n)
     us_cell(t, object_node(n, "status", "rtt_us"));
     brief_cell(t, n, "status", "cipher");
     brief_cell(t, n, "status", "mtu");
-    table_cell(t, TINT_NONE, node_get_bool(n, "founder", false) ? "founder" : "member");
+    table_cell(t, TINT_NONE, host_role(n));
 }
 
 /* For how long spanning trees use it only where there is no other way. */

@@ -146,6 +146,15 @@ has "what to do" 'hint: iothctl service migrate [a-z]+ --to HOST' "$ERR"
 status 1 ctl alpha service create nowhere --net lan1 --place tape -- sleep 1000
 has "no host has the label" 'no host has the labels' "$ERR"
 
+# --- a host that is declared and has not joined ---------------------------------------------------
+printf 'version: 1\nhosts: {gamma: {}}\n' >"$T/gamma.yaml"
+ctl alpha apply -f "$T/gamma.yaml" >/dev/null
+ctl alpha service create far --net lan1 --host gamma -- sleep 1000 >/dev/null
+has "nobody knows of it, and why" '^far .* unknown .*host gamma has not joined' "$(ctl beta service ls)"
+is "who has not joined has no role" 'gamma pending -' \
+    "$(ctl alpha host ls | awk '/^gamma/ {print $1, $2, $NF}')"
+ctl alpha service rm far
+
 # --- the file ----------------------------------------------------------------------------------------
 ctl beta export >"$T/fabric.yaml"
 ctl alpha diff -f "$T/fabric.yaml"

@@ -529,11 +529,25 @@ void services_tell(const struct control *control, const struct view_service *wan
     own_now(control, wanted, out);
 }
 
+/* Of a service that its host has told nothing of: it has not been told of it yet, or is not there. */
+static void untold(const struct control *control, const struct view_service *wanted,
+                   struct sync_seen_service *out)
+{
+    const struct view_host *host = view_host(control->view, wanted->host);
+    bool joined = host != NULL && host->number != 0;
+
+    *out = (struct sync_seen_service){.state = "starting"};
+    if (joined && seen_of(control->seen, host->number) != NULL)
+        return;
+    snprintf(out->state, sizeof(out->state), "unknown");
+    snprintf(out->problem, sizeof(out->problem), "host %.64s %s", wanted->host,
+             joined ? "is not reached" : "has not joined");
+}
+
 /* What is known of the service, wherever it is. */
 static void look(const struct control *control, const struct view_service *wanted,
                  struct sync_seen_service *out)
 {
-    const struct view_host *host = view_host(control->view, wanted->host);
     const struct sync_seen_service *told;
 
     if (strcmp(wanted->host, control_host(control)) == 0) {
@@ -543,12 +557,8 @@ static void look(const struct control *control, const struct view_service *wante
     told = seen_service(control, wanted);
     if (told != NULL)
         *out = *told;
-    else /* It has not been told of it yet, or is not there. */
-        *out = (struct sync_seen_service){.state = ""};
-    if (told == NULL)
-        snprintf(out->state, sizeof(out->state), "%s",
-                 host != NULL && seen_of(control->seen, host->number) != NULL ? "starting"
-                                                                              : "unknown");
+    else
+        untold(control, wanted, out);
 }
 
 const char *services_state(const struct control *control, const struct view_service *wanted)
