@@ -86,3 +86,13 @@ uint32_t fake_serial(const struct fake_frame *f)
     memcpy(&serial, f->bytes + 14, sizeof serial);
     return serial;
 }
+
+void fake_switch_free(struct switch_ *sw, struct fake_port *ports, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        switch_remove_port(&ports[i].sw);
+        fake_port_clear(&ports[i]);
+    }
+    fake_frames_drop();
+    switch_free(sw);
+}

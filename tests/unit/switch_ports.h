@@ -26,6 +26,9 @@ void fake_port_init(struct fake_port *, uint32_t id, uint16_t vlan, bool limited
 /* Forgets what it was given. */
 void fake_port_clear(struct fake_port *);
 
+/* The end of a test: removes these ports, forgets all frames, and frees the switch. */
+void fake_switch_free(struct switch_ *, struct fake_port *, unsigned n);
+
 /* A plain frame of `size` bytes with headroom, which lives until fake_frames_drop(). Its payload
  * begins with `serial`. */
 struct frame fake_frame(const uint8_t dst[6], const uint8_t src[6], uint32_t size,

@@ -122,12 +122,7 @@ static void requests_go_to_the_owner(void **state)
     switch_remove_neighbor(sw, mac_a);
     ASK(arp(1, me, v4.addr), 1, 1);
 #undef ASK
-    for (unsigned i = 0; i < 3; i++) {
-        switch_remove_port(&ports[i].sw);
-        fake_port_clear(&ports[i]);
-    }
-    fake_frames_drop();
-    switch_free(sw);
+    fake_switch_free(sw, ports, 3);
 }
 
 /* A port with the guard uses no endpoint's MAC, nor an address, whatever says so. */
@@ -164,12 +159,7 @@ static void nobody_speaks_for_endpoints(void **state)
     SAY(f, 0); /* and as a source. */
 #undef SAY
     assert_int_equal(ports[1].sw.counters.rx_drops[SWPORT_DROP_GUARD], 3);
-    for (unsigned i = 0; i < 2; i++) {
-        switch_remove_port(&ports[i].sw);
-        fake_port_clear(&ports[i]);
-    }
-    fake_frames_drop();
-    switch_free(sw);
+    fake_switch_free(sw, ports, 2);
 }
 
 int main(void)

@@ -132,12 +132,7 @@ static void through_a_switch(void **state)
     f.tci = 0xa000;
     switch_input(&ports[1].sw, &f, 1, MTIME_SEC);
     assert_int_equal(ports[0].n, 1);
-    for (unsigned i = 0; i < 2; i++) {
-        switch_remove_port(&ports[i].sw);
-        fake_port_clear(&ports[i]);
-    }
-    fake_frames_drop();
-    switch_free(sw);
+    fake_switch_free(sw, ports, 2);
 }
 
 int main(void)

@@ -263,12 +263,7 @@ static void frames_find_listeners(void **state)
     GOT(0, 1, 0, 0, 1);
 #undef SEND
 #undef GOT
-    for (unsigned i = 0; i < 5; i++) {
-        switch_remove_port(&ports[i].sw);
-        fake_port_clear(&ports[i]);
-    }
-    fake_frames_drop();
-    switch_free(sw);
+    fake_switch_free(sw, ports, 5);
 }
 
 int main(void)

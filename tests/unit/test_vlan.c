@@ -62,12 +62,7 @@ static int teardown(void **state)
 {
     struct world *w = *state;
 
-    for (unsigned i = 0; i < N_PORTS; i++) {
-        switch_remove_port(&w->ports[i].sw);
-        fake_port_clear(&w->ports[i]);
-    }
-    fake_frames_drop();
-    switch_free(w->sw);
+    fake_switch_free(w->sw, w->ports, N_PORTS);
     return 0;
 }
 
