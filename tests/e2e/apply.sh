@@ -16,11 +16,7 @@ e2e_hosts alpha beta gamma
 for host in alpha beta gamma; do
     e2e_start "$host"
 done
-for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
-done
-all_up() { [ "$(ctl alpha host ls -o json | jq '[.[] | select(.status.state == "up")] | length')" = 2 ]; }
-wait_for 10 all_up
+e2e_join alpha beta gamma
 
 # What a host has of the fabric, without what only it knows.
 export_of() { ctl "$1" export; }
@@ -163,7 +159,7 @@ is "nothing was written" 1500 "$(ctl alpha net show spare -o json | jq .mtu)"
 status 0 ctl beta apply -f "$T/mtu.yaml" --require quorum
 status 0 ctl beta apply -f "$T/one.yaml" --require reachable
 e2e_start gamma
-wait_for 20 all_up
+wait_for 20 hosts_up alpha beta gamma
 wait_for 10 same_everywhere
 
 finish

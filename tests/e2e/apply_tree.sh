@@ -14,9 +14,7 @@ e2e_hosts alpha beta
 for host in alpha beta; do
     e2e_start "$host"
 done
-status 0 ctl beta host join "$(ctl alpha host invite)"
-up() { [ "$(ctl alpha host ls -o json | jq '[.[] | select(.status.state == "up")] | length')" = 1 ]; }
-wait_for 10 up
+e2e_join alpha beta
 
 file_of() { # STP, what the network says of its tree
     cat <<END

@@ -18,10 +18,7 @@ for host in "${HOSTS[@]}"; do
     e2e_start "$host"
 done
 status 0 ctl alpha net create lan1
-for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
-done
-wait_for 15 hosts_up "${HOSTS[@]}"
+e2e_join "${HOSTS[@]}"
 sniff
 
 # --- from each to each -------------------------------------------------------------------------

@@ -18,16 +18,10 @@ for host in alpha beta gamma; do
     e2e_start "$host"
 done
 status 0 ctl alpha net create lan1
-for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
-done
+e2e_join alpha beta gamma
 state_of() { ctl "$1" host show "$2" -o json | jq -r .status.state; }
 is_up() { [ "$(state_of "$1" "$2")" = up ]; }
 is_away() { [ "$(state_of "$1" "$2")" != up ]; }
-for pair in "alpha beta" "alpha gamma" "beta gamma"; do
-    # shellcheck disable=SC2086
-    wait_for 15 is_up $pair
-done
 
 serve() { # NAME HOST: says on which host it runs.
     # shellcheck disable=SC2016 # expanded by the shell inside

@@ -51,10 +51,7 @@ printf 'version: 1\nfabric: other\n' >"$T/other.yaml"
 status 1 ctl alpha apply -f "$T/other.yaml"
 has "a file of another fabric" 'the file is for fabric other, this is fabric campus' "$ERR"
 has "where it belongs" 'apply it on a host of fabric other' "$ERR"
-token=$(ctl alpha host invite)
-status 0 ctl beta host join "$token"
-linked() { [ "$(ctl alpha host ls -o json | jq -r '.[] | select(.name == "beta").status.state')" = up ]; }
-wait_for 15 linked
+e2e_join alpha beta
 
 # --- every changing command -------------------------------------------------------------------
 status 0 ctl alpha net create base --ipv4 10.80.0.0/24 --ipv6 fd42:80::/64

@@ -17,10 +17,7 @@ e2e_hosts alpha beta gamma
 for host in alpha beta gamma; do
     e2e_start "$host"
 done
-for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
-done
-wait_for 10 hosts_up alpha beta gamma
+e2e_join alpha beta gamma
 allow_log 'control'
 allow_log 'the parent|is away|was lost'
 

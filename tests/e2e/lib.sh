@@ -290,6 +290,24 @@ hosts_up() {
     done
 }
 
+# e2e_join FOUNDER HOST…: the others join the fabric of the first; all see each other, and have its networks.
+e2e_join() {
+    local host
+    for host in "${@:2}"; do
+        status 0 ctl "$host" host join "$(ctl "$1" host invite)"
+    done
+    wait_for 20 hosts_up "$@"
+    wait_for 10 networks_alike "$@"
+}
+
+networks_alike() {
+    local host first
+    first=$(ctl "$1" net ls -o json | jq -c 'map(.name)')
+    for host in "${@:2}"; do
+        [ "$(ctl "$host" net ls -o json | jq -c 'map(.name)')" = "$first" ] || return 1
+    done
+}
+
 # The three processes of a host's daemon: parent, switch, control.
 e2e_daemon_pids() {
     ctl "$1" status -o json | jq -r '.pids | .parent, .switch, .control'

@@ -20,10 +20,7 @@ for host in "${HOSTS[@]}"; do
     e2e_start "$host" --services "$(id -un)"
 done
 status 0 ctl alpha net create lan1
-for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
-done
-wait_for 15 hosts_up "${HOSTS[@]}"
+e2e_join "${HOSTS[@]}"
 
 # The server: each instance says its number, its process id; with $T/refuse there it does not start, with
 # $T/srv/poison of its host it ends when it is asked, but by its check.

@@ -28,10 +28,7 @@ for host in "${HOSTS[@]}"; do
     begin "$host" --services "$(id -un)"
 done
 status 0 ctl alpha net create lan1
-for host in beta gamma; do
-    status 0 ctl "$host" host join "$(ctl alpha host invite)"
-done
-wait_for 15 hosts_up "${HOSTS[@]}"
+e2e_join "${HOSTS[@]}"
 allow_log 'control|the parent|is away|was lost|does not move:|does not go on:|an endpoint could not be let go'
 
 # It counts its answers in a file of its state. With $T/srv/refuse of its host it does not start.

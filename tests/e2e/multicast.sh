@@ -14,10 +14,7 @@ e2e_start alpha
 e2e_start beta
 status 0 ctl alpha net create lan1
 status 0 ctl alpha net set lan1 multicast.snooping=true multicast.querier=true
-token=$(ctl alpha host invite)
-status 0 ctl beta host join "$token"
-there() { ctl beta net show lan1; }
-wait_for 10 there
+e2e_join alpha beta
 
 listener='import socket, struct, sys
 group, port = sys.argv[1], 5000

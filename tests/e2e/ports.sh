@@ -15,10 +15,7 @@ e2e_hosts alpha beta
 e2e_start alpha
 e2e_start beta
 status 0 ctl alpha net create lan1 --allow uid:65534
-token=$(ctl alpha host invite)
-status 0 ctl beta host join "$token"
-there() { ctl beta net show lan1; }
-wait_for 10 there
+e2e_join alpha beta
 
 # --- captures name links and tell directions -----------------------------------------------------
 run_in far beta --net lan1 -- sleep 600

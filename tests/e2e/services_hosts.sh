@@ -19,15 +19,7 @@ e2e_hosts alpha beta
 e2e_start alpha
 e2e_start beta
 ctl alpha net create lan1 -q
-ctl beta host join "$(ctl alpha host invite)" >/dev/null
-joined() {
-    ctl alpha link ls -o json | jq -e '.[0].status.state == "up" or .items[0].status.state == "up"'
-}
-wait_for 10 joined
-net_there() {
-    ctl beta net show lan1
-}
-wait_for 10 net_there
+e2e_join alpha beta
 
 # state HOST NAME STATE: does that host see it in that state?
 state() {

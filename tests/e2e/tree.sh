@@ -20,10 +20,7 @@ done
 status 0 ctl alpha net create lan1 --forwarding tree
 status 2 ctl alpha net set lan1 stp.priority.beta=8192
 has "it has not joined" 'stp.priority.beta: there is no host beta' "$ERR"
-for host in beta gamma; do
-    token=$(ctl alpha host invite)
-    status 0 ctl "$host" host join "$token"
-done
+e2e_join alpha beta gamma
 status 0 ctl alpha net set lan1 stp.priority.alpha=4096 stp.priority.beta=8192
 
 # --- one tree ------------------------------------------------------------------------------

@@ -23,8 +23,7 @@ e2e_start beta
 allow_log 'moves between ports of network|another port of this host'
 status 0 ctl alpha net create lan1
 status 0 ctl alpha net set lan1 stp.priority.alpha=4096
-token=$(ctl alpha host invite)
-status 0 ctl beta host join "$token"
+e2e_join alpha beta
 there() { on "$1" ip link show "$2"; }
 add_tap() { # HOST PORT [KEY=VALUE…]
     status 0 ctl "$1" port add lan1 "$2" --tap "$2"

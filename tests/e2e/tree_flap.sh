@@ -18,10 +18,7 @@ for host in alpha beta gamma; do
     e2e_start "$host"
 done
 status 0 ctl alpha net create lan1 --forwarding tree
-for host in beta gamma; do
-    token=$(ctl alpha host invite)
-    status 0 ctl "$host" host join "$token"
-done
+e2e_join alpha beta gamma
 status 0 ctl alpha net set lan1 stp.priority.alpha=4096 stp.priority.beta=8192
 
 port() { ctl "$1" port show "lan1/link-$2" -o json | jq -r ".status.stp | $3"; }

@@ -18,10 +18,7 @@ e2e_start beta
 sniff
 status 0 ctl alpha net create office --vlan 10=staff --vlan 20=guests
 has "a subnet for each VLAN" '"10\.64\.[0-9]+\.0/24"' "$(ctl alpha net show office -o json)"
-token=$(ctl alpha host invite)
-status 0 ctl beta host join "$token"
-there() { ctl beta net show office; }
-wait_for 10 there
+e2e_join alpha beta
 
 # A network with VLANs wants one named; one without refuses it.
 status 125 ctl alpha run --net office -- true

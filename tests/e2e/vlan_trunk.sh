@@ -19,10 +19,7 @@ e2e_start alpha
 e2e_start beta
 status 0 ctl alpha net create office --vlan 10=staff --vlan 20=guests --vlan 30=servers
 status 0 ctl alpha net create wire --ipv4 none --ipv6 none
-token=$(ctl alpha host invite)
-status 0 ctl beta host join "$token"
-there() { ctl beta net show office; }
-wait_for 10 there
+e2e_join alpha beta
 
 # --- what may be declared ------------------------------------------------------------------------
 status 2 ctl alpha port add office x --tap x0 --trunk 10,40
