@@ -39,6 +39,7 @@ static struct switch_config config_of(struct dataplane *dp, const struct ipc_net
                                    .suppression = net->suppression,
                                    .sooner = &dp->age_sooner};
 
+    memcpy(config.mac, net->stp.bridge, sizeof config.mac);
     memcpy(config.vlans, net->vlans, sizeof config.vlans);
     if (getrandom(&config.seed, sizeof config.seed, 0) < 0)
         config.seed = (uint64_t)mtime_now();

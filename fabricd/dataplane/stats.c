@@ -53,6 +53,7 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
         .rx_bytes = c->rx_bytes,
         .tx_frames = c->tx_frames,
         .tx_bytes = c->tx_bytes,
+        .mirrored = c->mirrored,
     };
 
     const struct dp_net *net = dp_net_find(a->dp, port->config.net);
@@ -62,6 +63,7 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
         dp_tree_stats_port(net, &port->driver->sw, &stats.stp);
     memcpy(stats.rx_drops, c->rx_drops, sizeof c->rx_drops);
     memcpy(stats.tx_drops, c->tx_drops, sizeof c->tx_drops);
+    memcpy(stats.heard, c->heard, sizeof c->heard);
     send_port(a, &stats);
 }
 
@@ -119,6 +121,15 @@ static void send_vlans(struct asked *a, const struct dp_net *net)
     }
 }
 
+static void send_net(struct asked *a, const struct dp_net *net)
+{
+    struct ipc_stats_net stats = {.net = net->config.id};
+
+    for (unsigned ip = 0; ip < SWPORT_IP_N; ip++)
+        stats.heard[ip] = switch_heard(net->sw, ip == SWPORT_IP6);
+    outbox_send(&a->dp->control, IPC_STATS_NET, a->request, &stats, NULL, 0);
+}
+
 static void send_trees(struct asked *a, uint64_t id)
 {
     list_for_each (it, &a->dp->nets) {
@@ -148,8 +159,10 @@ void dp_stats(struct dataplane *dp, uint32_t request, const struct ipc_stats_req
             send_macs(&a, net, IPC_STATS_MACS);
         if (what->what & IPC_STATS_VLANS)
             send_vlans(&a, net);
-        if (what->what & IPC_STATS_MEMBERS)
+        if (what->what & IPC_STATS_MEMBERS) {
             send_macs(&a, net, IPC_STATS_GROUPS);
+            send_net(&a, net);
+        }
     }
     if (what->what & IPC_STATS_LINKS)
         link_list_peers(dp->link, send_link, &a);

@@ -348,6 +348,7 @@ static const struct kind {
     [IPC_STATS_GROUPS] = {"stats_groups", sizeof(struct ipc_stats_macs), stats_macs_ok},
     [IPC_STATS_LINK] = {"stats_link", sizeof(struct ipc_stats_link), stats_link_ok},
     [IPC_STATS_VLAN] = {"stats_vlan", sizeof(struct ipc_stats_vlan), NULL},
+    [IPC_STATS_NET] = {"stats_net", sizeof(struct ipc_stats_net), NULL},
     [IPC_STATS_TREE] = {"stats_tree", sizeof(struct ipc_stats_tree), stats_tree_ok},
     [IPC_STATS_END] = {"stats_end", sizeof(struct ipc_stats_request), NULL},
     [IPC_JOIN] = {"join", sizeof(struct ipc_join), join_ok},

@@ -30,7 +30,7 @@
 
 #include "fabricd/switch/settings.h"
 
-#define IPC_VERSION   7
+#define IPC_VERSION   8
 #define IPC_NAME_SIZE 64
 #define IPC_MAX_SIZE  65000 /* Of a whole message. */
 #define IPC_MAX_FDS   7
@@ -126,7 +126,8 @@ enum ipc_type {
     IPC_STATS_TREE = 66, /* struct ipc_stats_tree */
     IPC_STATS_VLAN = 68, /* struct ipc_stats_vlan */
     IPC_STATS_GROUPS =
-        69,         /* struct ipc_stats_macs: groups, with how long they last in age_ms. */
+        69, /* struct ipc_stats_macs: groups, with how long they last in age_ms. */
+    IPC_STATS_NET = 70, /* struct ipc_stats_net */
     IPC_HOMES = 67, /* struct ipc_homes: where endpoints live. Not state: control tells. */
 };
 
@@ -527,6 +528,12 @@ struct ipc_stats_vlan {
     uint16_t vlan;
 };
 
+/* What the switch of a network on this host has understood. */
+struct ipc_stats_net {
+    uint64_t net;
+    struct swport_heard heard[SWPORT_IP_N];
+};
+
 /* The spanning tree of a network on this host. */
 struct ipc_stats_tree {
     uint64_t net;
@@ -556,6 +563,8 @@ struct ipc_stats_port {
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
     struct ipc_stats_stp_port stp;
     uint64_t rx_drops[SWPORT_DROP_N], tx_drops[SWPORT_DROP_N];
+    struct swport_heard heard[SWPORT_IP_N];
+    struct swport_mirrored mirrored;
 };
 
 struct ipc_mac {
@@ -638,6 +647,7 @@ union ipc_body {
     struct ipc_stats_link stats_link;
     struct ipc_stats_tree stats_tree;
     struct ipc_stats_vlan stats_vlan;
+    struct ipc_stats_net stats_net;
     struct ipc_notice notice;
 };
 

@@ -540,10 +540,9 @@ static void fill_port(const struct link_port *port, struct ipc_stats_port *s)
                                  .tx_frames = c->tx_frames,
                                  .tx_bytes = c->tx_bytes};
     snprintf(s->name, sizeof s->name, "%s", port->peer->name);
-    for (unsigned i = 0; i < SWPORT_DROP_N; i++) {
-        s->rx_drops[i] = c->rx_drops[i];
-        s->tx_drops[i] = c->tx_drops[i];
-    }
+    memcpy(s->rx_drops, c->rx_drops, sizeof s->rx_drops);
+    memcpy(s->tx_drops, c->tx_drops, sizeof s->tx_drops);
+    memcpy(s->heard, c->heard, sizeof s->heard);
 }
 
 void link_list_ports(const struct link *l, uint64_t net,

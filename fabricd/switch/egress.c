@@ -148,17 +148,26 @@ void egress_flush(struct switch_ *sw, struct swport *port, struct frame *const *
     if (sw->capture)
         sw->capture->out(sw->capture->aux, port, frames, n);
     if (port->mirror)
-        egress_mirror(sw, port->mirror, frames, n);
+        egress_mirror(sw, port, frames, n);
     give(sw, port, frames, n);
 }
 
-void egress_one(struct switch_ *sw, struct swport *port, struct frame *f)
+static uint64_t lost_by(const struct swport *port)
 {
-    give(sw, port, &f, 1);
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < SWPORT_DROP_N; i++)
+        n += port->counters.tx_drops[i];
+    return n;
 }
 
-void egress_mirror(struct switch_ *sw, struct swport *mirror, struct frame *const *frames,
+void egress_mirror(struct switch_ *sw, struct swport *port, struct frame *const *frames,
                    unsigned n)
 {
-    give(sw, mirror, frames, n);
+    struct swport_mirrored *count = &port->counters.mirrored;
+    uint64_t before = lost_by(port->mirror);
+
+    give(sw, port->mirror, frames, n);
+    count->frames += n;
+    count->lost += lost_by(port->mirror) - before;
 }

@@ -275,6 +275,7 @@ static void flood(struct burst *b, struct frame *f)
     if (b->sw->config.suppression && sort != SWPORT_UNKNOWN)
         asked = asked_port(b, f);
     if (asked) {
+        suppress_count(b, f);
         enqueue(b, asked, f);
         return;
     }

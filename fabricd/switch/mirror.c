@@ -52,8 +52,8 @@ void mirror_resolve(struct switch_ *sw)
     }
 }
 
-void mirror_in(struct switch_ *sw, const struct swport *in, struct frame *frames,
-               unsigned n, uint64_t which)
+void mirror_in(struct switch_ *sw, struct swport *in, struct frame *frames, unsigned n,
+               uint64_t which)
 {
     struct frame *vector[FRAME_BURST];
     unsigned n_vector = 0;
@@ -63,5 +63,5 @@ void mirror_in(struct switch_ *sw, const struct swport *in, struct frame *frames
             vector[n_vector++] = &frames[i];
     }
     if (n_vector)
-        egress_mirror(sw, in->mirror, vector, n_vector);
+        egress_mirror(sw, in, vector, n_vector);
 }

@@ -11,7 +11,9 @@
  * where nobody asks, since nobody answers then. Behind a link are many: that one of them leaves means
  * nothing, memberships there age.
  *
- * The querier asks where no other query was heard for SILENCE, in every VLAN.
+ * The querier asks where nobody else has asked for SILENCE, in every VLAN and for each family. Routers go before
+ * it: a router that fell silent for a switch would not be known as one any more. Of two switches that of the
+ * lower MAC asks [RFC 3376 6.6.2, RFC 3810 7.6.2, RFC 4541 2.1.1].
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +29,24 @@
 
 /* --- what is heard ------------------------------------------------------------------------ */
 
-/* Somebody asks who listens: so memberships that are not repeated are none. */
-static bool is_asked(const struct switch_ *sw, mtime_t now)
+static bool is_heard(const struct multicast_asking *a, mtime_t now)
 {
-    const struct multicast *mc = sw->multicast;
-
-    return sw->config.querier || (mc->heard && now - mc->heard < SILENCE);
+    return a->heard && now - a->heard < SILENCE;
 }
 
-static bool is_router(const struct switch_ *sw, struct swport *port, mtime_t now)
+/* Somebody asks who listens to this sort of groups: so memberships that are not repeated are none. */
+static bool is_asked(const struct burst *b, const struct frame *f)
+{
+    unsigned ip = f->data[0] == 0x33 ? SWPORT_IP6 : SWPORT_IP4;
+
+    return b->sw->config.querier || is_heard(&b->sw->multicast->asking[b->vid][ip], b->now);
+}
+
+static bool is_router(const struct burst *b, const struct frame *f, struct swport *port)
 {
     if (port->all_vlans && !port->router_until)
-        port->router_until = now + GROUPS_AGE;
-    return port->router_until > now || (port->all_vlans && !is_asked(sw, now));
+        port->router_until = b->now + GROUPS_AGE;
+    return port->router_until > b->now || (port->all_vlans && !is_asked(b, f));
 }
 
 void multicast_wait_for_links(struct switch_ *sw)
@@ -71,15 +78,40 @@ static void take_report(struct burst *b, const struct snoop_message *m)
         *b->sw->config.sooner = true;
 }
 
+static void take_query(struct burst *b, const struct frame *f,
+                       const struct snoop_message *m)
+{
+    const struct switch_config *config = &b->sw->config;
+
+    if (!m->anonymous)
+        b->in->router_until = b->now + SILENCE;
+    if (!m->anonymous || !config->querier ||
+        memcmp(f->data + MAC_SIZE, config->mac, MAC_SIZE) < 0)
+        b->sw->multicast->asking[b->vid][m->ip6].heard = b->now;
+}
+
+static void count(struct swport_heard *heard, const struct snoop_message *m)
+{
+    unsigned leaving = 0;
+
+    for (unsigned i = 0; i < m->n_groups; i++)
+        leaving += m->groups[i].leaves;
+    heard->queries += m->kind == SNOOP_QUERY;
+    heard->leaves += leaving > 0;
+    heard->reports += m->kind == SNOOP_REPORT && (leaving == 0 || leaving < m->n_groups);
+}
+
 enum multicast_way multicast_hear(struct burst *b, const struct frame *f)
 {
     struct snoop_message m;
 
     snoop_parse(f->data, f->size, &m);
+    if (m.kind != SNOOP_OTHER) {
+        count(&b->in->counters.heard[m.ip6], &m);
+        count(&b->sw->heard[m.ip6], &m);
+    }
     if (m.kind == SNOOP_QUERY) {
-        if (!m.anonymous)
-            b->in->router_until = b->now + SILENCE;
-        b->sw->multicast->heard = b->now;
+        take_query(b, f, &m);
         return MULTICAST_ALL;
     }
     if (m.kind == SNOOP_REPORT) {
@@ -98,7 +130,7 @@ bool multicast_reaches(const struct burst *b, const struct frame *f, enum multic
     const struct groups *groups = b->sw->multicast->groups;
     uint32_t at;
 
-    if (way == MULTICAST_ALL || is_router(b->sw, port, b->now))
+    if (way == MULTICAST_ALL || is_router(b, f, port))
         return true;
     if (way == MULTICAST_ROUTERS)
         return port->all_vlans;
@@ -112,38 +144,68 @@ bool multicast_reaches(const struct burst *b, const struct frame *f, enum multic
 
 /* --- the querier -------------------------------------------------------------------------- */
 
-static void ask(struct switch_ *sw, uint16_t vid)
+static void ask(struct switch_ *sw, uint16_t vid, unsigned ip)
 {
-    static const uint8_t mac[MAC_SIZE] = {0x02, 0x69, 0x6f, 0x74, 0x68, 0x02};
     uint8_t bytes[FRAME_HEADROOM + SNOOP_QUERY_SIZE];
+    struct frame f = {.data = bytes + FRAME_HEADROOM, .tci = vid}, *one = &f;
 
-    for (unsigned ip6 = 0; ip6 < 2; ip6++) {
-        struct frame f = {.data = bytes + FRAME_HEADROOM, .tci = vid};
+    f.size = (uint32_t)snoop_build_query(ip == SWPORT_IP6, sw->config.mac, f.data);
+    list_for_each (it, &sw->ports) {
+        struct swport *port = list_entry(it, struct swport, ports_link);
 
-        f.size = (uint32_t)snoop_build_query(ip6, mac, f.data);
-        list_for_each (it, &sw->ports) {
-            struct swport *port = list_entry(it, struct swport, ports_link);
-
-            if (set_has(sw->vlans[vid].set, port->index) && !port->all_vlans)
-                egress_one(sw, port, &f);
-        }
+        if (!set_has(sw->vlans[vid].set, port->index) || port->all_vlans)
+            continue;
+        port->counters.heard[ip].asked++;
+        egress_flush(sw, port, &one, 1);
     }
+    sw->heard[ip].asked++;
+}
+
+/* Asks if it is time and nobody else does. */
+static void look(struct switch_ *sw, uint16_t vid, unsigned ip, mtime_t now)
+{
+    struct multicast_asking *a = &sw->multicast->asking[vid][ip];
+
+    if (is_heard(a, now)) {
+        a->ask_at = a->heard + SILENCE;
+        return;
+    }
+    if (now < a->ask_at)
+        return;
+    a->ask_at = now + (a->asked < STARTUP_COUNT ? STARTUP : QUERY_INTERVAL);
+    a->asked_at = now;
+    a->asked++;
+    ask(sw, vid, ip);
 }
 
 static void run_querier(struct switch_ *sw, mtime_t now)
 {
     struct multicast *mc = sw->multicast;
 
-    if (!sw->config.querier || now < mc->ask_at)
+    if (!sw->config.querier || now < mc->run_at)
         return;
-    mc->ask_at = now + (mc->asked < STARTUP_COUNT ? STARTUP : QUERY_INTERVAL);
-    if (mc->heard && now - mc->heard < SILENCE)
-        return;
-    mc->asked++;
+    mc->run_at = now + STARTUP; /* A VLAN may have come into use. */
     for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++) {
-        if (sw->vlans[vid].set)
-            ask(sw, vid);
+        for (unsigned ip = 0; sw->vlans[vid].set && ip < SWPORT_IP_N; ip++) {
+            look(sw, vid, ip, now);
+            mc->run_at = mtime_min(mc->run_at, mc->asking[vid][ip].ask_at);
+        }
     }
+}
+
+void multicast_port_came(struct switch_ *sw, uint16_t vid)
+{
+    struct multicast *mc = sw->multicast;
+
+    for (unsigned ip = 0; ip < SWPORT_IP_N; ip++) {
+        struct multicast_asking *a = &mc->asking[vid][ip];
+        mtime_t soon = a->asked ? a->asked_at + MTIME_SEC : 0;
+
+        a->ask_at = mtime_min(a->ask_at, soon);
+        mc->run_at = mtime_min(mc->run_at, soon);
+    }
+    if (sw->config.sooner)
+        *sw->config.sooner = true;
 }
 
 mtime_t multicast_deadline(const struct switch_ *sw)
@@ -152,7 +214,7 @@ mtime_t multicast_deadline(const struct switch_ *sw)
 
     if (!mc)
         return MTIME_NEVER;
-    return sw->config.querier ? mtime_min(groups_deadline(mc->groups), mc->ask_at)
+    return sw->config.querier ? mtime_min(groups_deadline(mc->groups), mc->run_at)
                               : groups_deadline(mc->groups);
 }
 
@@ -177,13 +239,15 @@ void multicast_configure(struct switch_ *sw)
     if (mc)
         return;
     mc = calloc(1, sizeof *mc);
-    if (mc)
-        mc->groups = groups_new(sw->config.seed);
-    if (!mc || !mc->groups) {
-        free(mc);
+    if (!mc)
         return; /* Everything goes to all, as without it. */
-    }
     sw->multicast = mc;
+    mc->groups = groups_new(sw->config.seed);
+    mc->asking = calloc(SWPORT_VLANS, sizeof *mc->asking);
+    if (!mc->groups || !mc->asking) {
+        multicast_free(sw);
+        return;
+    }
     multicast_wait_for_links(sw);
 }
 
@@ -192,6 +256,7 @@ void multicast_free(struct switch_ *sw)
     if (!sw->multicast)
         return;
     groups_free(sw->multicast->groups);
+    free(sw->multicast->asking);
     free(sw->multicast);
     sw->multicast = NULL;
 }

@@ -8,11 +8,19 @@
 
 struct burst;
 
+/* Who asks for listeners of one family in a VLAN. */
+struct multicast_asking {
+    mtime_t
+        heard; /* When the query of another came last who is not to be asked over; 0 = never. */
+    mtime_t ask_at;   /* When the querier asks next, or sees whether it has to, */
+    mtime_t asked_at; /* and when it asked last. */
+    unsigned asked;
+};
+
 struct multicast {
     struct groups *groups;
-    mtime_t heard;  /* When another's query came last; 0 = never. */
-    mtime_t ask_at; /* When the querier looks again. */
-    unsigned asked;
+    struct multicast_asking (*asking)[SWPORT_IP_N]; /* [SWPORT_VLANS] */
+    mtime_t run_at; /* The earliest ask_at of a VLAN in use. */
 };
 
 enum multicast_way {
@@ -28,6 +36,9 @@ bool multicast_reaches(const struct burst *, const struct frame *, enum multicas
 
 /* What was heard of behind links may not hold any more: they get all until it was told again. */
 void multicast_wait_for_links(struct switch_ *);
+
+/* A port has come into the VLAN; who is behind it is asked at once, or a second after the last time. */
+void multicast_port_came(struct switch_ *, uint16_t vid);
 
 void multicast_configure(struct switch_ *); /* On or off, as the configuration says. */
 void multicast_free(struct switch_ *);

@@ -35,6 +35,21 @@ enum swport_drop {
     SWPORT_DROP_N
 };
 
+/* What was understood of the protocols of groups (IGMP, MLD) and of addresses (ARP, ND), in messages. The former are
+ * read where there is snooping, the latter where there is suppression. */
+struct swport_heard {
+    uint64_t queries, reports, leaves; /* One that both stays and leaves is both. */
+    uint64_t asked;                    /* Queries of the switch's own. */
+    uint64_t suppressed; /* Requests that went to the owner of the address alone. */
+};
+
+enum { SWPORT_IP4, SWPORT_IP6, SWPORT_IP_N };
+
+/* Copies for a port's mirror: how many, and of them those that it did not take. */
+struct swport_mirrored {
+    uint64_t frames, lost;
+};
+
 /* What a port may not send. */
 enum {
     SWPORT_GUARD_DHCP = 1,  /* Messages of a DHCP server. */

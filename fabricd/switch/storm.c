@@ -66,12 +66,14 @@ static bool vlan_allows(struct burst *b, const struct frame *f)
 bool police_allows(struct burst *b, const struct frame *f)
 {
     const struct swport_limit *limit = &b->in->set.police;
+    bool within_vlan = vlan_allows(b, f);
 
-    if (!vlan_allows(b, f)) {
+    if (!within_vlan)
         b->sw->vlans[b->vid].counters.policed++;
-        return false;
-    }
-    return !limit->rate || take(&b->in->police, limit, f, b->now);
+    if (within_vlan && (!limit->rate || take(&b->in->police, limit, f, b->now)))
+        return true;
+    notice(b, SWPORT_NOTICE_POLICED, f->data + 6, b->vid);
+    return false;
 }
 
 void notice(struct burst *b, enum swport_notice sort, const uint8_t mac[6], uint16_t vlan)

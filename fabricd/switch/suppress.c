@@ -48,6 +48,14 @@ const uint8_t *suppress_target(const struct switch_ *sw, const struct frame *f,
     return NULL;
 }
 
+void suppress_count(struct burst *b, const struct frame *f)
+{
+    unsigned ip = load_be16(f->data + 12) == PACKET_TYPE_IP6 ? SWPORT_IP6 : SWPORT_IP4;
+
+    b->in->counters.heard[ip].suppressed++;
+    b->sw->heard[ip].suppressed++;
+}
+
 void switch_put_neighbor(struct switch_ *sw, const uint8_t mac[MAC_SIZE], uint16_t vlan,
                          const struct neighbor_addr *addrs, unsigned n)
 {

@@ -31,9 +31,10 @@ const char *swport_drop_name(enum swport_drop cause)
 const char *swport_notice_name(enum swport_notice sort)
 {
     static const char *const names[SWPORT_NOTICES] = {
-        [SWPORT_NOTICE_STORM] = "storm",   [SWPORT_NOTICE_MACS] = "mac_limit",
-        [SWPORT_NOTICE_FLAP] = "mac_flap", [SWPORT_NOTICE_GUARD] = "guard",
-        [SWPORT_NOTICE_SPOOF] = "spoof",   [SWPORT_NOTICE_ISOLATED] = "isolated",
+        [SWPORT_NOTICE_STORM] = "storm",     [SWPORT_NOTICE_MACS] = "mac_limit",
+        [SWPORT_NOTICE_FLAP] = "mac_flap",   [SWPORT_NOTICE_GUARD] = "guard",
+        [SWPORT_NOTICE_SPOOF] = "spoof",     [SWPORT_NOTICE_ISOLATED] = "isolated",
+        [SWPORT_NOTICE_POLICED] = "policed",
     };
 
     return sort < SWPORT_NOTICES ? names[sort] : "unknown";
@@ -288,6 +289,11 @@ unsigned switch_count_groups(const struct switch_ *sw)
 unsigned switch_count_macs(const struct switch_ *sw)
 {
     return fdb_count(sw->fdb);
+}
+
+struct swport_heard switch_heard(const struct switch_ *sw, bool ip6)
+{
+    return sw->heard[ip6 ? SWPORT_IP6 : SWPORT_IP4];
 }
 
 struct switch_vlan switch_vlan_counters(const struct switch_ *sw, uint16_t vlan)

@@ -41,6 +41,8 @@ struct switch_;
 struct swport;
 
 struct swport_counters {
+    struct swport_heard heard[SWPORT_IP_N];
+    struct swport_mirrored mirrored;
     uint64_t rx_drops[SWPORT_DROP_N];
     uint64_t tx_drops[SWPORT_DROP_N];
     /* From the endpoint into the switch, those dropped there too. A superframe is one. */
@@ -56,6 +58,7 @@ enum swport_notice {
     SWPORT_NOTICE_GUARD, /* It sent what its guards do not let in. */
     SWPORT_NOTICE_SPOOF, /* It sent by another MAC or address than those it was given. */
     SWPORT_NOTICE_ISOLATED, /* It is isolated, and sent to somebody behind another such port. */
+    SWPORT_NOTICE_POLICED, /* It sent more than it may. */
     SWPORT_NOTICES
 };
 
@@ -155,8 +158,9 @@ struct switch_config {
     bool vlan_aware; /* The network declares VLANs. */
     bool
         suppression; /* ARP and ND requests go to the owner of the address, if it is known. */
-    bool snooping; /* Of IGMP and MLD: groups go to their listeners and to routers only. */
-    bool querier;  /* Asks for listeners where no router does. With snooping only. */
+    bool snooping;  /* Of IGMP and MLD: groups go to their listeners and to routers only. */
+    bool querier;   /* Asks for listeners where no router does. With snooping only. */
+    uint8_t mac[6]; /* The switch's own, by which it asks. */
     uint8_t vlans[SWPORT_VLANS / 8]; /* Bit set = declared. */
     mtime_t ageing;                  /* 300 s unless set. */
     uint32_t fdb_room; /* Most MACs, 65,536 unless set; at the limit the port that holds the
@@ -283,6 +287,9 @@ struct switch_vlan {
 unsigned switch_list_groups(const struct switch_ *, struct switch_mac *out, unsigned room,
                             uint32_t *cursor);
 unsigned switch_count_groups(const struct switch_ *);
+
+/* What was understood at all ports together, those that are gone too; ip6 = of MLD and ND. */
+struct swport_heard switch_heard(const struct switch_ *, bool ip6);
 
 /* What came into the switch in a VLAN (0 = in a network without them). */
 struct switch_vlan switch_vlan_counters(const struct switch_ *, uint16_t vlan);

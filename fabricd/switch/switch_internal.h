@@ -29,10 +29,11 @@ struct switch_ {
     struct swport **port_at; /* By index; n_words * 64 of them. */
     unsigned n_words;
     struct vlan *vlans; /* [SWPORT_VLANS] */
-    uint64_t *nobody;   /* A set without any. */
-    bool mirrors;       /* A port names one. */
-    bool nested;        /* In the burst at hand is a frame with a tag inside. */
-    struct frame *cut;  /* [FRAME_BURST], for segments of a superframe. */
+    struct swport_heard heard[SWPORT_IP_N];
+    uint64_t *nobody;  /* A set without any. */
+    bool mirrors;      /* A port names one. */
+    bool nested;       /* In the burst at hand is a frame with a tag inside. */
+    struct frame *cut; /* [FRAME_BURST], for segments of a superframe. */
     /* Of the burst at hand: the keys of destination and source of each frame, and where they are. */
     uint64_t keys[2 * FRAME_BURST];
     uint32_t at[2 * FRAME_BURST];
@@ -99,11 +100,8 @@ void vlan_untag(struct frame *);
 void egress_flush(struct switch_ *, struct swport *, struct frame *const *frames,
                   unsigned n);
 
-/* Gives the port one frame of the switch's own, in its form: tagged, if it leaves so. */
-void egress_one(struct switch_ *, struct swport *, struct frame *);
-
-/* Gives a mirror copies of frames; their VLANs are shown by tags. */
-void egress_mirror(struct switch_ *, struct swport *mirror, struct frame *const *frames,
+/* Gives a port's mirror copies of frames; their VLANs are shown by tags. */
+void egress_mirror(struct switch_ *, struct swport *, struct frame *const *frames,
                    unsigned n);
 
 /* --- mirror.c ----------------------------------------------------------------------------- */
@@ -112,7 +110,7 @@ void egress_mirror(struct switch_ *, struct swport *mirror, struct frame *const 
 void mirror_resolve(struct switch_ *);
 
 /* Copies those of the frames that came in by the port whose bits are set. */
-void mirror_in(struct switch_ *, const struct swport *, struct frame *frames, unsigned n,
+void mirror_in(struct switch_ *, struct swport *, struct frame *frames, unsigned n,
                uint64_t which);
 
 /* --- place.c ------------------------------------------------------------------------------ */
@@ -143,6 +141,9 @@ bool police_allows(struct burst *, const struct frame *);
 /* The MAC whose owner a request of ARP or neighbour discovery asks for; NULL = it is none, or of an
  * address that nobody has told of. */
 const uint8_t *suppress_target(const struct switch_ *, const struct frame *, uint16_t vid);
+
+/* Such a request went to the owner alone. */
+void suppress_count(struct burst *, const struct frame *);
 
 /* Tells of it, if that was not done lately. */
 void notice(struct burst *, enum swport_notice, const uint8_t mac[6], uint16_t vlan);

@@ -36,9 +36,12 @@ bool switch_is_member(const struct swport *port, uint16_t vid)
     return port->sw && vid < SWPORT_VLANS && is_member(port->sw, port, vid);
 }
 
-static void set_bit(struct switch_ *sw, uint16_t vid, unsigned index, bool on)
+/* True if it was not there. */
+static bool set_bit(struct switch_ *sw, uint16_t vid, unsigned index, bool on)
 {
     uint64_t bit = (uint64_t)1 << (index % 64), **set = &sw->vlans[vid].set;
+
+    bool new = on && !(*set && set_has(*set, index));
 
     if (on && !*set)
         *set = xcalloc(sw->n_words, sizeof **set);
@@ -46,13 +49,17 @@ static void set_bit(struct switch_ *sw, uint16_t vid, unsigned index, bool on)
         (*set)[index / 64] |= bit;
     else if (*set)
         (*set)[index / 64] &= ~bit;
+    return new;
 }
 
 void vlan_update_port(struct switch_ *sw, const struct swport *port)
 {
-    for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++)
-        set_bit(sw, vid, port->index,
-                port->state == SWPORT_FORWARDING && is_member(sw, port, vid));
+    for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++) {
+        bool on = port->state == SWPORT_FORWARDING && is_member(sw, port, vid);
+
+        if (set_bit(sw, vid, port->index, on) && sw->multicast && !port->all_vlans)
+            multicast_port_came(sw, vid);
+    }
 }
 
 static void grow(struct switch_ *sw)
@@ -91,7 +98,7 @@ void vlan_add_port(struct switch_ *sw, struct swport *port)
 void vlan_remove_port(struct switch_ *sw, struct swport *port)
 {
     for (uint16_t vid = 0; vid < SWPORT_VLANS; vid++)
-        set_bit(sw, vid, port->index, false);
+        (void)set_bit(sw, vid, port->index, false);
     sw->port_at[port->index] = NULL;
 }
 

@@ -111,6 +111,9 @@ static void read_igmp(struct cur *c, struct snoop_message *m)
     }
 }
 
+/* fe80::ffff:/80: what snoop_build_query() has in front of the MAC. */
+static const uint8_t switch_prefix[10] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 static void read_mld(struct cur *c, struct snoop_message *m)
 {
     uint8_t type = cur_u8(c);
@@ -153,6 +156,7 @@ void snoop_parse(const uint8_t *data, size_t size, struct snoop_message *m)
     } else if (pk.l3 == PACKET_L3_IP6 && pk.l4 == PACKET_L4_ICMP6) {
         c = cur_init(data + pk.l4_ofs, pk.end - pk.l4_ofs);
         m->ip6 = true;
+        m->anonymous = memcmp(ip + 8, switch_prefix, sizeof switch_prefix) == 0;
         read_mld(&c, m);
     }
     if (m->kind != SNOOP_OTHER && c.bad)
@@ -195,9 +199,6 @@ static size_t build_mld(const uint8_t *mac, uint8_t *out)
 {
     static const uint8_t all[] = {0x33, 0x33, 0, 0, 0, 1};
     static const uint8_t to[16] = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    const uint8_t from[16] = {
-        0xfe,   0x80,   0,    0,    0,      0,      0,     0, (uint8_t)(mac[0] ^ 2),
-        mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
     /* Hop-by-hop: ICMPv6 follows, router alert for MLD [RFC 2711], padding. */
     static const uint8_t options[8] = {PACKET_PROTO_ICMP6, 0, 5, 2, 0, 0, 1, 0};
     uint8_t pseudo[40] = {0}, *ip = out + 14, *mld = ip + 48;
@@ -208,7 +209,8 @@ static size_t build_mld(const uint8_t *mac, uint8_t *out)
     ip[0] = 0x60;
     store_be16(ip + 4, 32);
     ip[7] = 1;
-    memcpy(ip + 8, from, 16);
+    memcpy(ip + 8, switch_prefix, sizeof switch_prefix);
+    memcpy(ip + 18, mac, 6);
     memcpy(ip + 24, to, 16);
     memcpy(ip + 40, options, 8);
     mld[0] = MLD_QUERY;

@@ -24,7 +24,8 @@ enum snoop_kind {
 struct snoop_message {
     uint8_t kind; /* enum snoop_kind */
     bool ip6;
-    bool anonymous; /* QUERY: from 0.0.0.0, so from no router. */
+    bool
+        anonymous; /* QUERY: from 0.0.0.0, or an address of snoop_build_query(): from no router. */
     uint8_t n_groups;
     struct snoop_group {
         uint8_t mac[MAC_SIZE]; /* The group's MAC. */
@@ -40,7 +41,8 @@ void snoop_parse(const uint8_t *data, size_t size, struct snoop_message *);
  * 3], and the solicited nodes of neighbour discovery. */
 bool snoop_is_link_group(const uint8_t mac[MAC_SIZE]);
 
-/* Writes the frame of a general query (IGMPv2, or MLDv1) from `mac`; returns its size. */
+/* Writes the frame of a general query (IGMPv2, or MLDv1) from `mac`; returns its size. Its source is 0.0.0.0, and
+ * fe80::ffff: with the MAC behind it, so that every router's is lower and goes before it. */
 size_t snoop_build_query(bool ip6, const uint8_t mac[MAC_SIZE],
                          uint8_t out[SNOOP_QUERY_SIZE]);
 

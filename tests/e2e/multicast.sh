@@ -74,9 +74,25 @@ wait_for 5 shown alpha 01:00:5e:01:02:03 "near "
 wait_for 5 shown beta 01:00:5e:01:02:03 "link-alpha "
 wait_for 5 shown alpha 33:33:12:34:56:78 "link-beta "
 wait_for 5 shown beta 33:33:12:34:56:78 "far "
+
+# What was said is counted by kind and family, at the port and of the whole network.
+at_least() { [ "$(ctl "$1" "$2" show "$3" -o json | jq ".status.$4 // -1")" -ge "$5" ]; }
+for what in igmp.reports igmp.asked mld.reports mld.asked; do
+    wait_for 5 at_least alpha net lan1 "snooping.$what" 1
+done
+wait_for 5 at_least alpha port lan1/near counters.snooping.igmp.reports 1
+wait_for 5 at_least beta port lan1/link-alpha counters.snooping.igmp.reports 1
+is "nobody has left" 0 "$(ctl alpha net show lan1 -o json | jq .status.snooping.igmp.leaves)"
+is "no router asks" 0 "$(ctl alpha net show lan1 -o json | jq .status.snooping.igmp.queries)"
+bg leaver alpha "$IOTHCTL" exec lan1/deaf -- "$PYTHON" -c "$listener" 239.9.9.9
+wait_for 5 shown alpha 01:00:5e:09:09:09 "deaf "
+e2e_end leaver
+wait_for 5 at_least alpha net lan1 snooping.igmp.leaves 1
+has "in the table too" 'status[.]snooping[.]igmp[.]leaves: +1' "$(ctl alpha net show lan1)"
 need curl
-has "and a metric" '^ioth_network_memberships[{]network="lan1"[}] [2-9]' \
-    "$(on alpha curl -sS --unix-socket "$T/alpha/run/api.sock" http://localhost/metrics)"
+metrics=$(on alpha curl -sS --unix-socket "$T/alpha/run/api.sock" http://localhost/metrics)
+has "and a metric" '^ioth_network_memberships[{]network="lan1"[}] [2-9]' "$metrics"
+has "and of what was said" '^ioth_network_snooped_total[{]network="lan1",protocol="igmp",kind="leave"[}] 1$' "$metrics"
 
 # Turned off, it goes to all.
 status 0 ctl alpha net set lan1 multicast.snooping=false
@@ -105,4 +121,12 @@ for who in near:alpha far:beta; do
     is "requests for $name reach nobody else" yes \
         "$([ $(($(out_of alpha deaf) - here)) -lt 50 ] && [ $(($(out_of beta deaf2) - there2)) -lt 50 ] && echo yes)"
 done
+wait_for 5 at_least alpha net lan1 suppressed.arp 200
+wait_for 5 at_least beta port lan1/link-alpha counters.suppressed.arp 100
+status 0 ctl alpha net set lan1 multicast.suppression=false
+is "not counted where it is off" null "$(ctl alpha net show lan1 -o json | jq .status.suppressed)"
+here=$(out_of alpha deaf)
+status 0 ctl alpha run --net lan1 --name sender --root -- "$PYTHON" -c "$request" "$own" "$(four near)"
+heard_by_all() { [ $(($(out_of alpha deaf) - here)) -ge 100 ]; }
+wait_for 5 heard_by_all
 finish

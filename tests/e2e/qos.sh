@@ -44,7 +44,8 @@ has "voice: under 1 ms more" yes "$(awk -v a="$alone" -v v="$voice" 'BEGIN { pri
 has "best effort waits in its queue" yes "$(awk -v b="$best" 'BEGIN { print (b > 10) ? "yes" : b }')"
 e2e_end bulk
 
-# What comes in over the limit is dropped.
+# What comes in over the limit is dropped, and told of.
+bg events alpha "$IOTHCTL" events -o json
 status 0 ctl alpha port set lan1/desk qos.police=100pps
 status 0 on alpha "$PYTHON" -c 'import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -53,6 +54,8 @@ for i in range(200):
     s.send(b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 9]) + b"\x88\xb5" + bytes(60))'
 policed() { [ "$(ctl alpha port show lan1/desk -o json | jq '.status.counters.drops.policed // 0')" -ge 100 ]; }
 wait_for 5 policed
+wait_for 5 grep -q '"name": *"desk".*"verb": *"policed".*02:00:00:00:00:09' "$T/events.out"
+e2e_end events
 
 # --- limits of VLANs of a port --------------------------------------------------------------------
 status 0 ctl alpha net create office --vlan 10 --vlan 20

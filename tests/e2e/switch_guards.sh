@@ -106,6 +106,12 @@ printf '%s\n' "one 0 $b | spy=0 three=0 two=-" "three 0 $b | spy=0 one=0" "spy 0
 as_cased
 blocked() { [ "$(drops edge/spy blocked)" -ge 1 ]; }
 wait_for 5 blocked
+mirrored() { ctl alpha port show edge/one -o json | jq -e ".status.counters.mirrored.$1 >= $2"; }
+wait_for 5 mirrored frames 3
+ip -n alpha link set spy down
+status 0 frames flood three 0 1
+wait_for 5 mirrored lost 1
+ip -n alpha link set spy up
 status 0 ctl alpha port set edge/one mirror=
 printf '%s\n' "spy 0 $b | one=0 three=0" >"$T/cases"
 as_cased

@@ -168,6 +168,30 @@ static void rates_are_exact(void **state)
         101);
 }
 
+/* What a port sends over its limit is told of, once in a while, by the VLAN that it was in. */
+static void policing_is_told(void **state)
+{
+    struct world *w = *state;
+    struct swport_settings set = {.police.rate = 50};
+
+    switch_set_port(&w->ports[0].sw, &set);
+    assert_int_equal(passed(w, nobody, 6), 6);
+    assert_int_equal(w->told[SWPORT_NOTICE_POLICED], 0);
+    assert_int_equal(passed(w, nobody, 20), 0);
+    assert_int_equal(w->told[SWPORT_NOTICE_POLICED], 1);
+    assert_int_equal(w->ports[0].sw.counters.rx_drops[SWPORT_DROP_POLICED], 20);
+    w->now += SWPORT_NOTICE_TIME;
+    passed(w, nobody, 20);
+    assert_int_equal(w->told[SWPORT_NOTICE_POLICED], 2);
+    set = (struct swport_settings){.n_limits = 1, .limits[0] = {.police.rate = 50}};
+    switch_set_port(&w->ports[0].sw, &set); /* The limit of a VLAN, which is 0 here. */
+    w->now += SWPORT_NOTICE_TIME;
+    clear(w);
+    assert_int_equal(passed(w, nobody, 20), 6);
+    assert_int_equal(w->told[SWPORT_NOTICE_POLICED], 3);
+    assert_int_equal(switch_vlan_counters(w->sw, 0).policed, 14);
+}
+
 static void macs_are_limited(void **state)
 {
     struct world *w = *state;
@@ -239,6 +263,18 @@ static void mirrors(void **state)
     assert_int_equal(w->ports[0].n, 1);
     send_one(w, 1, all, 2); /* and not as a part of the network. */
     assert_int_equal(w->ports[3].n, 3);
+    assert_int_equal(w->ports[0].sw.counters.mirrored.frames, 3);
+    assert_int_equal(w->ports[0].sw.counters.mirrored.lost, 0);
+    w->ports[3].sw.max_frame = 60; /* What the mirror does not take is told of too. */
+    send_one(w, 1, all, 2);
+    w->ports[3].sw.max_frame = FRAME_SIZE_MAX;
+    assert_int_equal(w->ports[3].n, 3);
+    assert_int_equal(w->ports[0].sw.counters.mirrored.frames, 4);
+    assert_int_equal(w->ports[0].sw.counters.mirrored.lost, 1);
+    assert_int_equal(w->ports[1].sw.counters.mirrored.frames, 0);
+    fake_port_clear(&w->ports[0]);
+    send_one(w, 1, all, 2);
+    send_one(w, 1, all, 2);
     send_one(w, 3, all, 4);
     assert_int_equal(w->ports[1].n, 1);
     assert_int_equal(w->ports[3].sw.counters.rx_drops[SWPORT_DROP_BLOCKED], 1);
@@ -286,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(storm_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(rates_are_exact, setup, teardown),
+        cmocka_unit_test_setup_teardown(policing_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(macs_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(flapping_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(isolated_ports, setup, teardown),

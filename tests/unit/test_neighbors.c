@@ -119,8 +119,11 @@ static void requests_go_to_the_owner(void **state)
     ASK(arp(2, me, v4.addr), 1, 1);      /* and so is an answer. */
     ASK(solicit(v6.addr), 1, 0);
     ASK(solicit(other4.addr), 1, 1);
+    assert_int_equal(ports[1].sw.counters.heard[SWPORT_IP4].suppressed, 2);
+    assert_int_equal(switch_heard(sw, true).suppressed, 1);
     switch_remove_neighbor(sw, mac_a);
     ASK(arp(1, me, v4.addr), 1, 1);
+    assert_int_equal(switch_heard(sw, false).suppressed, 2);
 #undef ASK
     fake_switch_free(sw, ports, 3);
 }

@@ -135,7 +135,7 @@ static void queries_are_read_back(void **state)
         snoop_parse(bytes, size, &m);
         assert_int_equal(m.kind, SNOOP_QUERY);
         assert_int_equal(m.ip6, ip6);
-        assert_int_equal(m.anonymous, !ip6);
+        assert_true(m.anonymous);
         assert_int_equal(packet_parse(bytes, size, &pk), 0);
         if (ip6)
             assert_int_equal(checksum_fold(checksum_add(checksum_pseudo(bytes, &pk, 24),
@@ -226,8 +226,9 @@ static void frames_find_listeners(void **state)
     assert_true(switch_deadline(sw) <= now);
     for (unsigned k = 0; k < 5; k++)
         fake_port_clear(&ports[k]);
-    switch_run(sw, now); /* A router asks, so the querier does not. */
-    GOT(0, 0, 0, 0, 0);
+    switch_run(sw, now); /* A router asks by IGMP, so the querier asks by MLD only. */
+    GOT(1, 1, 1, 1, 0);
+    assert_int_equal(ports[0].got[0].meta.size, SNOOP_QUERY_SIZE);
     SEND(0, fake_frame(group4, src, 100, 0));
     GOT(0, 1, 1, 1, 1);
     for (unsigned k = 0; k < 5; k++)
@@ -266,6 +267,197 @@ static void frames_find_listeners(void **state)
     fake_switch_free(sw, ports, 5);
 }
 
+/* A switch with VLANs 10 and 20, ports 0 and 1 trunks of both: `mac` is the one by which it asks. */
+static struct switch_ *trunks(struct fake_port ports[2], uint8_t mac)
+{
+    struct switch_config config = {.mtu = 1500,
+                                   .seed = 7,
+                                   .vlan_aware = true,
+                                   .snooping = true,
+                                   .querier = true,
+                                   .mac = {2, 0, 0, 0, 1, mac}};
+    struct switch_ *sw;
+
+    swport_vlan_add(config.vlans, 10);
+    swport_vlan_add(config.vlans, 20);
+    sw = switch_new(&config);
+    for (unsigned i = 0; i < 2; i++) {
+        fake_port_init(&ports[i], i + 1, 0, false);
+        ports[i].sw.set.tagged = true;
+        swport_vlan_add(ports[i].sw.set.trunk, 10);
+        swport_vlan_add(ports[i].sw.set.trunk, 20);
+        switch_add_port(sw, &ports[i].sw);
+    }
+    return sw;
+}
+
+static void drop_trunks(struct switch_ *sw, struct fake_port ports[2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        switch_remove_port(&ports[i].sw);
+        fake_port_clear(&ports[i]);
+    }
+    fake_frames_drop();
+    switch_free(sw);
+}
+
+/* Puts the tag into a frame without one. */
+static uint32_t tagged(uint8_t *bytes, uint32_t size, uint16_t vlan)
+{
+    memmove(bytes + 16, bytes + 12, size - 12);
+    store_be16(bytes + 12, 0x8100);
+    store_be16(bytes + 14, vlan);
+    return size + 4;
+}
+
+/* How many queries of the family the port was given in the VLAN since it was cleared last. */
+static unsigned queries_in(const struct fake_port *port, uint16_t vlan, bool ip6)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < port->n; i++) {
+        struct snoop_message m;
+        uint8_t bytes[SNOOP_QUERY_SIZE] = {0};
+
+        if (load_be16(port->got[i].bytes + 14) != vlan)
+            continue;
+        memcpy(bytes, port->got[i].bytes, 12);
+        memcpy(bytes + 12, port->got[i].bytes + 16, port->got[i].meta.size - 16);
+        snoop_parse(bytes, port->got[i].meta.size - 4, &m);
+        n += m.kind == SNOOP_QUERY && m.ip6 == ip6;
+    }
+    return n;
+}
+
+static unsigned asks(struct switch_ *sw, struct fake_port *port, mtime_t now, uint16_t vlan,
+                     bool ip6)
+{
+    fake_port_clear(port);
+    switch_run(sw, now);
+    return queries_in(port, vlan, ip6);
+}
+
+/* A router's query silences the querier in its VLAN and for its family, and nowhere else; when the router has
+ * gone for 255 s, and not later, the switch asks again. */
+static void routers_go_before_the_querier(void **state)
+{
+    static const uint8_t query[] = {0x11, 100, 0, 0, 0, 0, 0, 0};
+    static struct fake_port ports[2];
+    struct switch_ *sw = trunks(ports, 5);
+    uint8_t bytes[128];
+    mtime_t now = MTIME_SEC, heard;
+    struct frame f;
+
+    (void)state;
+    assert_int_equal(asks(sw, &ports[0], now, 10, false), 1);
+    assert_int_equal(queries_in(&ports[0], 10, true), 1);
+    assert_int_equal(queries_in(&ports[0], 20, false), 1);
+    assert_int_equal(switch_heard(sw, false).asked, 2);
+    assert_int_equal(ports[0].sw.counters.heard[SWPORT_IP4].asked, 2);
+    now = heard = now + 10 * MTIME_SEC;
+    f = fake_frame_of(bytes, tagged(bytes, igmp(bytes, query, sizeof query, true), 10));
+    switch_input(&ports[1].sw, &f, 1, now);
+    assert_int_equal(switch_heard(sw, false).queries, 1);
+    for (; now < heard + 255 * MTIME_SEC; now += MTIME_SEC)
+        assert_int_equal(asks(sw, &ports[0], now, 10, false), 0);
+    assert_true(switch_deadline(sw) <= now);
+    assert_int_equal(asks(sw, &ports[0], now, 10, false), 1);
+    assert_int_equal(switch_heard(sw, false).asked,
+                     2 + 1 + 3); /* At 31, 156, 281 in VLAN 20. */
+    assert_int_equal(switch_heard(sw, true).asked, 2 + 2 * 3);
+    drop_trunks(sw, ports);
+}
+
+/* Who comes is asked at once, but not more than once in a second, however often. */
+static void who_comes_is_asked(void **state)
+{
+    static struct fake_port ports[2];
+    struct switch_ *sw = trunks(ports, 5);
+    mtime_t now = 100 * MTIME_SEC;
+
+    (void)state;
+    assert_int_equal(asks(sw, &ports[1], now, 10, false), 1);
+    for (unsigned i = 0; i < 100; i++, now += 100 * MTIME_MS) {
+        switch_set_port_state(&ports[1].sw, SWPORT_DISCARDING);
+        switch_set_port_state(&ports[1].sw, SWPORT_FORWARDING);
+        switch_run(sw, now);
+    }
+    assert_in_range(switch_heard(sw, false).asked, 2 * 10, 2 * 11);
+    assert_true(switch_deadline(sw) <= now);
+    assert_int_equal(asks(sw, &ports[1], now + MTIME_SEC, 10, false), 1);
+    drop_trunks(sw, ports);
+}
+
+/* Of two queriers on one LAN the one with the lower MAC goes on asking. */
+static void the_lower_querier_asks(void **state)
+{
+    static struct fake_port ports[2];
+    static const uint8_t mine = 5;
+
+    (void)state;
+    for (unsigned ip6 = 0; ip6 < 2; ip6++) {
+        for (unsigned other = 4; other <= 6; other += 2) {
+            const uint8_t mac[6] = {2, 0, 0, 0, 1, (uint8_t)other};
+            struct switch_ *sw = trunks(ports, mine);
+            uint8_t bytes[SNOOP_QUERY_SIZE + 4];
+            mtime_t now = 2 * MTIME_SEC;
+            struct frame f;
+
+            assert_int_equal(asks(sw, &ports[0], MTIME_SEC, 20, ip6), 1);
+            f = fake_frame_of(
+                bytes, tagged(bytes, (uint32_t)snoop_build_query(ip6, mac, bytes), 20));
+            switch_input(&ports[1].sw, &f, 1, now);
+            now += 31 * MTIME_SEC;
+            assert_int_equal(asks(sw, &ports[0], now, 20, ip6), other > mine);
+            assert_int_equal(queries_in(&ports[0], 10, ip6), 1);
+            assert_int_equal(queries_in(&ports[0], 20, !ip6), 1);
+            drop_trunks(sw, ports);
+        }
+    }
+}
+
+/* By kind and family, at the port and of all ports, also when the port has gone. */
+static void messages_are_counted(void **state)
+{
+    static const uint8_t report[] = REPORT_V2, leave[] = LEAVE;
+    static const uint8_t both[] = {0x22, 0, 0, 0, 0, 0, 0, 2, 4,   0,   0, 0,
+                                   239,  1, 2, 3, 3, 0, 0, 0, 225, 129, 0, 9};
+    uint8_t done[24] = {132, [8] = 0xff, [9] = 5, [23] = 9};
+    static struct fake_port ports[2];
+    struct switch_ *sw = trunks(ports, 5);
+    uint8_t bytes[128];
+    struct {
+        const uint8_t *message;
+        uint32_t size;
+        struct swport_heard want; /* After it. */
+    } cases[] = {
+        {report, sizeof report, {.reports = 1}},
+        {leave, sizeof leave, {.reports = 1, .leaves = 1}},
+        {both, sizeof both, {.reports = 2, .leaves = 2}},
+        {both, sizeof both - 1, {.reports = 2, .leaves = 2}}, /* Malformed. */
+    };
+    struct frame f;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct swport_heard got;
+
+        f = fake_frame_of(
+            bytes, tagged(bytes, igmp(bytes, cases[i].message, cases[i].size, false), 10));
+        switch_input(&ports[0].sw, &f, 1, MTIME_SEC);
+        got = switch_heard(sw, false);
+        assert_memory_equal(&got, &cases[i].want, sizeof got);
+        assert_memory_equal(&ports[0].sw.counters.heard[SWPORT_IP4], &got, sizeof got);
+    }
+    f = fake_frame_of(bytes, tagged(bytes, mld(bytes, done, sizeof done), 10));
+    switch_input(&ports[1].sw, &f, 1, MTIME_SEC);
+    assert_int_equal(ports[1].sw.counters.heard[SWPORT_IP6].leaves, 1);
+    assert_int_equal(ports[1].sw.counters.heard[SWPORT_IP4].leaves, 0);
+    switch_remove_port(&ports[1].sw);
+    assert_int_equal(switch_heard(sw, true).leaves, 1);
+    drop_trunks(sw, ports);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +466,10 @@ int main(void)
         cmocka_unit_test(queries_are_read_back),
         cmocka_unit_test(memberships),
         cmocka_unit_test(frames_find_listeners),
+        cmocka_unit_test(routers_go_before_the_querier),
+        cmocka_unit_test(who_comes_is_asked),
+        cmocka_unit_test(the_lower_querier_asks),
+        cmocka_unit_test(messages_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,60 +101,6 @@ struct node *shape_degraded(const struct control *control, const struct view_net
     return d.pairs;
 }
 
-/* What came in on this host, by VLAN. */
-static struct node *vlan_counters(const struct stats *stats, uint64_t net)
-{
-    struct node *all = node_map();
-
-    for (size_t i = 0; i < stats->n_vlans; i++) {
-        const struct ipc_stats_vlan *vlan = &stats->vlans[i];
-        struct node *one;
-        char id[8];
-
-        if (vlan->net != net || vlan->vlan == 0)
-            continue;
-        one = node_map();
-        node_set_int(one, "rx_frames", (int64_t)vlan->rx_frames);
-        node_set_int(one, "rx_bytes", (int64_t)vlan->rx_bytes);
-        if (vlan->policed > 0)
-            node_set_int(one, "policed", (int64_t)vlan->policed);
-        snprintf(id, sizeof(id), "%u", vlan->vlan);
-        node_set(all, id, one);
-    }
-    return all;
-}
-
-/* Who listens to which group, as this host's switch has heard. */
-static struct node *memberships(const struct stats *stats, uint64_t net)
-{
-    struct node *all = node_list();
-
-    for (size_t i = 0; i < stats->n_groups; i++) {
-        const struct ipc_mac *group = &stats->groups[i].mac;
-        struct node *one;
-        char text[MAC_TEXT_SIZE], name[IPC_NAME_SIZE];
-
-        if (stats->groups[i].net != net)
-            continue;
-        one = node_map();
-        mac_format(group->mac, text);
-        node_set_text(one, "group", text);
-        if (group->vlan != 0)
-            node_set_int(one, "vlan", group->vlan);
-        for (size_t k = 0; k < stats->n_ports; k++) {
-            const struct ipc_stats_port *port = &stats->ports[k];
-
-            if (port->id != group->port)
-                continue;
-            stats_port_name(port, name);
-            node_set_text(one, "port", name);
-        }
-        node_set_int(one, "lasts_ms", group->age_ms);
-        node_append(all, one);
-    }
-    return all;
-}
-
 static struct node *network_status(const struct shape *shape,
                                    const struct view_network *net)
 {
@@ -181,10 +127,7 @@ static struct node *network_status(const struct shape *shape,
     node_set(status, "degraded", shape_degraded(control, net));
     node_set_int(status, "ports", ports);
     node_set_int(status, "macs", macs);
-    if (net->vlan_aware)
-        node_set(status, "vlans", vlan_counters(shape->stats, net->id));
-    if (node_get_bool(node_get(net->body, "multicast"), "snooping", false))
-        node_set(status, "memberships", memberships(shape->stats, net->id));
+    shape_counters(status, shape->stats, net);
     shape_tree(status, control, net, stats_tree(shape->stats, net->id));
     return status;
 }
@@ -197,23 +140,6 @@ static const char *port_kind(uint8_t kind)
                                         "capture", "stream", "raw"};
 
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
-}
-
-static struct node *port_counters(const struct ipc_stats_port *stats)
-{
-    struct node *counters = node_map(), *drops = node_map();
-
-    node_set_int(counters, "rx_frames", (int64_t)stats->rx_frames);
-    node_set_int(counters, "rx_bytes", (int64_t)stats->rx_bytes);
-    node_set_int(counters, "tx_frames", (int64_t)stats->tx_frames);
-    node_set_int(counters, "tx_bytes", (int64_t)stats->tx_bytes);
-    for (unsigned i = 0; i < SWPORT_DROP_N; i++) {
-        uint64_t n = stats->rx_drops[i] + stats->tx_drops[i];
-        if (n > 0)
-            node_set_int(drops, swport_drop_name((enum swport_drop)i), (int64_t)n);
-    }
-    node_set(counters, "drops", drops);
-    return counters;
 }
 
 /* A port that is there on this host. */
@@ -233,7 +159,9 @@ static struct node *live_status(const struct shape *shape, const struct ipc_port
         node_set_text(status, "interface", port->path);
     if (stats != NULL) {
         shape_tree_port(status, shape->rq->control, stats);
-        node_set(status, "counters", port_counters(stats));
+        node_set(status, "counters",
+                 shape_port_counters(
+                     stats, view_network_by_id(shape->rq->control->view, port->net)));
     }
     return status;
 }
@@ -311,7 +239,7 @@ static void add_link_ports(struct shape *shape)
             node_set_text(status, "kind", "link");
             node_set_text(status, "host", control_host(control));
             shape_tree_port(status, control, stats);
-            node_set(status, "counters", port_counters(stats));
+            node_set(status, "counters", shape_port_counters(stats, net));
             add_shown(shape, bare_port(net->name, name, 0), status);
         }
         free(name);

@@ -197,6 +197,72 @@ static void groups(struct metrics *m)
     }
 }
 
+/* Of the protocols of groups, and of addresses. */
+static void heard(struct metrics *m)
+{
+    static const char *const groups[SWPORT_IP_N] = {"igmp", "mld"};
+    static const char *const addresses[SWPORT_IP_N] = {"arp", "nd"};
+    static const struct {
+        const char *name;
+        size_t ofs;
+    } kinds[] = {{"query", offsetof(struct swport_heard, queries)},
+                 {"report", offsetof(struct swport_heard, reports)},
+                 {"leave", offsetof(struct swport_heard, leaves)},
+                 {"asked", offsetof(struct swport_heard, asked)}};
+
+    head(
+        m, "ioth_network_snooped_total", "counter",
+        "Messages of IGMP and MLD that snooping has read, and queries of our own (asked).");
+    for (size_t i = 0; i < m->stats->n_nets * SWPORT_IP_N; i++) {
+        const struct ipc_stats_net *stats = &m->stats->nets[i / SWPORT_IP_N];
+        const struct view_network *net = view_network_by_id(m->control->view, stats->net);
+        unsigned ip = i % SWPORT_IP_N;
+
+        for (unsigned k = 0; net != NULL && k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            uint64_t value;
+
+            memcpy(&value, (const char *)&stats->heard[ip] + kinds[k].ofs, sizeof(value));
+            fprintf(m->out,
+                    "ioth_network_snooped_total{network=\"%s\",protocol=\"%s\","
+                    "kind=\"%s\"} %" PRIu64 "\n",
+                    net->name, groups[ip], kinds[k].name, value);
+        }
+    }
+    head(m, "ioth_network_suppressed_total", "counter",
+         "Requests for addresses that went to their owner alone.");
+    for (size_t i = 0; i < m->stats->n_nets * SWPORT_IP_N; i++) {
+        const struct ipc_stats_net *stats = &m->stats->nets[i / SWPORT_IP_N];
+        const struct view_network *net = view_network_by_id(m->control->view, stats->net);
+        unsigned ip = i % SWPORT_IP_N;
+
+        if (net != NULL)
+            fprintf(m->out,
+                    "ioth_network_suppressed_total{network=\"%s\",protocol=\"%s\"} %" PRIu64
+                    "\n",
+                    net->name, addresses[ip], stats->heard[ip].suppressed);
+    }
+}
+
+/* Of ports that have a mirror, or had. */
+static void mirrors(struct metrics *m)
+{
+    head(m, "ioth_port_mirrored_total", "counter",
+         "Copies of the port's frames for its mirror: taken, or lost there.");
+    for (size_t i = 0; i < m->stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &m->stats->ports[i];
+
+        if (!is_shown(m, port) || port->mirrored.frames == 0)
+            continue;
+        fputs("ioth_port_mirrored_total", m->out);
+        labels(m, port);
+        fprintf(m->out, ",result=\"taken\"} %" PRIu64 "\n",
+                port->mirrored.frames - port->mirrored.lost);
+        fputs("ioth_port_mirrored_total", m->out);
+        labels(m, port);
+        fprintf(m->out, ",result=\"lost\"} %" PRIu64 "\n", port->mirrored.lost);
+    }
+}
+
 static void vlans(struct metrics *m)
 {
     static const struct {
@@ -336,6 +402,8 @@ static void answer(void *aux, const struct stats *stats)
     port_drops(&m);
     macs(&m);
     groups(&m);
+    heard(&m);
+    mirrors(&m);
     vlans(&m);
     trees(&m);
     links(&m);

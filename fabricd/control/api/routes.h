@@ -140,6 +140,11 @@ bool shape_visible(const struct api_request *, const char *network);
 /* Why a port does not forward, where that is not the tree's own way; else NULL. */
 const char *shape_tree_problem(const struct ipc_stats_stp_port *);
 
+/* api_shape_counters.c: what the network's switch on this host has counted, and what it did at a port. */
+void shape_counters(struct node *status, const struct stats *, const struct view_network *);
+struct node *shape_port_counters(const struct ipc_stats_port *,
+                                 const struct view_network *);
+
 /* api_shape_tree.c: the spanning tree of a network on this host (`tree` NULL = none), and a port in
  * it, as `stp` of the status. */
 void shape_tree(struct node *status, const struct control *, const struct view_network *,

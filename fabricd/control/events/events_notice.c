@@ -34,6 +34,10 @@ static void warn(const char *network, const struct ipc_notice *n, const char *ma
         log_warn("port %s/%s is isolated, and %s sent to somebody behind another such port",
                  network, n->port, mac);
         break;
+    case SWPORT_NOTICE_POLICED: /* As it was set: no reason to warn. */
+        log_info("port %s/%s sends more than it may; policing drops what is too much",
+                 network, n->port);
+        break;
     case SWPORT_NOTICES:
         break;
     }

@@ -49,7 +49,8 @@ struct asked {
     struct observe *observe;
     struct loop_timer late;
     struct stats stats;
-    size_t room_ports, room_links, room_macs, room_trees, room_vlans, room_groups;
+    size_t room_ports, room_links, room_macs, room_trees, room_vlans, room_nets,
+        room_groups;
     uint32_t request;
     struct recent *recent; /* Where its answer is kept, or NULL. */
     struct waiter *waiters;
@@ -119,6 +120,7 @@ static void free_stats(struct stats *stats)
     free(stats->macs);
     free(stats->trees);
     free(stats->vlans);
+    free(stats->nets);
     free(stats->groups);
     *stats = (struct stats){.complete = false};
 }
@@ -203,6 +205,11 @@ static void got(void *aux, struct ipc_message *msg)
         stats->vlans =
             grow(stats->vlans, stats->n_vlans, &asked->room_vlans, sizeof(*stats->vlans));
         stats->vlans[stats->n_vlans++] = msg->body.stats_vlan;
+        break;
+    case IPC_STATS_NET:
+        stats->nets =
+            grow(stats->nets, stats->n_nets, &asked->room_nets, sizeof(*stats->nets));
+        stats->nets[stats->n_nets++] = msg->body.stats_net;
         break;
     case IPC_STATS_END:
         asked->request = 0;
@@ -311,6 +318,15 @@ void observe_stats_anew(struct observe *observe, uint32_t what, observe_stats_fn
     struct ipc_stats_request request = {.what = what};
 
     ask(observe, &request, NULL, done, aux);
+}
+
+const struct ipc_stats_net *stats_net(const struct stats *stats, uint64_t net)
+{
+    for (size_t i = 0; i < stats->n_nets; i++) {
+        if (stats->nets[i].net == net)
+            return &stats->nets[i];
+    }
+    return NULL;
 }
 
 const struct ipc_stats_tree *stats_tree(const struct stats *stats, uint64_t net)

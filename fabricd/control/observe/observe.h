@@ -39,6 +39,8 @@ struct stats {
     size_t n_trees;
     struct ipc_stats_vlan *vlans;
     size_t n_vlans;
+    struct ipc_stats_net *nets;
+    size_t n_nets;
     struct observed_mac *groups; /* Memberships; age_ms is how long they last. */
     size_t n_groups;
 };
@@ -51,6 +53,9 @@ void observe_stats(struct observe *, uint64_t net, uint32_t what, observe_stats_
 
 /* The same about all networks, as it is now: never what was asked for before. */
 void observe_stats_anew(struct observe *, uint32_t what, observe_stats_fn *done, void *aux);
+
+/* NULL if the switch has not told. */
+const struct ipc_stats_net *stats_net(const struct stats *, uint64_t net);
 
 /* NULL if the network has no spanning tree. */
 const struct ipc_stats_tree *stats_tree(const struct stats *, uint64_t net);
