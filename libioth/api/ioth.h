@@ -7,8 +7,8 @@
  *
  *   lwip     in the process, without privilege, namespace or device; options dhcp and slaac: its
  *            interfaces are up from the start and ask the network for their addresses (DHCPv4, router
- *            advertisements); mtu=N (1280 to the network's, later by ioth_linksetmtu()); sndbuf=N: SO_SNDBUF
- *            of its sockets (4096 to 2 MiB, later by the sockets' own)
+ *            advertisements); mtu=N (1280 to the network's, later by ioth_linksetmtu()); and the settings of
+ *            ioth_setstack()
  *   netns    (or vdestack) the kernel's, in a namespace of its own, plugged in by a TAP; needs user
  *            namespaces and /dev/net/tun
  *   kernel   the host's own (or "", or NULL)
@@ -80,6 +80,33 @@ IOTH_API int ioth_delstack(struct ioth *stack);
 /* Waits until connections that are closing have closed, a second at most: for a program that ends without
  * exit(), which has the same done. ENOSYS: a kind of stack that goes on by itself. Beyond VirtualSquare's. */
 IOTH_API int ioth_flush(struct ioth *stack);
+
+/*
+ * Changes settings of a stack that is there, as they are given behind its kind when it is made:
+ *
+ *     ioth_newstack("lwip,rcvbuf=256K,rate=10M", vnl);        ioth_setstack(stack, "rate=20M");
+ *
+ * All that are named, or none if one of them is wrong (EINVAL; EBUSY: dhcp, slaac and mtu are for a stack that is
+ * made). ENOSYS: a kind that has none. ioth_error() says it in words. Those of the kind lwip; sizes in bytes (K, M),
+ * times with their unit (ms, s, m, h), rates in bits per second (k, M, G):
+ *
+ *   rcvbuf=SIZE, sndbuf=SIZE    SO_RCVBUF and SO_SNDBUF of TCP sockets: the window that is offered (1152 to 8 MiB),
+ *                               and what is taken of the program before it is acknowledged (2304 to 2 MiB)
+ *   rtoinit=TIME, rtomin=TIME   the retransmission time-out before the round trip is known, and how much it is
+ *                               more than that at least
+ *   delack=TIME                 how long an acknowledgement is kept back (0: it never is)
+ *   synretries=N                TCP_SYNCNT
+ *   usertimeout=TIME            TCP_USER_TIMEOUT (0: none)
+ *   keepidle=TIME, keepintvl=TIME, keepcnt=N    TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT
+ *   timewait=TIME               how long a connection that has ended keeps its ports
+ *
+ * Round trips and timewait are of all connections at once; the others are what a new socket begins with, which its own
+ * options then change. Beyond VirtualSquare's.
+ */
+IOTH_API int ioth_setstack(struct ioth *stack, const char *settings);
+
+/* The settings that are in force, as ioth_setstack() takes them: to be freed. NULL: ENOSYS, ENOMEM. */
+IOTH_API char *ioth_getstack(struct ioth *stack);
 
 /* The stack that NULL and ioth_socket() mean; NULL: the host's. A process has one; beyond
  * VirtualSquare's, a thread may have its own, which goes before (NULL: it has none). */
@@ -253,6 +280,7 @@ static inline int ioth_macton(const char *text, void *mac)
  *
  * A function finds the data that newstack returned by calling getstackdata(). Beyond VirtualSquare's:
  * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd;
+ * `int ioth_NAME_set(const char *)` and `char *ioth_NAME_get(void)` are ioth_setstack() and ioth_getstack();
  * `void ioth_NAME_flush(void)` is ioth_flush(); `int ioth_NAME_edges(int fd)` is told that somebody polls by edges; `void ioth_NAME_interrupt(void)` is called in a
  * signal handler and ends the wait of the thread; `int ioth_NAME_poll(struct pollfd *fds,
  * unsigned n, int64_t deadline_us, const sigset_t *mask)` is ppoll() up to a time of CLOCK_MONOTONIC, in an

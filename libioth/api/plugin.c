@@ -166,6 +166,8 @@ static void take_all(struct plugin *p, const char *kind, struct ioth_functions *
     take(p, kind, "error", &p->error);
     take(p, kind, "dup", &p->dup);
     take(p, kind, "edges", &p->edges);
+    take(p, kind, "set", &p->set);
+    take(p, kind, "get", &p->get);
     take(p, kind, "flush", &p->flush);
     take(p, kind, "interrupt", &p->interrupt);
     take(p, kind, "poll", &p->poll);

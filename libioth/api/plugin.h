@@ -16,6 +16,8 @@ struct plugin {
     const char *(*error)(void); /* ioth_NAME_error, if it is there. */
     int (*dup)(int fd, int as); /* ioth_NAME_dup, likewise, and so on. */
     int (*edges)(int fd);
+    int (*set)(const char *settings);
+    char *(*get)(void);
     void (*flush)(void);
     void (*interrupt)(void);
     int (*poll)(struct pollfd *fds, unsigned n, int64_t deadline_us, const sigset_t *mask);

@@ -132,6 +132,44 @@ struct ioth *ioth_newstackl(const char *stack, const char *vnl, ...)
     return ioth_newstackv(stack, vnlv);
 }
 
+/* --- settings ----------------------------------------------------------------------------------- */
+
+static int no_settings(void)
+{
+    struct err err = {.why = ""};
+
+    return stack_failed(&err, err_set(&err, -ENOSYS, "this kind of stack has no settings"));
+}
+
+int ioth_setstack(struct ioth *stack, const char *settings)
+{
+    struct ioth *s = stack_or_default(stack);
+    struct err err = {.why = ""};
+
+    why[0] = 0;
+    if (!s->plugin.set)
+        return no_settings();
+    stack_enter(s);
+    if (s->plugin.set(settings ? settings : "") == 0)
+        return 0;
+    if (s->plugin.error)
+        snprintf(err.why, sizeof err.why, "%s", s->plugin.error());
+    return stack_failed(&err, -errno);
+}
+
+char *ioth_getstack(struct ioth *stack)
+{
+    struct ioth *s = stack_or_default(stack);
+
+    why[0] = 0;
+    if (!s->plugin.get) {
+        (void)no_settings();
+        return NULL;
+    }
+    stack_enter(s);
+    return s->plugin.get();
+}
+
 /* Has the program sockets of it? */
 static bool is_used(struct ioth *s)
 {

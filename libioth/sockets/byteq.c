@@ -72,7 +72,7 @@ bool byteq_full(const struct byteq *q)
 
 bool byteq_begin(struct byteq *q, struct pool *pool, size_t unit)
 {
-    uint8_t *block = pool_take(pool);
+    uint8_t *block = q->most < POOL_BLOCK_SIZE ? NULL : pool_take(pool);
     struct byteq_chunk *c = block ? malloc(sizeof *c) : NULL;
 
     if (!c) {
@@ -92,7 +92,7 @@ uint8_t *byteq_room(struct byteq *q, size_t size, size_t *room)
     struct byteq_chunk *c = q->last;
 
     if (byteq_full(q)) {
-        c = chunk_new(q->first ? LARGE_SIZE : size);
+        c = chunk_new(q->most < LARGE_SIZE ? SMALL_SIZE : q->first ? LARGE_SIZE : size);
         if (!c)
             return NULL;
         append(q, c);

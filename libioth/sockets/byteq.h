@@ -18,6 +18,7 @@ struct pool;
 struct byteq {
     struct byteq_chunk *first, *last;
     size_t size;
+    size_t most; /* It is not to hold more than that: no chunk is larger, either. */
 };
 
 /* Room for at least one and at most `size` bytes behind the last; *room says how many. NULL: no memory.

@@ -24,6 +24,7 @@
 #include "libioth/sockets/table.h"
 #include "libioth/stack/drive.h"
 #include "libioth/stack/iface.h"
+#include "libioth/stack/settings.h"
 #include "libioth/stack/timers.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -36,15 +37,12 @@ static const struct drive_ops above = {
 };
 
 #define LINGER       (1 * MTIME_SEC) /* At most, for connections that are closing. */
-#define REAPS        64u   /* Looks for sockets that were closed, some at a time. */
-#define MTU_LEAST    1280u /* IPv6's. */
+#define REAPS        64u /* Looks for sockets that were closed, some at a time. */
 #define LINGER_LOOK  (2 * MTIME_MS)
 #define LINGER_TAKEN (250 * MTIME_MS)
 
-static struct err why;             /* Why newstack failed. */
-static pid_t owner;                /* The process that the stack runs in; 0 = none. */
-static bool with_dhcp, with_slaac; /* Options of the stack. */
-static uint32_t mtu;               /* 0: the network's. */
+static struct err why; /* Why newstack failed. */
+static pid_t owner;    /* The process that the stack runs in; 0 = none. */
 
 static int failed(int r)
 {
@@ -59,74 +57,19 @@ static int result(int r)
 
 /* --- the stack ---------------------------------------------------------------------------------- */
 
-/* A word, or a word and a number between two bounds. */
-static const struct option {
-    const char *name;
-    bool *flag;
-    uint32_t *number;
-    uint32_t least, most;
-} known[] = {
-    {.name = "dhcp", .flag = &with_dhcp},
-    {.name = "slaac", .flag = &with_slaac},
-    {.name = "mtu", .number = &mtu, .least = MTU_LEAST, .most = UINT16_MAX},
-    {.name = "sndbuf",
-     .number = &sock_snd_default,
-     .least = SOCK_BUF_MIN,
-     .most = TCP_SND_BUF},
-};
-
-static int parse_option(const char *text, size_t n)
-{
-    size_t name = strcspn(text, "=,");
-    char *end;
-
-    for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
-        const struct option *o = &known[i];
-        unsigned long v;
-
-        if (strlen(o->name) != name || memcmp(o->name, text, name) != 0 ||
-            (o->flag != NULL) != (name == n))
-            continue;
-        if (o->flag) {
-            *o->flag = true;
-            return 0;
-        }
-        v = strtoul(text + name + 1, &end, 10);
-        if (end != text + n || v < o->least || v > o->most)
-            return err_set(&why, -EINVAL, "%s is a number from %u to %u", o->name, o->least,
-                           o->most);
-        *o->number = (uint32_t)v;
-        return 0;
-    }
-    return err_set(&why, -EINVAL,
-                   "the stack lwip has no option %.*s (dhcp, slaac, mtu=N, sndbuf=N)",
-                   (int)(n > 60 ? 60 : n), text);
-}
-
-static int parse_options(const char *options)
-{
-    int r = 0;
-
-    while (*options && r == 0) {
-        size_t n = strcspn(options, ",");
-
-        r = parse_option(options, n);
-        options += n + (options[n] == ',');
-    }
-    return r;
-}
-
 /* An interface that is told its addresses by the network. */
 static int configure(struct netif *netif)
 {
+    const struct stack_settings *s = &stack_settings;
+
     /* More than the network takes it cannot be. */
-    if (mtu && mtu < netif->mtu)
-        netif->mtu = netif->mtu6 = (u16_t)mtu;
-    if (!with_dhcp && !with_slaac)
+    if (s->mtu && s->mtu < netif->mtu)
+        netif->mtu = netif->mtu6 = (u16_t)s->mtu;
+    if (!s->dhcp && !s->slaac)
         return 0;
-    netif_set_ip6_autoconfig_enabled(netif, with_slaac);
+    netif_set_ip6_autoconfig_enabled(netif, s->slaac);
     netif_set_up(netif);
-    if (!with_dhcp)
+    if (!s->dhcp)
         return 0;
     if (dhcp_start(netif) != ERR_OK)
         return -ENOMEM;
@@ -175,6 +118,8 @@ EXPORT void *ioth_lwip_newstack(const char *vnlv[], const char *options,
                                 struct ioth_functions *f);
 EXPORT int ioth_lwip_delstack(void *data);
 EXPORT const char *ioth_lwip_error(void);
+EXPORT int ioth_lwip_set(const char *settings);
+EXPORT char *ioth_lwip_get(void);
 EXPORT int ioth_lwip_dup(int fd, int as);
 EXPORT int ioth_lwip_edges(int fd);
 EXPORT void ioth_lwip_interrupt(void);
@@ -186,6 +131,26 @@ EXPORT int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,
 const char *ioth_lwip_error(void)
 {
     return why.why;
+}
+
+int ioth_lwip_set(const char *settings)
+{
+    int r;
+
+    drive_enter();
+    r = settings_read(&stack_settings, settings, true, &why);
+    drive_leave();
+    return result(r);
+}
+
+char *ioth_lwip_get(void)
+{
+    char text[SETTINGS_TEXT];
+
+    drive_enter();
+    settings_write(&stack_settings, text);
+    drive_leave();
+    return strdup(text);
 }
 
 static int socket_(int domain, int type, int protocol)
@@ -367,7 +332,7 @@ void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_fu
         failed(-EBUSY); /* One copy is one stack. */
         return NULL;
     }
-    r = parse_options(options ? options : "");
+    r = settings_read(&stack_settings, options ? options : "", false, &why);
     if (r < 0) {
         failed(r);
         return NULL;

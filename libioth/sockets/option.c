@@ -70,9 +70,9 @@ int sock_getopt(struct sock *s, int name, void *value, socklen_t *size)
     case SO_BROADCAST:
         return sock_opt_put_int(value, size, s->broadcast);
     case SO_RCVBUF:
-        return sock_opt_put_int(value, size, (int)s->rcv_size);
+        return sock_opt_put_int(value, size, 2 * (int)s->rcv_size);
     case SO_SNDBUF:
-        return sock_opt_put_int(value, size, (int)s->snd_size);
+        return sock_opt_put_int(value, size, 2 * (int)s->snd_size);
     case SO_RCVLOWAT:
         return sock_opt_put_int(value, size, 1);
     case SO_LINGER:
@@ -97,14 +97,15 @@ static int set_flag(uint8_t *flag, const void *value, socklen_t size)
     return r;
 }
 
-static int set_buf(uint32_t *buf, const void *value, socklen_t size)
+static int set_buf(uint32_t *buf, const void *value, socklen_t size, uint32_t least)
 {
     int n, r = sock_opt_int(value, size, &n);
 
+    /* As in Linux, less than nothing is very much. */
     if (r == 0)
-        *buf = n < (int)SOCK_BUF_MIN   ? SOCK_BUF_MIN
-               : n > (int)SOCK_BUF_MAX ? SOCK_BUF_MAX
-                                       : (uint32_t)n;
+        *buf = (uint32_t)n < least          ? least
+               : (uint32_t)n > SOCK_BUF_MAX ? SOCK_BUF_MAX
+                                            : (uint32_t)n;
     return r;
 }
 
@@ -150,9 +151,11 @@ int sock_setopt(struct sock *s, int name, const void *value, socklen_t size)
     case SO_BROADCAST:
         return set_flag(&s->broadcast, value, size);
     case SO_RCVBUF:
-        return set_buf(&s->rcv_size, value, size);
+    case SO_RCVBUFFORCE:
+        return set_buf(&s->rcv_size, value, size, SOCK_RCV_MIN);
     case SO_SNDBUF:
-        return set_buf(&s->snd_size, value, size);
+    case SO_SNDBUFFORCE:
+        return set_buf(&s->snd_size, value, size, SOCK_SND_MIN);
     case SO_LINGER:
         if (size < sizeof s->linger)
             return -EINVAL;

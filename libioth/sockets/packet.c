@@ -296,7 +296,6 @@ int packet_sock_new(int type, int protocol, struct sock **out)
     if (!k)
         return -ENOMEM;
     sock_init(&k->sock, &ops, AF_PACKET, type, protocol);
-    k->sock.rcv_size = 256 * 1024;
     k->ethertype = ntohs((uint16_t)protocol);
     dgramq_init(&k->rx);
     list_append(&all, &k->link);

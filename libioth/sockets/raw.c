@@ -257,7 +257,6 @@ int raw_sock_new(int domain, int protocol, struct sock **out)
     }
     sock_init(&w->ip.sock, &ops, domain, SOCK_RAW, protocol);
     ip_sock_init(&w->ip);
-    w->ip.sock.rcv_size = 256 * 1024;
     if (protocol == IPPROTO_ICMPV6 && domain == AF_INET6) {
         w->pcb->chksum_reqd = 1; /* RFC 3542, 3.1 */
         w->pcb->chksum_offset = 2;

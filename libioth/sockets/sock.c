@@ -9,8 +9,7 @@
 #include "libioth/sockets/kinds.h"
 #include "libioth/sockets/table.h"
 #include "libioth/stack/drive.h"
-
-uint32_t sock_snd_default = SOCK_BUF_DEFAULT;
+#include "libioth/stack/settings.h"
 
 void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
                int protocol)
@@ -20,8 +19,8 @@ void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
     s->type = type;
     s->protocol = protocol;
     s->fd = s->end = -1;
-    s->rcv_size = SOCK_BUF_DEFAULT;
-    s->snd_size = sock_snd_default;
+    s->rcv_size = type == SOCK_STREAM ? stack_settings.rcv_size : SOCK_RCV_DGRAM;
+    s->snd_size = stack_settings.snd_size;
     list_init(&s->unsettled);
     list_init(&s->readers);
     list_init(&s->writers);

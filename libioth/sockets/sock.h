@@ -81,7 +81,7 @@ struct sock {
     const struct msghdr *direct;
     size_t direct_size;
 
-    uint32_t rcv_size, snd_size; /* SO_RCVBUF, SO_SNDBUF. */
+    uint32_t rcv_size, snd_size; /* SO_RCVBUF, SO_SNDBUF: what a program may count on. */
     uint8_t reuse_addr, reuse_port, keep_alive, broadcast;
     int bound_if; /* SO_BINDTODEVICE: lwIP's index, 0 = none. */
     struct linger linger;
@@ -91,12 +91,11 @@ struct sock {
     bool only_v6;
 };
 
-#define SOCK_BUF_DEFAULT (1024u * 1024)
-#define SOCK_BUF_MIN     4096u
-#define SOCK_BUF_MAX     (16u * 1024 * 1024)
-
-/* SO_SNDBUF of sockets to come: an option of the stack. */
-extern uint32_t sock_snd_default;
+/* As Linux has it: what is told is twice what was asked for, and not less than this. */
+#define SOCK_RCV_MIN   1152u
+#define SOCK_SND_MIN   2304u
+#define SOCK_BUF_MAX   (16u << 20)
+#define SOCK_RCV_DGRAM (256u << 10) /* Of sockets that receive datagrams. */
 
 /* --- for the kinds ------------------------------------------------------------------------------ */
 

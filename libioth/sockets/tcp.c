@@ -27,9 +27,12 @@ static struct tcp_sock *new_sock(int domain)
     ipopt_init(&t->sock);
     list_init(&t->link);
     list_init(&t->waiting);
-    t->keep_idle_ms = 7200000;
-    t->keep_interval_ms = 75000;
-    t->keep_count = 9;
+    t->set = (struct tcp_settings){
+        .keep_idle_ms = stack_settings.keep_idle,
+        .keep_interval_ms = stack_settings.keep_interval,
+        .keep_count = stack_settings.keep_count,
+        .limits = tcp_limits_default(),
+    };
     return t;
 }
 
@@ -52,22 +55,39 @@ void tcp_sock_free(struct tcp_sock *t)
     free(t);
 }
 
+static uint32_t receive_limit(const struct tcp_sock *t)
+{
+    uint32_t clamp = t->set.clamp;
+
+    return clamp && clamp < t->sock.rcv_size ? clamp : t->sock.rcv_size;
+}
+
 void tcp_sock_apply(struct tcp_sock *t)
 {
     struct tcp_pcb *pcb = t->pcb;
 
+    t->rx.most = t->sock.rcv_size;
+    t->tx.most = t->sock.snd_size;
     if (!pcb)
         return;
     ipopt_apply(&t->sock, (struct ip_pcb *)(void *)pcb);
-    if (t->state == TCP_SOCK_LISTENING)
+    if (t->state == TCP_SOCK_LISTENING) {
+        struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)(void *)pcb;
+
+        l->limits = t->set.limits;
+        l->limits.rcv_max = receive_limit(t);
         return;
+    }
+    tcp_limits_set(&pcb->limits, &t->set.limits);
+    if (pcb->limits.rcv_max != receive_limit(t))
+        tcp_set_rcv_max(pcb, receive_limit(t));
     if (t->no_delay)
         tcp_nagle_disable(pcb);
     else
         tcp_nagle_enable(pcb);
-    pcb->keep_idle = t->keep_idle_ms;
-    pcb->keep_intvl = t->keep_interval_ms;
-    pcb->keep_cnt = t->keep_count;
+    pcb->keep_idle = t->set.keep_idle_ms;
+    pcb->keep_intvl = t->set.keep_interval_ms;
+    pcb->keep_cnt = t->set.keep_count;
 }
 
 /* The control block is gone: reset, given up, or closed by both sides. */
@@ -257,9 +277,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
         return ERR_MEM;
     ipopt_inherit(&t->sock, &l->sock);
     t->no_delay = l->no_delay;
-    t->keep_idle_ms = l->keep_idle_ms;
-    t->keep_interval_ms = l->keep_interval_ms;
-    t->keep_count = l->keep_count;
+    t->set = l->set;
     t->state = TCP_SOCK_OPEN;
     t->remote_ip = pcb->remote_ip;
     t->remote_port = pcb->remote_port;

@@ -7,6 +7,7 @@
 
 #include "libioth/sockets/byteq.h"
 #include "libioth/sockets/sock.h"
+#include "libioth/stack/settings.h"
 
 enum tcp_sock_state {
     TCP_SOCK_NEW,
@@ -32,7 +33,13 @@ struct tcp_sock {
     struct list waiting; /* Of a listener: connections that are not accepted yet. */
 
     bool no_delay, cork;
-    uint32_t keep_idle_ms, keep_interval_ms, keep_count;
+    uint64_t n_acked, n_received; /* Bytes. */
+    struct tcp_settings {
+        uint32_t keep_idle_ms, keep_interval_ms, keep_count;
+        uint32_t clamp;       /* TCP_WINDOW_CLAMP; 0: none. */
+        uint32_t unsent_most; /* TCP_NOTSENT_LOWAT; 0: as much as there is room for. */
+        struct tcp_limits limits;
+    } set;                         /* A connection has its listener's. */
     ip_addr_t local_ip, remote_ip; /* When the connection is gone. */
     u16_t local_port, remote_port;
 };
@@ -55,6 +62,8 @@ ssize_t tcp_sock_send(struct sock *, const struct msghdr *, int flags);
 ssize_t tcp_sock_recv(struct sock *, struct msghdr *, int flags);
 size_t tcp_sock_pending(const struct sock *);
 unsigned tcp_sock_ready(const struct sock *);
+struct tcp_info;
+void tcp_sock_info(const struct tcp_sock *, struct tcp_info *);
 int tcp_sock_getopt(struct sock *, int level, int name, void *value, socklen_t *size);
 int tcp_sock_setopt(struct sock *, int level, int name, const void *value, socklen_t size);
 

@@ -64,6 +64,7 @@ err_t tcp_sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err
         sock_changed(&t->sock, SOCK_IN | SOCK_RDHUP);
         return ERR_OK;
     }
+    t->n_received += p->tot_len;
     if (t->rx_shut)
         recved(t, p->tot_len);
     for (const struct pbuf *q = p; q && good && !t->rx_shut; q = q->next)
@@ -121,16 +122,24 @@ size_t tcp_sock_pending(const struct sock *s)
 
 /* --- sending ------------------------------------------------------------------------------------ */
 
+/* As much waits to be sent as the program wants to at the most. */
+static bool has_unsent(const struct tcp_sock *t)
+{
+    return t->set.unsent_most && t->pcb &&
+           t->pcb->snd_lbb - t->pcb->snd_nxt >= t->set.unsent_most;
+}
+
 /* Room that is worth waking a writer for: a third of the buffer. */
 static bool writable(const struct tcp_sock *t)
 {
-    return t->tx.size + t->sock.snd_size / 3 <= t->sock.snd_size;
+    return t->tx.size + t->sock.snd_size / 3 <= t->sock.snd_size && !has_unsent(t);
 }
 
 err_t tcp_sock_on_sent(void *arg, struct tcp_pcb *pcb, u16_t size)
 {
     struct tcp_sock *t = arg;
 
+    t->n_acked += size;
     byteq_drop(&t->tx, size);
     if (t->state == TCP_SOCK_ORPHAN) {
         if (!t->tx.size) {
@@ -162,7 +171,7 @@ static size_t fill(struct tcp_sock *t, const struct msghdr *msg, size_t total, b
 {
     size_t done = 0;
 
-    while (done < total && t->tx.size < t->sock.snd_size) {
+    while (done < total && t->tx.size < t->sock.snd_size && !has_unsent(t)) {
         size_t room = t->sock.snd_size - t->tx.size, n = total - done;
         uint8_t *to, flags = begin_chunk(t, n) ? TCP_WRITE_FLAG_NEW : 0;
 
@@ -206,7 +215,7 @@ ssize_t tcp_sock_send(struct sock *s, const struct msghdr *msg, int flags)
         tcp_output(t->pcb);
     if (!writable(t))
         sock_changed(s, 0);
-    if (!done && !t->tx.size)
+    if (!done && !t->tx.size && !has_unsent(t))
         return -ENOBUFS; /* Nothing is under way that would make room. */
     return done ? (ssize_t)done : -EAGAIN;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 
 /* The system's, whose names are not lwIP's. */
 #include <linux/tcp.h>
@@ -9,30 +10,97 @@
 #include "libioth/sockets/mtu.h"
 #include "libioth/sockets/tcp.h"
 
+#include <lwip/priv/tcp_priv.h>
+
+/* Bounds, as Linux has them. */
 #define MS_PER_SEC     1000
 #define KEEP_SEC_MAX   32767
-#define KEEP_COUNT_MAX 127
+#define COUNT_MAX      127
+#define MSS_LEAST      88
+#define MSS_MOST       32767
 #define MSS_DEFAULT    536
+#define LINGER2_MAX    120
+#define ALGORITHM_SIZE 16
 
-static int get_tcp(const struct tcp_sock *t, int name, void *value, socklen_t *size)
+#define RCV_SIZE_MAX (0xffffu << TCP_RCV_SCALE)
+
+/* How the congestion window grows and shrinks: the only one there is. */
+static const char algorithm[ALGORITHM_SIZE] = "reno";
+
+/* --- getting ------------------------------------------------------------------------------------ */
+
+static int mss_now(const struct tcp_sock *t)
+{
+    if (t->pcb && t->state == TCP_SOCK_OPEN)
+        return t->pcb->mss;
+    return t->set.limits.mss ? t->set.limits.mss : MSS_DEFAULT;
+}
+
+static int get_time(const struct tcp_sock *t, int name, int *n)
 {
     switch (name) {
-    case TCP_NODELAY:
-        return sock_opt_put_int(value, size, t->no_delay);
-    case TCP_CORK:
-        return sock_opt_put_int(value, size, t->cork);
-    case TCP_MAXSEG:
-        return sock_opt_put_int(
-            value, size, t->pcb && t->state == TCP_SOCK_OPEN ? t->pcb->mss : MSS_DEFAULT);
     case TCP_KEEPIDLE:
-        return sock_opt_put_int(value, size, (int)(t->keep_idle_ms / MS_PER_SEC));
+        *n = (int)(t->set.keep_idle_ms / MS_PER_SEC);
+        return 0;
     case TCP_KEEPINTVL:
-        return sock_opt_put_int(value, size, (int)(t->keep_interval_ms / MS_PER_SEC));
+        *n = (int)(t->set.keep_interval_ms / MS_PER_SEC);
+        return 0;
     case TCP_KEEPCNT:
-        return sock_opt_put_int(value, size, (int)t->keep_count);
+        *n = (int)t->set.keep_count;
+        return 0;
+    case TCP_SYNCNT:
+        *n = t->set.limits.syn_retries;
+        return 0;
+    case TCP_LINGER2:
+        *n = t->set.limits.fin_wait ? (int)(t->set.limits.fin_wait / MS_PER_SEC) : -1;
+        return 0;
+    case TCP_USER_TIMEOUT:
+        *n = (int)t->set.limits.user_timeout;
+        return 0;
     default:
         return -ENOPROTOOPT;
     }
+}
+
+static int get_int(const struct tcp_sock *t, int name, int *n)
+{
+    switch (name) {
+    case TCP_NODELAY:
+        *n = t->no_delay;
+        return 0;
+    case TCP_CORK:
+        *n = t->cork;
+        return 0;
+    case TCP_QUICKACK:
+        *n = t->set.limits.ack_delay == 0;
+        return 0;
+    case TCP_MAXSEG:
+        *n = mss_now(t);
+        return 0;
+    case TCP_WINDOW_CLAMP:
+        *n = (int)t->set.clamp;
+        return 0;
+    case TCP_NOTSENT_LOWAT:
+        *n = (int)t->set.unsent_most;
+        return 0;
+    default:
+        return get_time(t, name, n);
+    }
+}
+
+static int get_tcp(const struct tcp_sock *t, int name, void *value, socklen_t *size)
+{
+    struct tcp_info info;
+    int n, r;
+
+    if (name == TCP_INFO) {
+        tcp_sock_info(t, &info);
+        return sock_opt_put(value, size, &info, sizeof info);
+    }
+    if (name == TCP_CONGESTION)
+        return sock_opt_put(value, size, algorithm, sizeof algorithm);
+    r = get_int(t, name, &n);
+    return r < 0 ? r : sock_opt_put_int(value, size, n);
 }
 
 int tcp_sock_getopt(struct sock *s, int level, int name, void *value, socklen_t *size)
@@ -51,6 +119,8 @@ int tcp_sock_getopt(struct sock *s, int level, int name, void *value, socklen_t 
     return r == -ENOPROTOOPT ? ipopt_get(s, level, name, value, size) : r;
 }
 
+/* --- setting ------------------------------------------------------------------------------------ */
+
 static int set_seconds(uint32_t *ms, int n)
 {
     if (n < 1 || n > KEEP_SEC_MAX)
@@ -59,36 +129,122 @@ static int set_seconds(uint32_t *ms, int n)
     return 0;
 }
 
-static int set_tcp(struct tcp_sock *t, int name, const void *value, socklen_t size)
+/* 0: the stack's; less: it is not waited for. */
+static uint32_t fin_wait(int n)
 {
-    int n, r = sock_opt_int(value, size, &n);
+    if (n == 0)
+        return tcp_limits_default().fin_wait;
+    return n < 0 ? 0 : (uint32_t)(n < LINGER2_MAX ? n : LINGER2_MAX) * MS_PER_SEC;
+}
 
-    if (r < 0)
-        return r;
+static int set_time(struct tcp_sock *t, int name, int n)
+{
+    struct tcp_settings *set = &t->set;
+
     switch (name) {
-    case TCP_NODELAY:
-        t->no_delay = n != 0;
-        break;
-    case TCP_CORK:
-        t->cork = n != 0;
-        break;
-    case TCP_QUICKACK: /* Every superframe is acknowledged at once as it is. */
-        return 0;
     case TCP_KEEPIDLE:
-        r = set_seconds(&t->keep_idle_ms, n);
-        break;
+        return set_seconds(&set->keep_idle_ms, n);
     case TCP_KEEPINTVL:
-        r = set_seconds(&t->keep_interval_ms, n);
-        break;
+        return set_seconds(&set->keep_interval_ms, n);
     case TCP_KEEPCNT:
-        if (n < 1 || n > KEEP_COUNT_MAX)
+        if (n < 1 || n > COUNT_MAX)
             return -EINVAL;
-        t->keep_count = (uint32_t)n;
-        break;
+        set->keep_count = (uint32_t)n;
+        return 0;
+    case TCP_SYNCNT:
+        if (n < 1 || n > COUNT_MAX)
+            return -EINVAL;
+        set->limits.syn_retries = (uint8_t)n;
+        return 0;
+    case TCP_LINGER2:
+        set->limits.fin_wait = fin_wait(n);
+        return 0;
+    case TCP_USER_TIMEOUT:
+        if (n < 0)
+            return -EINVAL;
+        set->limits.user_timeout = (uint32_t)n;
+        return 0;
     default:
         return -ENOPROTOOPT;
     }
-    return r;
+}
+
+/* What is kept back goes now, and nothing is for as long as this is set. */
+static void acknowledge_quickly(struct tcp_sock *t, bool on)
+{
+    t->set.limits.ack_delay = on ? 0 : stack_settings.ack_delay;
+    if (on && t->pcb && t->state == TCP_SOCK_OPEN && t->pcb->flags & TF_ACK_DELAY) {
+        tcp_ack_now(t->pcb);
+        tcp_output(t->pcb);
+    }
+}
+
+static int set_clamp(struct tcp_sock *t, int n)
+{
+    if (n == 0 && t->state != TCP_SOCK_NEW)
+        return -EINVAL;
+    t->set.clamp = n == 0 ? 0 : (uint32_t)n < SOCK_RCV_MIN ? SOCK_RCV_MIN : (uint32_t)n;
+    return 0;
+}
+
+static int set_int(struct tcp_sock *t, int name, int n)
+{
+    switch (name) {
+    case TCP_NODELAY:
+        t->no_delay = n != 0;
+        return 0;
+    case TCP_CORK:
+        t->cork = n != 0;
+        return 0;
+    case TCP_QUICKACK:
+        acknowledge_quickly(t, n != 0);
+        return 0;
+    case TCP_MAXSEG:
+        if (n != 0 && (n < MSS_LEAST || n > MSS_MOST))
+            return -EINVAL;
+        t->set.limits.mss = (uint16_t)n;
+        return 0;
+    case TCP_WINDOW_CLAMP:
+        return set_clamp(t, n);
+    case TCP_NOTSENT_LOWAT:
+        t->set.unsent_most = (uint32_t)n;
+        return 0;
+    case TCP_FASTOPEN:
+    case TCP_FASTOPEN_CONNECT:
+        return -EOPNOTSUPP;
+    default:
+        return set_time(t, name, n);
+    }
+}
+
+static int set_algorithm(const char *value, socklen_t size)
+{
+    if (size < 1)
+        return -EINVAL;
+    return strnlen(value, size) == strlen(algorithm) &&
+                   !memcmp(value, algorithm, strlen(algorithm))
+               ? 0
+               : -ENOENT;
+}
+
+static int set_tcp(struct tcp_sock *t, int name, const void *value, socklen_t size)
+{
+    int n;
+
+    if (name == TCP_CONGESTION)
+        return set_algorithm(value, size);
+    if (size < sizeof n)
+        return -EINVAL;
+    memcpy(&n, value, sizeof n);
+    return set_int(t, name, n);
+}
+
+static void bound_buffers(struct sock *s)
+{
+    if (s->snd_size > TCP_SND_BUF)
+        s->snd_size = TCP_SND_BUF;
+    if (s->rcv_size > RCV_SIZE_MAX)
+        s->rcv_size = RCV_SIZE_MAX;
 }
 
 int tcp_sock_setopt(struct sock *s, int level, int name, const void *value, socklen_t size)
@@ -102,8 +258,7 @@ int tcp_sock_setopt(struct sock *s, int level, int name, const void *value, sock
         r = ipopt_set(s, level, name, value, size);
     if (r < 0)
         return r;
-    if (s->snd_size > TCP_SND_BUF)
-        s->snd_size = TCP_SND_BUF;
+    bound_buffers(s);
     tcp_sock_apply(t);
     /* What waited for more goes now. */
     if (level == IPPROTO_TCP && t->pcb && t->state == TCP_SOCK_OPEN && !t->cork)

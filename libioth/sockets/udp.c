@@ -273,7 +273,6 @@ int udp_sock_new(int domain, struct sock **out)
     }
     sock_init(&u->ip.sock, &ops, domain, SOCK_DGRAM, IPPROTO_UDP);
     ip_sock_init(&u->ip);
-    u->ip.sock.rcv_size = 256 * 1024;
     udp_recv(u->pcb, on_recv, u);
     apply(u);
     *out = &u->ip.sock;

@@ -93,7 +93,7 @@
 #define TCP_CALCULATE_EFF_SEND_MSS 1
 #define LWIP_WND_SCALE             1
 #define TCP_RCV_SCALE              7
-#define TCP_WND                    (1024 * 1024)
+#define TCP_WND                    (1024 * 1024) /* What lwIP checks; tcp_limits.h has a connection's. */
 #define TCP_SND_BUF                (2 * 1024 * 1024)
 #define TCP_SND_QUEUELEN           16384
 #define MEMP_NUM_TCP_SEG           TCP_SND_QUEUELEN
@@ -101,17 +101,17 @@
 #define TCP_SNDQUEUELOWAT          (TCP_SND_QUEUELEN / 2)
 #define TCP_OVERSIZE               0
 #define TCP_QUEUE_OOSEQ            1
-#define TCP_OOSEQ_MAX_BYTES        TCP_WND
-#define LWIP_TCP_SACK_OUT          1
-#define LWIP_TCP_TIMESTAMPS        0
-#define LWIP_TCP_KEEPALIVE         1
-#define TCP_LISTEN_BACKLOG         1
-#define TCP_WND_UPDATE_THRESHOLD   (TCP_WND / 4)
-#define TCP_TMR_INTERVAL           10 /* ms: delayed ACKs; twice that, retransmission. */
-#define LWIP_TCP_RTO_TIME          1000 /* ms, before there is a measurement [RFC 6298 2.1]. */
-#define TCP_MAXRTX                 12
-#define TCP_SYNMAXRTX              12
-#define TCP_MSL                    2000 /* ms */
+/* Of what came out of order: as much as the window takes, and not in ever so small pieces. */
+#define TCP_OOSEQ_BYTES_LIMIT(pcb)    ((pcb)->limits.rcv_max)
+#define TCP_OOSEQ_PBUFS_LIMIT(pcb)    ((u16_t)(64 + (pcb)->limits.rcv_max / 256))
+#define LWIP_TCP_SACK_OUT             1
+#define LWIP_TCP_TIMESTAMPS           0
+#define LWIP_TCP_KEEPALIVE            1
+#define TCP_LISTEN_BACKLOG            1
+#define TCP_WND_UPDATE_THRESHOLD(pcb) ((pcb)->limits.rcv_max / 4)
+#define TCP_TMR_INTERVAL              10 /* ms: delayed ACKs; twice that, retransmission. */
+#define TCP_MAXRTX                    12
+#define TCP_MSL                       2000 /* ms, of LAST-ACK. */
 /* RFC 6928. */
 #define LWIP_TCP_CALC_INITIAL_CWND(mss)                                                    \
     ((tcpwnd_size_t)LWIP_MIN(10U * (mss), LWIP_MAX(2U * (mss), 14600U)))

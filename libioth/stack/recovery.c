@@ -4,11 +4,10 @@
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/sys.h>
 
-#define DUP_THRESH 3
-#define RTO_MAX    120000u                    /* ms */
-#define SRTT(pcb)  ((uint32_t)(pcb)->sa >> 3) /* ms; 0: not measured. */
-
-struct recovery_settings recovery_settings = {.rto_initial = 1000, .rto_min = 200};
+#define DUP_THRESH   3
+#define RTO_MAX      120000u                    /* ms */
+#define RTO_SYN_LOST 3000u                      /* RFC 6298 5.7 */
+#define SRTT(pcb)    ((uint32_t)(pcb)->sa >> 3) /* ms; 0: not measured. */
 
 static bool recovers(const struct tcp_pcb *pcb)
 {
@@ -209,6 +208,7 @@ uint32_t recovery_advanced(struct tcp_pcb *pcb, uint32_t acked)
     uint32_t known = r->sacked.bytes;
     bool fast = pcb->flags & TF_INFR;
 
+    pcb->limits.waits_since = sys_now();
     scoreboard_forget(&r->sacked, pcb->lastack);
     known -= r->sacked.bytes;
     r->fresh = r->probed = false;
@@ -263,6 +263,15 @@ static uint32_t piece(const struct tcp_pcb *pcb, uint32_t hole)
     return LWIP_MIN(n, most);
 }
 
+static bool send_again(struct tcp_pcb *pcb, uint32_t from, uint32_t n)
+{
+    if (tcp_send_again(pcb, from, (u16_t)n) != ERR_OK)
+        return false;
+    pcb->recovery.resent += (n + pcb->mss - 1) / pcb->mss;
+    pcb->recovery.resent_bytes += n;
+    return true;
+}
+
 void recovery_output(struct tcp_pcb *pcb)
 {
     struct tcp_recovery *r = &pcb->recovery;
@@ -272,7 +281,7 @@ void recovery_output(struct tcp_pcb *pcb)
         return;
     while (scoreboard_hole(&r->sacked, resend_from(pcb), lost_end(pcb), &left, &right)) {
         n = piece(pcb, right - left);
-        if (!n || tcp_send_again(pcb, left, (u16_t)n) != ERR_OK)
+        if (!n || !send_again(pcb, left, n))
             return;
         if (left == pcb->lastack)
             note_again(pcb);
@@ -300,11 +309,10 @@ static uint32_t ticks(uint32_t ms)
 
 int16_t recovery_rto(const struct tcp_pcb *pcb, unsigned backoff)
 {
-    const struct recovery_settings *s = &recovery_settings;
-    uint32_t ms = s->rto_initial;
+    uint32_t ms = stack_settings.rto_initial;
 
     if (pcb->sa)
-        ms = SRTT(pcb) + LWIP_MAX((uint32_t)pcb->sv, s->rto_min);
+        ms = SRTT(pcb) + LWIP_MAX((uint32_t)pcb->sv, stack_settings.rto_min);
     while (backoff-- > 0 && ms < RTO_MAX)
         ms *= 2;
     return (int16_t)ticks(LWIP_MIN(ms, RTO_MAX));
@@ -327,6 +335,17 @@ void recovery_measured(struct tcp_pcb *pcb, uint32_t ms)
     pcb->rto = recovery_rto(pcb, 0);
 }
 
+void recovery_connected(struct tcp_pcb *pcb)
+{
+    if (pcb->rttest)
+        recovery_measured(pcb, sys_now() - pcb->rttest);
+    else
+        pcb->rto = (int16_t)ticks(LWIP_MAX(RTO_SYN_LOST, stack_settings.rto_initial));
+    pcb->rttest = 0;
+    pcb->recovery.resent += pcb->nrtx;
+    pcb->nrtx = 0;
+}
+
 void recovery_tick(struct tcp_pcb *pcb)
 {
     struct tcp_recovery *r = &pcb->recovery;
@@ -337,7 +356,7 @@ void recovery_tick(struct tcp_pcb *pcb)
         pcb->state < ESTABLISHED || in_flight(pcb) <= pcb->mss || !pcb->sa ||
         pcb->rtime < (int32_t)ticks(2 * SRTT(pcb)))
         return;
-    if (tcp_send_again(pcb, pcb->snd_nxt - n, (u16_t)n) == ERR_OK) {
+    if (send_again(pcb, pcb->snd_nxt - n, n)) {
         r->probed = true;
         pcb->rttest = 0;
     }

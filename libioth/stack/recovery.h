@@ -11,7 +11,7 @@
  * two round trips (a tail loss probe, RFC 8985 7). That what was sent again is lost, too, is told by something sent
  * later that has arrived, a round trip afterwards.
  *
- * Round trips are measured in milliseconds [RFC 6298, without its minimum of a second].
+ * Round trips are measured in milliseconds [RFC 6298, with settings.h's minimum instead of a second].
  */
 #ifndef LIBIOTH_STACK_RECOVERY_H
 #define LIBIOTH_STACK_RECOVERY_H
@@ -28,18 +28,13 @@ struct tcp_recovery {
     bool fresh;    /* The segment that is being read tells something by SACK, */
     bool later;    /* something that was sent after what is missing first was sent again. */
     uint32_t again_at,
-        again_end; /* When that was, in ms, and what had been sent by then. */
-    bool probed;   /* The tail has been sent once more. */
-    uint32_t rtt;  /* The last round trip that was measured, ms. */
+        again_end;   /* When that was, in ms, and what had been sent by then. */
+    bool probed;     /* The tail has been sent once more. */
+    uint32_t rtt;    /* The last round trip that was measured, ms. */
+    uint32_t resent; /* Segments, and bytes, that were sent again. */
+    uint64_t resent_bytes;
     struct scoreboard sacked;
 };
-
-/* Of all connections of the stack; milliseconds. */
-extern struct recovery_settings {
-    uint32_t rto_initial; /* Before there is a measurement [RFC 6298 2.1]. */
-    uint32_t
-        rto_min; /* Beside the round trip itself: the other end may keep an acknowledgement for so long. */
-} recovery_settings;
 
 /* A block of a SACK option has come. */
 void recovery_sacked(struct tcp_pcb *, uint32_t left, uint32_t right);
@@ -50,6 +45,9 @@ void recovery_repeated(struct tcp_pcb *, bool duplicate);
 /* `acked` bytes more are acknowledged, pcb->lastack has been set. Returns for how many of them the congestion
  * window may grow. */
 uint32_t recovery_advanced(struct tcp_pcb *, uint32_t acked);
+
+/* The SYN is acknowledged. */
+void recovery_connected(struct tcp_pcb *);
 
 /* The retransmission timer has run out; true if there was something in flight. */
 bool recovery_timed_out(struct tcp_pcb *);

@@ -12,7 +12,7 @@
 
 #define QUIET        (20 * MTIME_SEC)
 #define TCP_TICK     (TCP_TMR_INTERVAL * MTIME_MS)
-#define TCP_COARSE   (500 * MTIME_MS) /* Keep-alive and TIME-WAIT are in no hurry. */
+#define TCP_COARSE   (500 * MTIME_MS) /* TIME-WAIT is in no hurry. */
 #define TCP_TICK_MAX 32               /* Made up for one by one; the others at once. */
 #define TICKS_MAX    7200             /* Of one other timer, two hours of most. */
 #define TIMERS_MAX   16
@@ -101,17 +101,29 @@ void timers_run(mtime_t now, bool used)
         t.last_use = t.now;
 }
 
+/* Until the slow timer finds that more than `ms` have passed since something came. */
+static mtime_t silence(const struct tcp_pcb *pcb, uint32_t ms)
+{
+    uint32_t target = ms / TCP_SLOW_INTERVAL, passed = tcp_ticks - pcb->tmr;
+
+    return (passed < target ? target + 1 - passed : 1) * (mtime_t)(2 * TCP_TICK);
+}
+
 /* How soon a connection needs a tick. */
 static mtime_t pcb_wait(const struct tcp_pcb *pcb)
 {
+    mtime_t wait = MTIME_NEVER;
+
     if (pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND) || pcb->refused_data)
         return TCP_TICK;
     if (pcb->unsent || pcb->unacked || pcb->rtime >= 0 || pcb->ooseq ||
         (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT && pcb->state != FIN_WAIT_2))
         return 2 * TCP_TICK;
-    if (pcb->so_options & SOF_KEEPALIVE || pcb->state == FIN_WAIT_2)
-        return TCP_COARSE;
-    return MTIME_NEVER;
+    if (pcb->so_options & SOF_KEEPALIVE && pcb->state != FIN_WAIT_2)
+        wait = silence(pcb, pcb->keep_idle + pcb->keep_cnt_sent * pcb->keep_intvl);
+    if (pcb->state == FIN_WAIT_2 && pcb->flags & TF_RXCLOSED)
+        wait = silence(pcb, pcb->limits.fin_wait);
+    return wait;
 }
 
 static mtime_t tcp_next(void)

@@ -460,7 +460,6 @@ static void test_options(void **state)
         int level, name, value;
     } options[] = {
         {SOL_SOCKET, SO_REUSEADDR, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {SOL_SOCKET, SO_RCVBUF, 100000}, {SOL_SOCKET, SO_SNDBUF, 100000},
         {IPPROTO_TCP, TCP_NODELAY, 1},   {IPPROTO_TCP, TCP_KEEPIDLE, 10},
         {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
         {IPPROTO_IP, IP_TTL, 3},         {IPPROTO_IP, IP_TOS, 16},
@@ -814,50 +813,6 @@ static void test_many_stacks(void **state)
         assert_int_equal(ioth_delstack(stacks[i]), 0);
 }
 
-/* What a stack is told when it is made, and later. */
-static void test_settings(void **state)
-{
-    static const char *const wrong[] = {"lwip,mtu",      "lwip,mtu=1000", "lwip,mtu=x",
-                                        "lwip,sndbuf=1", "lwip,dhcp=1",   "lwip,fast"};
-    struct sockaddr_in addr = in4("10.1.2.1", 5001);
-    socklen_t size = sizeof(int);
-    struct pair p;
-    int got;
-
-    (void)state;
-    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_null(ioth_newstack(wrong[i], NULL));
-        assert_int_equal(errno, EINVAL);
-    }
-    assert_int_equal(wire_start(&wire), 0);
-    left = ioth_newstack("lwip,mtu=1400,sndbuf=65536", "ioth://any");
-    right = new_stack("ioth://any");
-    assert_non_null(left);
-    configure(left, "10.1.2.1", "fd00::1");
-    configure(right, "10.1.2.2", "fd00::2");
-    pair_connect(&p, left, right, &addr, sizeof addr);
-    assert_int_equal(ioth_getsockopt(p.listener, SOL_SOCKET, SO_SNDBUF, &got, &size), 0);
-    assert_int_equal(got, 65536);
-    assert_int_equal(ioth_getsockopt(p.client, IPPROTO_TCP, TCP_MAXSEG, &got, &size), 0);
-    assert_int_equal(got, 1360);
-    pair_close(&p);
-    assert_int_equal(ioth_linkgetmtu(left, (unsigned)ioth_if_nametoindex(left, "vde0")),
-                     1400);
-    assert_int_equal(
-        ioth_linksetmtu(left, (unsigned)ioth_if_nametoindex(left, "vde0"), 1300), 0);
-    assert_int_equal(ioth_linkgetmtu(left, (unsigned)ioth_if_nametoindex(left, "vde0")),
-                     1300);
-    assert_int_equal(ioth_linkgetmtu(left, 99), -1);
-    addr.sin_port = htons(5002);
-    pair_connect(&p, left, right, &addr, sizeof addr);
-    assert_int_equal(ioth_getsockopt(p.client, IPPROTO_TCP, TCP_MAXSEG, &got, &size), 0);
-    assert_int_equal(got, 1260);
-    pair_close(&p);
-    assert_int_equal(ioth_delstack(left), 0);
-    assert_int_equal(ioth_delstack(right), 0);
-    assert_int_equal(wire_end(&wire), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -882,7 +837,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bulk4, join, part),
         cmocka_unit_test_setup_teardown(test_bulk6, join, part),
         cmocka_unit_test_setup_teardown(test_loss, join, part),
-        cmocka_unit_test(test_settings),
         cmocka_unit_test(test_vde),
     };
 
