@@ -5,10 +5,7 @@
 #include <string.h>
 
 #include "proto/base/cur.h"
-
-#define LABEL_MAX    63u
-#define POINTER      0xc0u
-#define POINTERS_MAX 8u /* In one name. */
+#include "proto/wire/domain_name.h"
 
 struct conf_addr conf_addr4(const uint8_t bytes[4], uint8_t prefix)
 {
@@ -106,62 +103,15 @@ void conf_take_domain(struct conf_set *s, const char *name)
     }
 }
 
-/* Appends one label and a dot. */
-static bool append(char name[CONF_NAME_SIZE], size_t *at, const uint8_t *label, size_t n)
-{
-    if (!label || *at + n + 2 > CONF_NAME_SIZE)
-        return false;
-    memcpy(name + *at, label, n);
-    name[*at + n] = '.';
-    *at += n + 1;
-    return !memchr(label, 0, n);
-}
-
-/* One name at *at, which then is behind it. False: it is none. */
-static bool decode(const uint8_t *data, size_t size, struct cur *at, bool pointers,
-                   char name[CONF_NAME_SIZE])
-{
-    struct cur c = *at;
-    bool jumped = false;
-    size_t n = 0;
-
-    for (unsigned jumps = 0; jumps <= POINTERS_MAX;) {
-        uint8_t len = cur_u8(&c);
-
-        if (len >= POINTER && pointers) {
-            size_t to = (size_t)(len & ~POINTER) << 8 | cur_u8(&c);
-
-            if (!jumped)
-                *at = c;
-            jumped = true;
-            jumps++;
-            if (c.bad || to >= size)
-                return false;
-            c = cur_init(data + to, size - to);
-            continue;
-        }
-        if (c.bad || len > LABEL_MAX)
-            return false;
-        if (len == 0) {
-            if (!jumped)
-                *at = c;
-            name[n ? n - 1 : 0] = 0;
-            return true;
-        }
-        if (!append(name, &n, cur_bytes(&c, len), len))
-            return false;
-    }
-    return false;
-}
-
 void conf_put_domain_list(struct conf_set *s, const uint8_t *data, size_t size,
                           bool pointers)
 {
-    struct cur c = cur_init(data, size);
-    char name[CONF_NAME_SIZE];
+    char name[DOMAIN_NAME_SIZE];
+    size_t at = 0;
 
     /* Zeroes that fill up the option of a router are names without labels. */
-    while (cur_left(&c) && decode(data, size, &c, pointers, name)) {
+    while (at < size &&
+           domain_name_read(data, size, &at, pointers, name) != DOMAIN_NAME_BROKEN) {
         if (name[0])
             conf_put_domain(s, name);
     }
@@ -176,7 +126,7 @@ size_t conf_name_encode(const char *name, uint8_t *out, size_t room)
     while (*name) {
         size_t n = strcspn(name, ".");
 
-        if (n > LABEL_MAX)
+        if (n > DOMAIN_LABEL_MAX)
             return 0;
         wr_u8(&w, (uint8_t)n);
         wr_bytes(&w, name, n);

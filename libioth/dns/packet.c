@@ -12,12 +12,12 @@
 #include "libioth/dns/iothdns.h"
 #include "proto/base/cur.h"
 #include "proto/wire/bytes.h"
+#include "proto/wire/domain_name.h"
+
+_Static_assert(IOTHDNS_MAXNAME == DOMAIN_NAME_SIZE, "the room for a name");
 
 #define HEADER_SIZE    12u
-#define LABEL_MAX      63u
-#define POINTER        0xc0u
 #define POINTER_MAX    0x3fffu
-#define POINTERS_MAX   16u /* In one name. */
 #define FIRST_ROOM     512u
 #define NAMES_MAX      64u /* Of those that later ones may point to. */
 #define SECTION_COUNTS 4u  /* Where the counts begin. */
@@ -42,48 +42,11 @@ struct iothdns_pkt {
 
 /* --- names -------------------------------------------------------------------------------------- */
 
-/* A name at data[ofs]; *end is behind it. False: it is none, or one that cannot be written as a text (bytes that are
- * not printable, dots and backslashes in a label). */
-static bool read_name(const uint8_t *data, size_t size, size_t ofs, size_t *end,
+/* A name at data[*at], which then is behind it. False: it is none, or one that cannot be written as a text. */
+static bool read_name(const uint8_t *data, size_t size, size_t *at,
                       char name[IOTHDNS_MAXNAME])
 {
-    struct cur c = cur_init(data + ofs, size - ofs);
-    bool jumped = false;
-    unsigned jumps = 0;
-    size_t n = 0;
-
-    for (;;) {
-        uint8_t len = cur_u8(&c);
-        const uint8_t *label;
-
-        if (len >= POINTER) {
-            size_t to = (size_t)(len & ~POINTER) << 8 | cur_u8(&c);
-
-            if (c.bad || to >= size || ++jumps > POINTERS_MAX)
-                return false;
-            if (!jumped)
-                *end = (size_t)(c.p - data);
-            jumped = true;
-            c = cur_init(data + to, size - to);
-            continue;
-        }
-        label = cur_bytes(&c, len);
-        if (c.bad || len > LABEL_MAX || n + len + 2 > IOTHDNS_MAXNAME)
-            return false;
-        if (len == 0)
-            break;
-        if (n)
-            name[n++] = '.';
-        for (unsigned i = 0; i < len; i++) {
-            if (label[i] <= ' ' || label[i] >= 0x7f || label[i] == '.' || label[i] == '\\')
-                return false;
-            name[n++] = (char)label[i];
-        }
-    }
-    name[n] = 0;
-    if (!jumped)
-        *end = (size_t)(c.p - data);
-    return true;
+    return domain_name_read(data, size, at, true, name) == DOMAIN_NAME_READ;
 }
 
 static bool same_name(const char *a, const char *b)
@@ -114,10 +77,11 @@ static bool append(struct iothdns_pkt *p, const void *data, size_t size)
 static unsigned find_name(const struct iothdns_pkt *p, const char *name)
 {
     char text[IOTHDNS_MAXNAME];
-    size_t end;
 
     for (unsigned i = 0; i < p->n_names; i++) {
-        if (read_name(p->data, p->size, p->names[i], &end, text) && same_name(text, name))
+        size_t at = p->names[i];
+
+        if (read_name(p->data, p->size, &at, text) && same_name(text, name))
             return p->names[i];
     }
     return 0;
@@ -127,7 +91,7 @@ static bool append_label(struct iothdns_pkt *p, const char *name, size_t n, bool
 {
     uint8_t len = (uint8_t)n;
 
-    if (n == 0 || n > LABEL_MAX)
+    if (n == 0 || n > DOMAIN_LABEL_MAX)
         return false;
     if (compress && p->n_names < NAMES_MAX && p->size <= POINTER_MAX)
         p->names[p->n_names++] = (uint16_t)p->size;
@@ -151,8 +115,8 @@ static bool append_name(struct iothdns_pkt *p, const char *name, bool compress)
 
         n = strcspn(at, ".");
         if (there)
-            return append(p, (uint8_t[]){(uint8_t)(POINTER | there >> 8), (uint8_t)there},
-                          2);
+            return append(
+                p, (uint8_t[]){(uint8_t)(DOMAIN_POINTER | there >> 8), (uint8_t)there}, 2);
         good = append_label(p, at, n, compress);
         at += n;
         if (good && *at) {
@@ -319,7 +283,7 @@ struct iothdns_pkt *iothdns_get_header(struct iothdns_header *h, void *buf, size
 
     if (!buf || bufsize < HEADER_SIZE + 5 || bufsize > IOTHDNS_TCP_MAXBUF ||
         load_be16((uint8_t *)buf + SECTION_COUNTS) != 1 ||
-        !read_name(buf, bufsize, at, &at, qnamebuf) || bufsize - at < 4) {
+        !read_name(buf, bufsize, &at, qnamebuf) || bufsize - at < 4) {
         errno = EBADMSG;
         return NULL;
     }
@@ -342,13 +306,13 @@ struct iothdns_pkt *iothdns_get_header(struct iothdns_header *h, void *buf, size
 
 int iothdns_get_rr(struct iothdns_pkt *p, struct iothdns_rr *rr, char *namebuf)
 {
-    size_t at = 0;
+    size_t at = p->next;
     struct cur c;
 
     while (p->section < IOTHDNS_SECTIONS && p->left[p->section] == 0)
         p->section++;
     if (p->room || p->section >= IOTHDNS_SECTIONS || p->next >= p->size ||
-        !read_name(p->data, p->size, p->next, &at, namebuf))
+        !read_name(p->data, p->size, &at, namebuf))
         return 0;
     c = cur_init(p->data + at, p->size - at);
     rr->name = namebuf;
@@ -389,17 +353,19 @@ void *iothdns_get_data(struct iothdns_pkt *p, void *data, uint16_t len)
 
 char *iothdns_get_name(struct iothdns_pkt *p, char *name)
 {
-    size_t at = 0;
+    size_t begin, at;
 
     name[0] = 0;
-    if (p->rr_data.bad || !cur_left(&p->rr_data) ||
-        !read_name(p->data, p->size, (size_t)(p->rr_data.p - p->data), &at, name)) {
-        name[0] = 0;
+    if (!cur_left(&p->rr_data))
         p->rr_data.bad = true;
+    if (p->rr_data.bad)
         return name;
-    }
+    begin = at = (size_t)(p->rr_data.p - p->data);
+    if (read_name(p->data, p->size, &at, name))
+        cur_skip(&p->rr_data, at - begin);
+    else
+        p->rr_data.bad = true;
     /* A name that goes on behind its record is none of its. */
-    cur_skip(&p->rr_data, at - (size_t)(p->rr_data.p - p->data));
     if (p->rr_data.bad)
         name[0] = 0;
     return name;
