@@ -8,6 +8,7 @@
 #include "proto/base/xalloc.h"
 #include "proto/model/openapi_table.h"
 #include "proto/model/schema.h"
+#include "proto/model/text_internal.h"
 
 #define NAMES_MAX 16 /* Query parameters of one operation. */
 
@@ -69,25 +70,32 @@ static const struct api_parameter *find(const char *names, const char *key)
 static int unknown(const char *names, const char *key, struct err *err)
 {
     const char *words[NAMES_MAX + 1], *near;
-    char all[200] = "it takes none";
-    size_t n = 0, used = 0;
+    struct text valid = {0};
+    size_t n = 0;
+    char *all;
+    int r;
 
     for (const struct api_parameter *p = api_parameters; names && p->name; p++) {
         if (strcmp(p->in, "query") != 0 || !schema_has_word(names, p->name) ||
             n == NAMES_MAX) {
             continue;
         }
-        used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
-                                 n ? ", " : "valid: ", p->name);
+        text_add(&valid, n ? ", " : "valid: ");
+        text_add(&valid, p->name);
         words[n++] = p->name;
     }
     words[n] = NULL;
+    if (n == 0)
+        text_add(&valid, "it takes none");
+    all = text_take(&valid);
     near = schema_nearest(key, words);
-    return near ? err_set(err, -EINVAL,
-                          "there is no query parameter \"%.40s\" here (did you mean %s?)",
-                          key, near)
-                : err_set(err, -EINVAL, "there is no query parameter \"%.40s\" here (%s)",
-                          key, all);
+    r = near ? err_set(err, -EINVAL,
+                       "there is no query parameter \"%.40s\" here (did you mean %s?)", key,
+                       near)
+             : err_set(err, -EINVAL, "there is no query parameter \"%.40s\" here (%s)", key,
+                       all);
+    free(all);
+    return r;
 }
 
 bool api_flag_parse(const char *value)
