@@ -125,7 +125,7 @@ static void answer_all(struct world *w)
         w->reads += strcmp(node_get_text(w->asked, "op", ""), "read") == 0;
         answer(w, node);
         node_free(node);
-        if (!w->asked)
+        if (!w->asked && w->failed == failed && w->done == done)
             loop_turn(w->loop, mtime_now() + MTIME_SEC);
     }
 }
