@@ -584,7 +584,7 @@ struct ipc_stats_macs {
 struct ipc_stats_link {
     struct ipc_peer_state state;
     uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
-    uint64_t rx_bad, rx_replayed, rx_refused;
+    uint64_t rx_bad, rx_replayed, rx_refused, rx_orphans;
     uint64_t handshakes;
     int64_t last_rx_us; /* Age of the last authenticated datagram. */
 };

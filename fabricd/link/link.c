@@ -382,7 +382,10 @@ static int make_rooms(struct link *l)
     l->tx.room = aligned_alloc(64, TX_ROOM);
     l->rx.room = aligned_alloc(64, (RX_ROOM + 63u) / 64u * 64u);
     l->rx.datagrams = aligned_alloc(64, RX_MESSAGES * RX_SIZE);
-    return l->tx.room && l->rx.room && l->rx.datagrams ? 0 : -ENOMEM;
+    if (!l->tx.room || !l->rx.room || !l->rx.datagrams)
+        return -ENOMEM;
+    gather_init(&l->rx.gather, l->rx.room, RX_ROOM);
+    return 0;
 }
 
 int link_set_udp(struct link *l, int fd)
@@ -577,6 +580,7 @@ void link_list_peers(const struct link *l,
                                    .rx_bad = c->rx_bad,
                                    .rx_replayed = c->rx_replayed,
                                    .rx_refused = c->rx_refused,
+                                   .rx_orphans = c->rx_orphans,
                                    .handshakes = c->handshakes,
                                    .last_rx_us = p->last_rx ? now - p->last_rx : -1};
 

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "fabricd/link/link.h"
+#include "proto/link/gather.h"
 #include "proto/link/hub.h"
 
 #define TX_MESSAGES 32u
@@ -17,7 +18,7 @@
 
 #define RX_MESSAGES 4u
 #define RX_SIZE     65536u
-#define RX_ROOM     (RX_MESSAGES * RX_SIZE + FRAME_BURST * (FRAME_HEADROOM + 80u) + 65536u)
+#define RX_ROOM     (RX_MESSAGES * RX_SIZE + FRAME_BURST * (GATHER_LEAD + 80u) + 65536u)
 #define RX_TURN     4u /* System calls in one turn. */
 
 struct link_net {
@@ -74,7 +75,7 @@ struct link_tx {
 struct link_rx {
     uint8_t *datagrams; /* RX_MESSAGES times RX_SIZE */
     uint8_t *room;      /* Where they are opened to. */
-    size_t used;
+    struct gather gather;
     struct mmsghdr messages[RX_MESSAGES];
     struct iovec iov[RX_MESSAGES];
     union link_sockaddr from[RX_MESSAGES];
@@ -82,8 +83,6 @@ struct link_rx {
         _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(int))];
     } control[RX_MESSAGES];
     struct link_port *port; /* Of the frames gathered. */
-    struct frame frames[FRAME_BURST];
-    unsigned n_frames;
 };
 
 struct link {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * From the switch to a peer. A TCP superframe is cut so that each piece fills a datagram of the
- * path; what fits goes as it is; the rest goes in fragments. Everything is copied into the
- * transmit room and sealed there in place (measured: as fast as sealing from two places), and
- * leaves as messages of equal datagrams.
+ * path (proto/link/piece.h; with headers of its own for a peer that takes no pieces); what fits
+ * goes as it is; the rest goes in fragments. Everything is copied into the transmit room and
+ * sealed there in place (measured: as fast as sealing from two places), and leaves as messages
+ * of equal datagrams.
  */
 #include <linux/udp.h>
 #include <string.h>
@@ -189,6 +190,54 @@ static uint16_t cut_size(const struct frame *f, size_t hdr_size, size_t max)
     return (uint16_t)(fits > UINT16_MAX ? UINT16_MAX : fits);
 }
 
+/* Copies part of a frame, whose end may be elsewhere. */
+static void copy_out(uint8_t *out, const struct frame *f, size_t at, size_t size)
+{
+    size_t here = f->size - f->rest_size;
+    size_t n = at >= here ? 0 : (size < here - at ? size : here - at);
+
+    if (n > 0)
+        memcpy(out, f->data + at, n);
+    if (n < size)
+        memcpy(out + n, f->rest + (at + n - here), size - n);
+}
+
+/* A superframe's payload in pieces, most of them without headers. */
+static void send_pieces(struct link *l, struct inner *in, const struct frame *f,
+                        const struct segmenter *seg, struct piece_plan *plan)
+{
+    struct piece p;
+
+    in->type = INNER_PIECE;
+    in->gso_size = f->gso == FRAME_GSO_NONE ? 0 : f->gso_size;
+    while (piece_next(plan, &p)) {
+        size_t head_size = p.has_head ? seg->hdr_size : 0;
+        size_t size = DATAGRAM_INNER + p.size + head_size;
+        uint8_t *out = datagram_begin(l, size);
+
+        in->index = p.index;
+        in->piece_at = p.at;
+        in->head_size = (uint16_t)head_size;
+        if (p.last)
+            in->flags |= INNER_LAST;
+        inner_write(in, out);
+        copy_out(out + DATAGRAM_INNER, f, (size_t)seg->hdr_size + p.at, p.size);
+        if (p.has_head)
+            piece_head_write(seg, out + DATAGRAM_INNER + p.size);
+        datagram_end(l, size);
+    }
+}
+
+/* Can the peer be sent this TCP frame in pieces? */
+static bool plan_pieces(const struct link *l, const struct frame *f, size_t max,
+                        struct segmenter *seg, struct piece_plan *plan)
+{
+    return l->tx.peer->current->takes_pieces && f->size > max &&
+           (!f->rest_size || f->flags & FRAME_NEEDS_CSUM) &&
+           segment_init(seg, f, UINT16_MAX, SEGMENT_OPEN_CSUM) == 0 &&
+           piece_plan_init(plan, seg->left, seg->hdr_size, max);
+}
+
 static size_t tcp_header_end(const struct frame *f)
 {
     struct packet pk;
@@ -198,12 +247,18 @@ static size_t tcp_header_end(const struct frame *f)
     return pk.payload_ofs;
 }
 
-static void send_frame(struct link *l, struct inner *in, const struct frame *f, size_t max)
+static void send_frame(struct link *l, struct inner *in, struct frame *f, size_t max)
 {
     bool tcp = f->gso == FRAME_GSO_TCP4 || f->gso == FRAME_GSO_TCP6;
+    struct piece_plan plan;
     struct segmenter seg;
     uint16_t cut = 0;
 
+    if (f->gso != FRAME_GSO_UDP && plan_pieces(l, f, max, &seg, &plan)) {
+        send_pieces(l, in, f, &seg, &plan);
+        return;
+    }
+    frame_whole(f);
     if (f->gso == FRAME_GSO_NONE && f->size <= max) {
         send_plain(l, in, f, max);
         return;
@@ -263,4 +318,4 @@ static void port_send(struct swport *sw, struct frame *const *frames, unsigned n
     link_rearm(l);
 }
 
-const struct swport_ops link_port_ops = {.send = port_send};
+const struct swport_ops link_port_ops = {.send = port_send, .takes_rest = true};

@@ -33,7 +33,7 @@ void inner_write(const struct inner *in, uint8_t out[DATAGRAM_INNER])
     store_be16(out + 2, in->channel);
     store_be16(out + 4, in->source);
     out[6] = in->hops;
-    out[7] = 0;
+    out[7] = in->index;
     store_be16(out + 8, in->tci);
     store_be16(out + 10, in->csum_start);
     store_be16(out + 12, in->csum_ofs);
@@ -47,6 +47,7 @@ void inner_read(const uint8_t in[DATAGRAM_INNER], struct inner *out)
     out->channel = load_be16(in + 2);
     out->source = load_be16(in + 4);
     out->hops = in[6];
+    out->index = in[7];
     out->tci = load_be16(in + 8);
     out->csum_start = load_be16(in + 10);
     out->csum_ofs = load_be16(in + 12);

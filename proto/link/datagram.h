@@ -5,8 +5,10 @@
  * In the clear, and authenticated, is an outer header of 16 bytes:
  *     type 8, zero 24, receiver's index 32, lane 8, counter 56
  * and under the seal an inner header of 16 bytes, then what its type says, then the tag:
- *     type 8, flags 8, channel 16, source host 16, hops 8, zero 8,
+ *     type 8, flags 8, channel 16, source host 16, hops 8, index 8,
  *     VLAN tag (TCI) 16, checksum start 16, checksum offset 16, segment size 16
+ * (of a piece of a superframe the index is its own; else 0. Where the two of the checksum are, it has the place of
+ * its payload and the size of the headers that follow the payload.)
  * Both are multiples of the cipher's block, so that what follows is sealed at full speed.
  */
 #ifndef PROTO_LINK_DATAGRAM_H
@@ -23,7 +25,8 @@
 #define DATAGRAM_OVERHEAD (DATAGRAM_OUTER + DATAGRAM_INNER + DATAGRAM_TAG)
 #define DATAGRAM_FRAGMENT 8u /* The further header of a fragment. */
 
-#define DATAGRAM_LANES 4u /* Lanes that a receiver accepts; senders use lane 0. */
+#define DATAGRAM_COUNTER_MASK (((uint64_t)1 << 56) - 1)
+#define DATAGRAM_LANES        4u /* Lanes that a receiver accepts; senders use lane 0. */
 
 /* IP and UDP headers in front of a datagram. */
 #define DATAGRAM_UNDER4  28u
@@ -53,7 +56,7 @@ enum inner_type {
     INNER_PROBE_REPLY = 5, /* Clock 64 of the probe, its whole size 16. */
     INNER_CLOSE = 6,       /* The sender ends the session. */
     INNER_RELAY = 7,       /* Reserved: carried for another pair of hosts. */
-    INNER_PIECE = 8,       /* Reserved: a piece of a superframe without its headers. */
+    INNER_PIECE = 8,       /* A piece of a superframe's payload: proto/link/piece.h. */
     INNER_BPDUS = 9, /* BPDUs of any number of networks: channel 16, size 8, bytes each. */
 };
 
@@ -61,17 +64,25 @@ enum {
     INNER_OPEN_CSUM = 1,  /* Complete the checksum, at start + offset, from start to end. */
     INNER_CSUM_VALID = 2, /* The sending host has verified it. */
     INNER_ISOLATED = 4,   /* Not for isolated ports. */
+    INNER_LAST = 8,       /* A piece: the last one. */
 };
 
 struct inner {
     uint8_t type;
     uint8_t flags;
     uint8_t hops;
+    uint8_t index; /* Of a piece; else 0. */
     uint16_t channel;
     uint16_t source;
     uint16_t tci;
-    uint16_t csum_start;
-    uint16_t csum_ofs;
+    union {
+        uint16_t csum_start;
+        uint16_t piece_at; /* INNER_PIECE: payload in front of it. */
+    };
+    union {
+        uint16_t csum_ofs;
+        uint16_t head_size; /* INNER_PIECE: of the headers behind the payload; 0 = none. */
+    };
     uint16_t gso_size; /* TCP payload per segment where the frame holds several; else 0. */
 };
 

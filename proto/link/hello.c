@@ -9,7 +9,7 @@ size_t hello_write(const struct hello *h, uint8_t *out, size_t room)
 
     wr_u8(&w, h->version);
     wr_u8(&w, h->suites);
-    wr_u16(&w, 0);
+    wr_u16(&w, h->features);
     wr_u64(&w, h->instance);
     wr_u64(&w, h->timestamp);
     wr_u64(&w, h->invite);
@@ -24,7 +24,7 @@ bool hello_read(const uint8_t *data, size_t size, struct hello *h)
 
     h->version = cur_u8(&in);
     h->suites = cur_u8(&in);
-    cur_skip(&in, 2);
+    h->features = cur_u16(&in);
     h->instance = cur_u64(&in);
     h->timestamp = cur_u64(&in);
     h->invite = cur_u64(&in);

@@ -11,10 +11,14 @@
 
 #define HELLO_FIXED 30u
 
+/* Features: what the sender takes beyond what every version 1 does. */
+#define HELLO_PIECES 1u /* INNER_PIECE */
+
 struct hello {
     uint8_t version;
     uint8_t
         suites; /* First message: what the sender has. Second: the one that was chosen. */
+    uint16_t features;
     uint64_t
         instance; /* Of the sender's association with this peer; new after a restart. */
     uint64_t timestamp; /* First message: rises with every one that the sender makes. */

@@ -24,6 +24,7 @@ struct hub *hub_new(const struct hub_ops *ops, void *aux)
     h->table_size = TABLE_FIRST;
     h->table = xcalloc(h->table_size, sizeof *h->table);
     h->fragments = fragments_new();
+    h->pieces = pieces_new();
     h->deadline = MTIME_NEVER;
     /* Best effort: without the right to lock memory it may be swapped. */
     (void)sodium_mlock(h->self.noise_secret, sizeof h->self.noise_secret);
@@ -48,6 +49,7 @@ void hub_free(struct hub *h, mtime_t now)
     free(h->invites);
     free(h->table);
     fragments_free(h->fragments);
+    pieces_free(h->pieces);
     sodium_munlock(h->self.noise_secret, sizeof h->self.noise_secret);
     sodium_memzero(h, sizeof *h);
     free(h);
@@ -191,6 +193,7 @@ void hub_peer_free(struct peer *p)
 
     h->ops->peer_gone(h->aux, p);
     handshake_abort(p);
+    pieces_drop_peer(h->pieces, p->id);
     peer_session_free(p, &p->current);
     peer_session_free(p, &p->previous);
     peer_session_free(p, &p->next);
@@ -245,32 +248,108 @@ static bool take_channel(const struct hub *h, const struct peer *p, uint16_t cha
            p->announced[*slot] && p->out[*slot];
 }
 
-/* A frame or a piece of one: may this peer send it to us? */
-static bool take_frame(struct hub *h, struct peer *p, const struct inner *in, uint8_t *body,
-                       size_t size, mtime_t now, struct hub_frame *out)
+/* A datagram that was opened. */
+struct arrival {
+    struct peer *peer;
+    struct session *session;
+    uint64_t number;
+    struct inner inner;
+    uint8_t *body;
+    size_t size;
+    mtime_t now;
+};
+
+static bool bad(const struct arrival *a)
+{
+    a->peer->counters.rx_bad++;
+    return false;
+}
+
+static bool take_fragment(struct hub *h, const struct arrival *a, struct hub_frame *out)
 {
     struct frame whole;
-    unsigned slot;
 
-    if (p->kind != PEER_MEMBER || in->source != p->host ||
-        !take_channel(h, p, in->channel, &slot)) {
-        p->counters.rx_refused++;
+    if (!fragments_input(h->fragments, a->peer->id, &a->inner, a->body, a->size, a->now,
+                         &whole, &out->inner))
         return false;
-    }
-    peer_note_frames(p, now);
-    *out = (struct hub_frame){
-        .peer = p, .slot = slot, .inner = *in, .data = body, .size = size};
-    if (in->type == INNER_FRAME)
-        return true;
-    if (!fragments_input(h->fragments, p->id, in, body, size, now, &whole, &out->inner))
-        return false;
-    if (out->inner.channel != in->channel) { /* Pieces of one frame in two networks. */
-        p->counters.rx_bad++;
-        return false;
-    }
+    if (out->inner.channel != a->inner.channel) /* Pieces of one frame in two networks. */
+        return bad(a);
     out->data = whole.data;
     out->size = whole.size;
     out->whole = true;
+    return true;
+}
+
+static const struct piece_head *head_of(const struct arrival *a, const struct piece *piece,
+                                        uint64_t number)
+{
+    struct session *s = a->session;
+    const struct piece_head *head;
+
+    if (!s->heads)
+        s->heads = calloc(1, sizeof *s->heads);
+    head = s->heads ? piece_heads_find(s->heads, number) : NULL;
+    if (head || !s->heads || !piece->has_head)
+        return head;
+    return piece_heads_add(s->heads, number, &a->inner, a->body + piece->size,
+                           a->inner.head_size);
+}
+
+static bool take_piece(struct hub *h, const struct arrival *a, struct hub_frame *out)
+{
+    struct piece_owner owner = {.peer = a->peer->id,
+                                .session = a->session->index,
+                                .lost = &a->peer->counters.rx_orphans};
+    struct piece *piece = &out->piece;
+
+    if (!piece_read(&a->inner, a->size, piece) ||
+        piece->index > (a->number & DATAGRAM_COUNTER_MASK))
+        return bad(a);
+    owner.number = a->number - piece->index;
+    out->size = piece->size;
+    out->session = owner.session;
+    out->head = head_of(a, piece, owner.number);
+    if (out->head && !piece_agrees(out->head, &a->inner))
+        return bad(a);
+    if (out->head && !piece->has_head)
+        return true;
+    if (!out->head && piece->has_head)
+        return bad(a);
+    if (out->head && !pieces_release(h->pieces, &owner, a->now))
+        return true;
+    pieces_wait(h->pieces, &owner, &a->inner, piece, a->body, a->now);
+    if (!out->head || !pieces_release(h->pieces, &owner, a->now))
+        return false;
+    out->more = true;
+    return hub_more(h, out);
+}
+
+bool hub_more(struct hub *h, struct hub_frame *f)
+{
+    if (!f->more || !pieces_next(h->pieces, f->head, &f->piece, &f->data))
+        return false;
+    f->size = f->piece.size;
+    return true;
+}
+
+/* A frame or a part of one: may this peer send it to us? */
+static bool take_frame(struct hub *h, const struct arrival *a, struct hub_frame *out)
+{
+    struct peer *p = a->peer;
+    unsigned slot;
+
+    if (p->kind != PEER_MEMBER || a->inner.source != p->host ||
+        !take_channel(h, p, a->inner.channel, &slot)) {
+        p->counters.rx_refused++;
+        return false;
+    }
+    peer_note_frames(p, a->now);
+    *out = (struct hub_frame){
+        .peer = p, .slot = slot, .inner = a->inner, .data = a->body, .size = a->size};
+    if (a->inner.type == INNER_FRAGMENT)
+        return take_fragment(h, a, out);
+    if (a->inner.type == INNER_PIECE)
+        return take_piece(h, a, out);
     return true;
 }
 
@@ -325,51 +404,49 @@ void hub_bpdus_send(struct peer *p, const uint8_t *body, size_t used)
     (void)peer_send(p, &in, body, used); /* Like a lost one: they are said again. */
 }
 
-static bool take_inner(struct hub *h, struct peer *p, uint8_t *plain, size_t size,
-                       mtime_t now, struct hub_frame *out)
+static bool take_inner(struct hub *h, const struct arrival *a, struct hub_frame *out)
 {
-    uint8_t *body = plain + DATAGRAM_INNER;
-    struct inner in;
+    const struct inner *in = &a->inner;
+    struct peer *p = a->peer;
 
-    inner_read(plain, &in);
-    size -= DATAGRAM_INNER;
-    switch (in.type) {
+    switch (in->type) {
     case INNER_FRAME:
     case INNER_FRAGMENT:
-        return take_frame(h, p, &in, body, size, now, out);
+    case INNER_PIECE:
+        return take_frame(h, a, out);
     case INNER_CONTROL:
-        if (in.channel >= PEER_STREAM_N)
+        if (in->channel >= PEER_STREAM_N)
             break;
-        if (in.channel == PEER_STREAM_CONTROL && size > STREAM_HEAD)
-            p->last_use = now;
-        stream_input(&p->streams[in.channel], body, size, now);
-        hub_soon(h, stream_deadline(&p->streams[in.channel]));
+        if (in->channel == PEER_STREAM_CONTROL && a->size > STREAM_HEAD)
+            p->last_use = a->now;
+        stream_input(&p->streams[in->channel], a->body, a->size, a->now);
+        hub_soon(h, stream_deadline(&p->streams[in->channel]));
         return false;
     case INNER_PROBE:
-        peer_probe_input(p, body, size, now);
+        peer_probe_input(p, a->body, a->size, a->now);
         return false;
     case INNER_PROBE_REPLY:
-        peer_probe_reply_input(p, body, size, now);
+        peer_probe_reply_input(p, a->body, a->size, a->now);
         return false;
     case INNER_BPDUS:
-        take_bpdus(h, p, &in, body, size);
+        take_bpdus(h, p, in, a->body, a->size);
         return false;
     case INNER_CLOSE:
-        peer_down(p, false, now);
+        peer_down(p, false, a->now);
         if (p->dial) /* It is going down: leave it the time. */
-            p->hs.due = now + MTIME_SEC;
+            p->hs.due = a->now + MTIME_SEC;
         return false;
     default:
         break;
     }
-    p->counters.rx_bad++; /* Of a later version, or reserved. */
-    return false;
+    return bad(a); /* Of a later version, or reserved. */
 }
 
 static bool take_sealed(struct hub *h, const struct link_addr *from, const uint8_t *data,
                         size_t size, uint8_t *plain, mtime_t now, struct hub_frame *out)
 {
     struct hub_index *e;
+    struct arrival a;
     struct session *s;
     struct outer o;
     struct peer *p;
@@ -399,7 +476,14 @@ static bool take_sealed(struct hub *h, const struct link_addr *from, const uint8
         peer_promote(p, s, now);
     }
     peer_heard(p, from, newest, now);
-    return take_inner(h, p, plain, size - DATAGRAM_OUTER - DATAGRAM_TAG, now, out);
+    a = (struct arrival){.peer = p,
+                         .session = s,
+                         .number = outer_number(&o),
+                         .body = plain + DATAGRAM_INNER,
+                         .size = size - DATAGRAM_OVERHEAD,
+                         .now = now};
+    inner_read(plain, &a.inner);
+    return take_inner(h, &a, out);
 }
 
 bool hub_input(struct hub *h, const struct link_addr *from, const uint8_t *data,

@@ -114,13 +114,19 @@ void hub_stream_resume(struct hub *);
 
 /* --- datagrams --- */
 
+/* What came out of a datagram: a frame, or (with a head) a piece of a superframe's payload. */
 struct hub_frame {
     struct peer *peer;
     unsigned slot; /* Of the network. */
     struct inner inner;
-    uint8_t *data; /* In `out`, or (reassembled) the hub's until the next call. */
+    uint8_t *
+        data; /* In `out`, or (reassembled, or having waited) the hub's until the next call. */
     size_t size;
-    bool whole; /* Was reassembled. */
+    bool whole;                    /* Was reassembled. */
+    bool more;                     /* hub_more() has further ones. */
+    const struct piece_head *head; /* The hub's until the next call of hub_input(). */
+    struct piece piece;
+    uint32_t session; /* Tells superframes of the same number apart. */
 };
 
 /*
@@ -130,6 +136,9 @@ struct hub_frame {
 bool hub_input(struct hub *, const struct link_addr *from, const uint8_t *data, size_t size,
                uint8_t *out, mtime_t now, int64_t wall_us, struct hub_frame *frame)
     __attribute__((warn_unused_result));
+
+/* With frame->more: replaces it by the next that came out of the same datagram. False if there is none. */
+bool hub_more(struct hub *, struct hub_frame *) __attribute__((warn_unused_result));
 
 /*
  * BPDUs of several networks, in one datagram. hub_bpdu_add() appends one for the network in the slot to

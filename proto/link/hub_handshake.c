@@ -38,6 +38,7 @@ static void fill_hello(const struct peer *p, struct hello *hello)
 
     *hello = (struct hello){.version = DATAGRAM_VERSION,
                             .suites = aead_available(),
+                            .features = HELLO_PIECES,
                             .instance = p->instance,
                             .invite = p->kind == PEER_INVITER ? p->invite : 0};
     if (p->kind != PEER_INVITER) {
@@ -217,6 +218,7 @@ static void answer(struct peer *p, const struct link_addr *from, struct noise *n
     s->index = hub_index_new(h, p, s);
     s->remote_index = remote_index;
     s->remote_instance = theirs->instance;
+    s->takes_pieces = theirs->features & HELLO_PIECES;
     peer_set_next(p, s);
     store_be32(data, (uint32_t)DATAGRAM_RESPONSE << 24);
     store_be32(data + 4, s->index);
@@ -333,6 +335,7 @@ static void response_input(struct hub *h, const struct link_addr *from, const ui
     p->hs.index = 0;
     s->remote_index = load_be32(data + 4);
     s->remote_instance = hello.instance;
+    s->takes_pieces = hello.features & HELLO_PIECES;
     p->addr = *from;
     p->hs.attempts = 0;
     peer_promote(p, s, now);

@@ -42,6 +42,7 @@ struct hub {
     struct hub_invite *invites;
     unsigned n_invites;
     struct fragments *fragments;
+    struct pieces *pieces;
     struct hub_counters counters;
     int64_t wall_us; /* As of the last call that told it. */
     mtime_t deadline;

@@ -294,6 +294,7 @@ void peer_down(struct peer *p, bool tell, mtime_t now)
     p->hs.attempts = 0;
     p->hs.due = p->dial ? now : MTIME_NEVER;
     fragments_drop_peer(p->hub->fragments, p->id);
+    pieces_drop_peer(p->hub->pieces, p->id);
     hub_soon(p->hub, now);
 }
 

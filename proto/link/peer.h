@@ -46,6 +46,7 @@ struct peer_counters {
     uint64_t rx_replayed; /* Seen before or too old. */
     uint64_t
         rx_refused; /* Frames of networks that the peer may not enter, or not yet here. */
+    uint64_t rx_orphans; /* Pieces whose headers did not come: see piece.h. */
     uint64_t handshakes;
 };
 

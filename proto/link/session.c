@@ -43,6 +43,7 @@ void session_free(struct session *s)
         return;
     aead_free(s->tx);
     aead_free(s->rx);
+    free(s->heads);
     free(s);
 }
 

@@ -14,6 +14,7 @@
 #include "proto/base/mtime.h"
 #include "proto/link/aead.h"
 #include "proto/link/datagram.h"
+#include "proto/link/piece.h"
 #include "proto/link/replay.h"
 
 #define SESSION_REKEY_AFTER (120 * MTIME_SEC)
@@ -26,11 +27,13 @@ struct session {
     uint32_t remote_index; /* The peer's. */
     enum aead_suite suite;
     bool initiator;
+    bool takes_pieces; /* The peer does: see proto/link/piece.h. */
     uint64_t remote_instance;
     mtime_t born;
     uint64_t counter; /* Of the next datagram. */
     struct aead *tx, *rx;
     struct replay lanes[DATAGRAM_LANES];
+    struct piece_heads *heads; /* Of superframes that come in; NULL before the first. */
 };
 
 /* Keys as noise_split() gave them; the caller wipes its copies. NULL without memory. */

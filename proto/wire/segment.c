@@ -155,6 +155,36 @@ static void patch_csum(struct segmenter *s, uint32_t size)
     store_be16(field, folded);
 }
 
+int segment_init_headers(struct segmenter *s, const uint8_t *headers, size_t size)
+{
+    struct frame f = {.data = s->header, .size = (uint32_t)size};
+    struct packet pk;
+
+    if (size > SEGMENT_HDR_MAX)
+        return -E2BIG;
+    if (packet_parse(headers, size, &pk) < 0 || pk.payload_ofs != size || pk.end != size)
+        return -EINVAL;
+    *s = (struct segmenter){.pk = pk, .hdr_size = pk.payload_ofs, .open_csum = true};
+    memcpy(s->header, headers, size);
+    if (!may_be_cut_anywhere(&f, &pk))
+        return -EINVAL;
+    read_headers(s, &f);
+    return 0;
+}
+
+void segment_headers(const struct segmenter *s, const struct segment_part *part,
+                     uint8_t *out)
+{
+    struct segmenter at = *s;
+
+    at.index = part->index;
+    at.done = part->done;
+    patch_ip(&at, part->size);
+    patch_tcp(&at, part->last);
+    patch_csum(&at, part->size);
+    memcpy(out, at.header, at.hdr_size);
+}
+
 bool segment_next(struct segmenter *s, struct segment *out)
 {
     uint32_t size = s->left < s->mss ? s->left : s->mss;

@@ -72,6 +72,23 @@ unsigned segment_left(const struct segmenter *s);
 bool segment_next(struct segmenter *s, struct segment *out);
 
 /*
+ * For whoever carries the headers apart from the payload, and cuts as he likes (TCP only, open
+ * checksums). segment_init_headers() takes `size` bytes of headers that say of themselves that no payload follows;
+ * returns 0, -EINVAL for what may not be cut anywhere, or -E2BIG. segment_headers() writes the hdr_size bytes of
+ * headers of a part of the payload, of a segmenter that was made by it or by segment_init().
+ */
+struct segment_part {
+    uint32_t done; /* Payload in front of it. */
+    uint32_t size;
+    uint16_t index; /* Counted up in the IPv4 identification; 0 only where done is 0. */
+    bool last;
+};
+
+int segment_init_headers(struct segmenter *s, const uint8_t *headers, size_t size)
+    __attribute__((warn_unused_result));
+void segment_headers(const struct segmenter *s, const struct segment_part *, uint8_t *out);
+
+/*
  * Writes up to `max` of the next segments as frames into scratch[room], each with
  * FRAME_HEADROOM in front. Returns how many; 0 when all are done or not one fits (a room of
  * FRAME_HEADROOM + SEGMENT_HDR_MAX + mss always does). *used, if not NULL, is the room taken.

@@ -7,7 +7,7 @@
  *     T N     N microseconds pass
  *     C       host 1 is told about host 2 and dials it
  *     S HEX   host 1 says a message on the control stream
- * and prints "D HEX" for every datagram that it sends, "F SLOT HEX" for every frame, "M HEX" for
+ * and prints "D HEX" for every datagram that it sends, "F SLOT HEX" for every frame that came by one datagram, "M HEX" for
  * every message, "UP" and "DOWN", and "." after each line that it has read.
  */
 #include <sodium.h>
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/link/hub.h"
+#include "proto/link/gather.h"
 
 #define WALL   ((int64_t)1800000000)
 #define NET_ID 0x1122334455667788u
@@ -140,23 +140,38 @@ static void dial(struct hub *h, const struct hub_self *other, mtime_t now)
     hub_put_peer(h, &c, now);
 }
 
+static void take_datagram(struct hub *h, const uint8_t *data, size_t size, mtime_t now)
+{
+    static uint8_t room[200000];
+    struct link_addr from = {.family = 4, .port = 2, .addr = {192, 0, 2, 2}};
+    struct hub_frame frame;
+    struct gather g;
+    char what[16];
+    bool good;
+
+    gather_init(&g, room, sizeof room);
+    good = hub_input(h, &from, data, size, gather_place(&g), now, WALL * MTIME_SEC + now,
+                     &frame);
+    gather_opened(&g);
+    if (good)
+        snprintf(what, sizeof what, "F %u", frame.slot);
+    for (; good; good = hub_more(h, &frame))
+        gather_add(&g, &frame);
+    gather_end(&g);
+    for (unsigned i = 0; i < g.n; i++)
+        print_hex(what, g.frames[i].data, g.frames[i].size);
+}
+
 static void take(struct hub *h, const char *line, const struct hub_self *other,
                  mtime_t *now)
 {
-    static uint8_t data[65536], plain[65536];
-    struct link_addr from = {.family = 4, .port = 2, .addr = {192, 0, 2, 2}};
-    struct hub_frame frame;
+    static uint8_t data[65536];
     size_t size;
 
     switch (line[0]) {
     case 'D':
         size = unhex(line + 2, data, sizeof data);
-        if (hub_input(h, &from, data, size, plain, *now, WALL * MTIME_SEC + *now, &frame)) {
-            char what[16];
-
-            snprintf(what, sizeof what, "F %u", frame.slot);
-            print_hex(what, frame.data, frame.size);
-        }
+        take_datagram(h, data, size, *now);
         break;
     case 'T':
         *now += strtol(line + 2, NULL, 10);

@@ -154,7 +154,9 @@ class Noise:
 # --- the link --------------------------------------------------------------------------------
 
 INIT, RESPONSE, SEALED = 1, 2, 4
-FRAME, CONTROL, PROBE, PROBE_REPLY, CLOSE = 1, 3, 4, 5, 6
+FRAME, CONTROL, PROBE, PROBE_REPLY, CLOSE, PIECE = 1, 3, 4, 5, 6, 8
+TAKES_PIECES = 1
+LAST = 8
 NET = 0x1122334455667788
 CHACHA = 1
 
@@ -165,7 +167,7 @@ def with_macs(data, responder):
 
 
 def hello(instance, timestamp, chain, suites=CHACHA):
-    return struct.pack(">BBHQQQH", 1, suites, 0, instance, timestamp, 0, len(chain)) + chain
+    return struct.pack(">BBHQQQH", 1, suites, TAKES_PIECES, instance, timestamp, 0, len(chain)) + chain
 
 
 def transport(key):
@@ -225,8 +227,9 @@ class Peer:
         ns.mix_key(x25519(self.keys["secret"], re))
         ns.mix_psk(bytes(32))
         payload = ns.decrypt(message[32:])
-        version, suite, _, self.remote_instance = struct.unpack(">BBHQ", payload[:12])
+        version, suite, features, self.remote_instance = struct.unpack(">BBHQ", payload[:12])
         assert (version, suite) == (1, CHACHA), "suite"
+        assert features & TAKES_PIECES
         assert len(payload) == 30 + struct.unpack(">H", payload[28:30])[0]
         tx, rx = ns.split()
         self.begin(theirs, index, tx, rx)
@@ -244,7 +247,7 @@ class Peer:
         ns.mix_key(x25519(self.keys["secret"], rs))
         payload = ns.decrypt(message[80:])
         version, suites = payload[0], payload[1]
-        assert version == 1 and suites & CHACHA
+        assert version == 1 and suites & CHACHA and payload[3] & TAKES_PIECES
         es = os.urandom(32)
         ep = x25519(es, BASE)
         ns.e(ep)
@@ -261,9 +264,9 @@ class Peer:
         self.theirs, self.index, self.counter = theirs, index, 0
         self.tx, self.rx = transport(tx), transport(rx)
 
-    def sealed(self, kind, body, channel=0, source=2):
+    def sealed(self, kind, body, channel=0, source=2, flags=0, index=0, at=0, head=0, segment_size=0):
         outer = struct.pack(">IIQ", SEALED << 24, self.theirs, self.counter)
-        inner = struct.pack(">BBHHBBHHHH", kind, 0, channel, source, 0, 0, 0, 0, 0, 0)
+        inner = struct.pack(">BBHHBBHHHH", kind, flags, channel, source, 0, index, 0, at, head, segment_size)
         data = outer + seal(self.tx, self.counter, outer, inner + body)
         self.counter += 1
         return data
@@ -286,6 +289,49 @@ def segment(place, ack, text):
 
 def message(text):
     return struct.pack(">H", len(text)) + text
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def segment_frame(size, ident, seq, flags, payload=b""):
+    """Ethernet, IPv4 and TCP, with an open checksum, of a segment of so many bytes."""
+    pseudo = bytes((10, 0, 0, 1, 10, 0, 0, 2)) + struct.pack(">HH", 6, 20 + size)
+    tcp = struct.pack(">HHIIBBHHH", 7, 80, seq, 1, 5 << 4, flags, 500, checksum(pseudo), 0)
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40 + size, ident, 0x4000, 64, 6, 0, pseudo[:4], pseudo[4:8])
+    ip = ip[:10] + struct.pack(">H", checksum(ip) ^ 0xFFFF) + ip[12:]
+    return bytes((2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0)) + ip + tcp + payload
+
+
+def pieces(peer, channel):
+    """A superframe of 5,000 bytes whose first piece and its headers are lost; the last has them too."""
+    push, ack, first = 0x08, 0x10, 1000
+    payload = os.urandom(5000)
+    head = segment_frame(0, 70, first, push | ack)
+
+    def piece(index, at, end, flags=0, head=b"", **more):
+        data = peer.sealed(PIECE, payload[at:end] + head, channel, flags=flags, index=index, at=at, head=len(head),
+                           segment_size=1448, **more)
+        return lambda: [x.split()[2] for x in peer.tell("D " + data.hex()) if x.startswith("F")]
+
+    def frame(index, at, end, flags):
+        return segment_frame(end - at, 70 + index, first + at, flags, payload[at:end]).hex()
+
+    piece(0, 0, 1370, head=head)  # Sealed, never sent.
+    second, third, last = piece(1, 1370, 2794), piece(2, 2794, 4218), piece(3, 4218, 5000, LAST, head)
+    late = piece(1, 1370, 2794)  # Of another superframe, by its number.
+    assert not third() and not second() and not late(), "frames without headers"
+    assert last() == [frame(1, 1370, 5000, push | ack)], "what had waited"
+    assert not third(), "a replay came out"
+    first_piece, second = piece(0, 0, 1370, head=head), piece(1, 1370, 2794)
+    assert first_piece() == [frame(0, 0, 1370, ack)]
+    assert second() == [frame(1, 1370, 2794, ack)]
+    wrong = piece(2, 2794, 4218, source=3)
+    assert not wrong(), "another's name"
 
 
 def converse(peer, lines):
@@ -318,6 +364,7 @@ def converse(peer, lines):
     wrong = peer.sealed(FRAME, frame, channel, source=3)
     assert not [x for x in peer.tell("D " + wrong.hex()) if x.startswith("F")], "another's name"
 
+    pieces(peer, channel)
     told = peer.tell("D " + peer.sealed(CONTROL, segment(0, 0, message(b"hello")), 1).hex())
     assert "M " + b"hello".hex() in told
     said = [peer.opened(d) for d in datagrams(peer.tell("S " + b"welcome".hex()))]

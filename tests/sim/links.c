@@ -9,7 +9,8 @@
 
 #include "proto/base/xalloc.h"
 
-#define WALL_START ((int64_t)1800000000 * 1000000)
+#define WALL_START  ((int64_t)1800000000 * 1000000)
+#define GATHER_ROOM (256u * 1024)
 
 struct links_packet {
     mtime_t at;
@@ -98,8 +99,11 @@ static int sim_send(void *aux, const struct link_addr *to, const uint8_t *data, 
 
         if (!link_addr_equal(&s->hosts[i].addr, to))
             continue;
-        if (path->cut || size + DATAGRAM_UNDER4 > path->mtu || draw(s) % 1000 < path->loss)
+        if (path->cut || size + DATAGRAM_UNDER4 > path->mtu ||
+            draw(s) % 1000 < path->loss) {
+            s->n_lost++;
             continue;
+        }
         deliver_later(s, h->place, i, data, size);
         if (draw(s) % 1000 < path->duplicate)
             deliver_later(s, h->place, i, data, size);
@@ -248,6 +252,7 @@ struct links *links_new(unsigned n_hosts, uint64_t seed)
                          &s->issuer_size) != 0)
         abort();
     links_set_all(s, (struct links_path){.delay = MTIME_MS, .mtu = 1500});
+    gather_init(&s->gather, xcalloc(1, GATHER_ROOM), GATHER_ROOM);
     for (unsigned i = 0; i < n_hosts; i++) {
         struct links_host *h = &s->hosts[i];
 
@@ -271,6 +276,7 @@ void links_free(struct links *s)
     while (s->n_queue > 0)
         free(queue_pop(s).data);
     free(s->queue);
+    free(s->gather.room);
     free(s->tape);
     free(s);
 }
@@ -333,15 +339,35 @@ void links_restart(struct links *s, unsigned i)
 
 /* --- time -------------------------------------------------------------------------------- */
 
+static void hand_over(struct links *s)
+{
+    struct gather *g = &s->gather;
+
+    gather_end(g);
+    for (unsigned i = 0; s->on_frame && i < g->n; i++)
+        s->on_frame(s->aux, &g->frames[i]);
+    s->hosts[s->gathers].n_frames += g->n;
+    gather_clear(g);
+}
+
 static void receive(struct links *s, const struct links_packet *p)
 {
-    static uint8_t plain[65536];
     struct links_host *h = &s->hosts[p->to];
+    struct gather *g = &s->gather;
     struct hub_frame frame;
+    bool good;
 
-    if (hub_input(h->hub, &s->hosts[p->from].addr, p->data, p->size, plain, s->now, wall(h),
-                  &frame))
-        h->n_frames++;
+    if (s->gathers != p->to || !gather_has_room(g, p->size))
+        hand_over(s);
+    s->gathers = p->to;
+    good = hub_input(h->hub, &s->hosts[p->from].addr, p->data, p->size, gather_place(g),
+                     s->now, wall(h), &frame);
+    gather_opened(g);
+    for (; good; good = hub_more(h->hub, &frame)) {
+        if (!gather_has_room(g, frame.size))
+            hand_over(s);
+        gather_add(g, &frame);
+    }
 }
 
 static mtime_t next_event(const struct links *s)
@@ -361,6 +387,7 @@ static void turn(struct links *s)
         receive(s, &p);
         free(p.data);
     }
+    hand_over(s);
     for (unsigned i = 0; i < s->n_hosts; i++) {
         if (hub_deadline(s->hosts[i].hub) <= s->now)
             hub_run(s->hosts[i].hub, s->now, wall(&s->hosts[i]));
@@ -436,6 +463,42 @@ bool links_frame(struct links *s, unsigned a, unsigned b, unsigned slot, size_t 
     total = session_seal(p->current, data, DATAGRAM_INNER + size);
     peer_note_frames(p, s->now);
     return total > 0 && sim_send(&s->hosts[a], &p->addr, data, total) == 0;
+}
+
+bool links_super(struct links *s, unsigned a, unsigned b, unsigned slot,
+                 const struct frame *f)
+{
+    static uint8_t data[65536];
+    struct peer *p = links_peer(s, a, b);
+    struct inner in = {.type = INNER_PIECE,
+                       .channel = hub_channel(p, slot),
+                       .source = s->hosts[a].number,
+                       .tci = f->tci,
+                       .gso_size = f->gso_size};
+    uint8_t *body = data + DATAGRAM_OUTER + DATAGRAM_INNER;
+    struct piece_plan plan;
+    struct segmenter seg;
+    struct piece piece;
+
+    if (!p->current || !p->current->takes_pieces ||
+        segment_init(&seg, f, UINT16_MAX, SEGMENT_OPEN_CSUM) < 0 ||
+        !piece_plan_init(&plan, seg.left, seg.hdr_size, peer_payload_max(p)))
+        return false;
+    while (piece_next(&plan, &piece)) {
+        in.index = piece.index;
+        in.piece_at = piece.at;
+        in.head_size = piece.has_head ? seg.hdr_size : 0;
+        in.flags = piece.last ? INNER_LAST : 0;
+        inner_write(&in, data + DATAGRAM_OUTER);
+        memcpy(body, f->data + seg.hdr_size + piece.at, piece.size);
+        if (piece.has_head)
+            piece_head_write(&seg, body + piece.size);
+        sim_send(
+            &s->hosts[a], &p->addr, data,
+            session_seal(p->current, data, DATAGRAM_INNER + piece.size + in.head_size));
+    }
+    peer_note_frames(p, s->now);
+    return true;
 }
 
 void links_inject(struct links *s, unsigned from, unsigned to, const void *data,

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/link/gather.h"
 #include "proto/link/hub.h"
 
 #define LINKS_HOSTS_MAX 256u
@@ -61,11 +62,15 @@ struct links {
     struct links_path paths[LINKS_HOSTS_MAX][LINKS_HOSTS_MAX]; /* From, to. */
     struct links_packet *queue;                                /* A heap by time. */
     unsigned n_queue, room_queue;
-    uint64_t n_sent;
+    uint64_t n_sent, n_lost;
     uint64_t order;
     uint8_t root[32], root_secret[64], issuer_secret[64];
     uint8_t issuer_cert[256];
     size_t issuer_size;
+    struct gather gather; /* Of the frames that come to one host in one moment. */
+    unsigned gathers;     /* Which host. */
+    void (*on_frame)(void *aux, const struct frame *); /* May be NULL. */
+    void *aux;
     uint8_t *tape; /* The last datagram sent, for replays. */
     size_t tape_size;
 };
@@ -94,6 +99,10 @@ bool links_all_up(struct links *);
 
 /* Seals one frame from a to b in the slot, as the data path does, and sends it. */
 bool links_frame(struct links *, unsigned a, unsigned b, unsigned slot, size_t size);
+
+/* Sends a TCP superframe in pieces, as the data path does. */
+bool links_super(struct links *, unsigned a, unsigned b, unsigned slot,
+                 const struct frame *);
 
 /* Puts bytes on the wire that no engine has sent. */
 void links_inject(struct links *, unsigned from, unsigned to, const void *data,

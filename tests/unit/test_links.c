@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "fabricd/link/link.h"
+#include "fabricd/link/link_internal.h"
 #include "fabricd/switch/switch_internal.h"
 #include "proto/link/cert.h"
 #include "proto/wire/bytes.h"
@@ -351,12 +351,58 @@ static void superframes_come_out_whole(void **state)
         assert_int_equal(got->meta.size, f.size);
         assert_int_equal(got->meta.gso, f.gso);
         assert_int_equal(got->meta.flags, FRAME_NEEDS_CSUM);
-        assert_in_range(got->meta.gso_size, 1300, 1400);
+        assert_int_equal(got->meta.gso_size, 1448);
         assert_memory_equal(got->bytes, f.data, f.size);
     }
 }
 
-/* On a wide path several segments fill a datagram, and what comes out has the sender's size. */
+/* As if it did not know them: every piece has headers of its own, which the receiver takes off again. */
+static void peers_without_pieces(void **state)
+{
+    struct frame f = tcp_frame(true, 60000, 1448);
+    const struct fake_frame *got = &sides[1].port.got[0];
+    struct peer *p = hub_first(sides[0].link->hub);
+    uint64_t sent;
+
+    (void)state;
+    wait_mtu(1500);
+    p->current->takes_pieces = false;
+    sent = p->counters.tx_bytes;
+    cross(&f, 1, 1);
+    assert_in_range(p->counters.tx_bytes - sent, 60000 + 44 * (74 + 48), 70000);
+    assert_int_equal(got->meta.size, f.size);
+    assert_in_range(got->meta.gso_size, 1300, 1400);
+    assert_memory_equal(got->bytes, f.data, f.size);
+    p->current->takes_pieces = true;
+    sent = p->counters.tx_bytes;
+    cross(&f, 1, 1);
+    assert_in_range(p->counters.tx_bytes - sent, 60000, 60000 + 44 * 48 + 5 * 74);
+}
+
+/* What a client has in its own memory is read there, once. */
+static void payload_may_be_elsewhere(void **state)
+{
+    static const uint16_t here[] = {54, 100, 2000, 30000};
+    const struct fake_frame *got = &sides[1].port.got[0];
+
+    (void)state;
+    wait_mtu(1500);
+    for (unsigned i = 0; i < 4; i++) {
+        struct frame f = tcp_frame(false, 60000, 1448);
+        static uint8_t whole[FRAME_SUPER_MAX], rest[FRAME_SUPER_MAX];
+
+        memcpy(whole, f.data, f.size);
+        f.rest_size = f.size - here[i];
+        memcpy(rest, f.data + here[i], f.rest_size);
+        memset(f.data + here[i], 0, f.rest_size);
+        f.rest = rest;
+        cross(&f, 1, 1);
+        assert_int_equal(got->meta.size, f.size);
+        assert_memory_equal(got->bytes, whole, f.size);
+    }
+}
+
+/* Whatever a datagram holds, what comes out has the sender's segment size. */
 static void wide_paths_keep_the_segment_size(void **state)
 {
     struct frame f = tcp_frame(false, 60000, 1448);
@@ -657,6 +703,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(superframes_come_out_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(peers_without_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(payload_may_be_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(wide_paths_keep_the_segment_size, setup, teardown),
         cmocka_unit_test_setup_teardown(long_tcp_frames_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_checksums_stay_wrong, setup, teardown),

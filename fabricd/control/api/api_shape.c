@@ -463,6 +463,7 @@ static struct node *link_status(const struct shape *shape, const struct view_hos
     node_set_int(status, "rx_bad", (int64_t)link->rx_bad);
     node_set_int(status, "rx_replayed", (int64_t)link->rx_replayed);
     node_set_int(status, "rx_refused", (int64_t)link->rx_refused);
+    node_set_int(status, "rx_orphans", (int64_t)link->rx_orphans);
     node_set_int(status, "handshakes", (int64_t)link->handshakes);
     return status;
 }

@@ -116,6 +116,9 @@ static const struct link_metric link_metrics[] = {
      offsetof(struct ipc_stats_link, rx_replayed)},
     {"ioth_link_rx_refused_total", "counter", "Frames that the peer may not send.",
      offsetof(struct ipc_stats_link, rx_refused)},
+    {"ioth_link_rx_orphans_total", "counter",
+     "Pieces of superframes of which no headers came.",
+     offsetof(struct ipc_stats_link, rx_orphans)},
     {"ioth_link_handshakes_total", "counter", "Handshakes completed.",
      offsetof(struct ipc_stats_link, handshakes)},
 };
