@@ -179,7 +179,8 @@ IOTH_API int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
  * Descriptors may be of any kind. While the calling thread waits it drives the stack (of several, that
  * of the first socket), so that what comes need not come by another thread. A socket that is added with
  * EPOLLET shows each arrival as an edge, which a plain descriptor does only when there was nothing to read
- * before. All beyond VirtualSquare's; an epoll is made by epoll_create1(2) and closed by close(2).
+ * before. An error of a socket (POLLERR, EPOLLERR) is told by these alone: poll(2) and epoll(7) show it as something to
+ * read. All beyond VirtualSquare's; an epoll is made by epoll_create1(2) and closed by close(2).
  */
 struct pollfd;
 struct epoll_event;
@@ -282,7 +283,8 @@ static inline int ioth_macton(const char *text, void *mac)
  * `int ioth_NAME_dup(int fd, int as)` is told that dup() has made `as` of its socket fd;
  * `int ioth_NAME_set(const char *)` and `char *ioth_NAME_get(void)` are ioth_setstack() and ioth_getstack();
  * `void ioth_NAME_flush(void)` is ioth_flush(); `int ioth_NAME_edges(int fd)` is told that somebody polls by edges; `void ioth_NAME_interrupt(void)` is called in a
- * signal handler and ends the wait of the thread; `int ioth_NAME_poll(struct pollfd *fds,
+ * signal handler and ends the wait of the thread; `unsigned ioth_NAME_failed(int *fds, unsigned max)` gives
+ * descriptors of which poll() says POLLERR; `int ioth_NAME_poll(struct pollfd *fds,
  * unsigned n, int64_t deadline_us, const sigset_t *mask)` is ppoll() up to a time of CLOCK_MONOTONIC, in an
  * array with 130 more places for its own use, and drives the stack meanwhile.
  */

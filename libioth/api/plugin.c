@@ -168,6 +168,7 @@ static void take_all(struct plugin *p, const char *kind, struct ioth_functions *
     take(p, kind, "edges", &p->edges);
     take(p, kind, "set", &p->set);
     take(p, kind, "get", &p->get);
+    take(p, kind, "failed", &p->failed);
     take(p, kind, "flush", &p->flush);
     take(p, kind, "interrupt", &p->interrupt);
     take(p, kind, "poll", &p->poll);

@@ -18,6 +18,7 @@ struct plugin {
     int (*edges)(int fd);
     int (*set)(const char *settings);
     char *(*get)(void);
+    unsigned (*failed)(int *fds, unsigned max);
     void (*flush)(void);
     void (*interrupt)(void);
     int (*poll)(struct pollfd *fds, unsigned n, int64_t deadline_us, const sigset_t *mask);

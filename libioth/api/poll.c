@@ -8,11 +8,13 @@
 #include <sys/epoll.h>
 
 #include "libioth/api/stack.h"
+#include "libioth/api/watch.h"
 #include "proto/base/mtime.h"
 
 #define FDS_FEW  64 /* Polled without asking for memory. */
 #define OWN_FDS  130
 #define N_EPOLLS 256
+#define N_FAILED 64 /* Sockets with errors that are told of at a time. */
 
 /* --- which stack -------------------------------------------------------------------------------- */
 
@@ -139,15 +141,52 @@ int ioth_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
     struct ioth *s = fdtab_get(fd);
     int r = epoll_ctl(epoll, op, fd, event);
 
-    if (r < 0 || !s || op == EPOLL_CTL_DEL)
+    if (r < 0 || !s)
         return r;
+    if (op == EPOLL_CTL_DEL) {
+        watch_remove(fd, epoll);
+        return r;
+    }
     if (s->plugin.poll)
         note_epoll(epoll, s);
+    if (s->plugin.failed)
+        watch_add(fd, epoll, event->data.u64);
     if (event->events & (uint32_t)EPOLLET && s->plugin.edges) {
         stack_enter(s);
         return s->plugin.edges(fd);
     }
     return r;
+}
+
+/* An error of a socket is shown as something to read; here it can be told for what it is. */
+static void tell_error(int fd, struct epoll_event *event)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    if (ioth_poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
+        return;
+    event->events |= EPOLLERR;
+    if (!(p.revents & POLLIN))
+        event->events &= ~(uint32_t)(EPOLLIN | EPOLLRDNORM);
+}
+
+static void tell_errors(struct ioth *s, int epoll, struct epoll_event *events, int n)
+{
+    unsigned failed;
+    int fds[N_FAILED];
+    uint64_t data;
+
+    if (!s->plugin.failed)
+        return;
+    stack_enter(s);
+    failed = s->plugin.failed(fds, N_FAILED);
+    for (unsigned f = 0; f < failed; f++) {
+        if (!watch_find(fds[f], epoll, &data))
+            continue;
+        for (int i = 0; i < n; i++)
+            if (events[i].data.u64 == data)
+                tell_error(fds[f], &events[i]);
+    }
 }
 
 int ioth_epoll_pwait(int epoll, struct epoll_event *events, int n, int timeout_ms,
@@ -171,6 +210,8 @@ int ioth_epoll_pwait(int epoll, struct epoll_event *events, int n, int timeout_m
             return r;
         r = epoll_wait(epoll, events, n, 0);
     } while (r == 0 && fds[0].revents);
+    if (r > 0)
+        tell_errors(s, epoll, events, r);
     return r;
 }
 

@@ -10,7 +10,7 @@
  *
  * What cannot work is refused, with a message that says what can (refusals.c). Files: node.c the stack and its
  * process, fds.c which descriptors are ours, sockets.c and data.c the calls about them, dup.c the life of
- * descriptors, files.c streams and files, wait.c poll() and the like, names.c and names_old.c who is who,
+ * descriptors, raw_calls.c syscall(), files.c streams and files, wait.c poll() and the like, names.c and names_old.c who is who,
  * ask.c the launcher's DNS, ifaces.c interfaces, process.c forks and programs, signals.c handlers.
  */
 #ifndef LIBIOTH_PRELOAD_PRELOAD_H

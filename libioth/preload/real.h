@@ -38,7 +38,7 @@
     X(poll) X(posix_spawn_file_actions_adddup2) X(ppoll) X(pselect) X(pthread_cancel) X(pthread_create)      \
     X(read) X(readv) X(recv) X(recvfrom) X(recvmmsg) X(recvmsg) X(select) X(send)          \
     X(sendfile) X(sendmmsg) X(sendmsg) X(sendto) X(setsockopt) X(shutdown) X(sigaction)    \
-    X(sockatmark) X(socket) X(socketpair) X(splice) X(tee) X(uname) X(vdprintf)            \
+    X(sockatmark) X(socket) X(socketpair) X(splice) X(syscall) X(tee) X(uname) X(vdprintf) \
     X(vmsplice) X(write) X(writev) X(_exit)
 /* clang-format on */
 

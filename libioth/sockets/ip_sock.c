@@ -8,6 +8,7 @@
 #include <lwip/ip.h>
 
 #include "libioth/sockets/addr.h"
+#include "libioth/sockets/errq.h"
 #include "libioth/sockets/ipopt.h"
 #include "libioth/sockets/mtu.h"
 #include "libioth/stack/iface.h"
@@ -18,6 +19,7 @@ void ip_sock_init(struct ip_sock *u)
 {
     ipopt_init(&u->sock);
     dgramq_init(&u->rx);
+    dgramq_init(&u->errors);
     list_init(&u->stalled);
     u->mcast_ttl = u->mcast_hops6 = 1;
     u->mcast_loop = true;
@@ -28,6 +30,7 @@ void ip_sock_done(struct ip_sock *u)
     mcast_leave_all(u);
     list_remove(&u->stalled);
     dgramq_clear(&u->rx);
+    dgramq_clear(&u->errors);
 }
 
 int ip_sock_stall(struct ip_sock *u)
@@ -50,6 +53,19 @@ void ip_sock_room(void)
 
 /* --- receiving ---------------------------------------------------------------------------------- */
 
+void ip_sock_mark(struct dgram *d)
+{
+    d->to = *ip_current_dest_addr();
+    d->if_index = netif_get_index(ip_current_input_netif());
+    if (ip_current_is_v6()) {
+        d->ttl = IP6H_HOPLIM(ip6_current_header());
+        d->tos = (uint8_t)IP6H_TC(ip6_current_header());
+    } else {
+        d->ttl = IPH_TTL(ip4_current_header());
+        d->tos = IPH_TOS(ip4_current_header());
+    }
+}
+
 void ip_sock_came(struct ip_sock *u, const struct pbuf *p, unsigned ofs,
                   const ip_addr_t *from, uint16_t port)
 {
@@ -63,26 +79,19 @@ void ip_sock_came(struct ip_sock *u, const struct pbuf *p, unsigned ofs,
     pbuf_copy_partial(p, d->data, (u16_t)d->size, (u16_t)ofs);
     d->from = *from;
     d->from_port = port;
-    d->to = *ip_current_dest_addr();
-    d->if_index = netif_get_index(ip_current_input_netif());
-    if (ip_current_is_v6()) {
-        d->ttl = IP6H_HOPLIM(ip6_current_header());
-        d->tos = (uint8_t)IP6H_TC(ip6_current_header());
-    } else {
-        d->ttl = IPH_TTL(ip4_current_header());
-        d->tos = IPH_TOS(ip4_current_header());
-    }
+    ip_sock_mark(d);
     dgramq_put(&u->rx, d);
     sock_changed(&u->sock, SOCK_IN);
 }
 
-/* Writes control messages, as many as fit. */
-struct controls {
-    struct msghdr *msg;
-    size_t room, used;
-};
+struct ip_sock_controls ip_sock_controls(struct msghdr *msg)
+{
+    return (struct ip_sock_controls){.msg = msg,
+                                     .room = msg->msg_control ? msg->msg_controllen : 0};
+}
 
-static void control(struct controls *c, int level, int type, const void *data, size_t size)
+void ip_sock_control(struct ip_sock_controls *c, int level, int type, const void *data,
+                     size_t size)
 {
     struct cmsghdr head = {
         .cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type};
@@ -97,16 +106,16 @@ static void control(struct controls *c, int level, int type, const void *data, s
     c->used += CMSG_SPACE(size) < c->room - c->used ? CMSG_SPACE(size) : c->room - c->used;
 }
 
-static void put_controls(const struct ip_sock *u, const struct dgram *d, struct msghdr *msg)
+void ip_sock_put_controls(const struct ip_sock *u, const struct dgram *d,
+                          struct ip_sock_controls *c)
 {
-    struct controls c = {.msg = msg, .room = msg->msg_control ? msg->msg_controllen : 0};
     int n;
 
     if (u->info4 && IP_IS_V4(&d->to)) {
         struct in_pktinfo info = {.ipi_ifindex = d->if_index};
 
         info.ipi_addr.s_addr = info.ipi_spec_dst.s_addr = ip_2_ip4(&d->to)->addr;
-        control(&c, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+        ip_sock_control(c, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
     if (u->info6 && u->sock.domain == AF_INET6) {
         struct in6_pktinfo info = {.ipi6_ifindex = d->if_index};
@@ -115,38 +124,39 @@ static void put_controls(const struct ip_sock *u, const struct dgram *d, struct 
 
         addr_put(AF_INET6, &d->to, 0, (struct sockaddr *)(void *)&to, &size);
         info.ipi6_addr = to.sin6_addr;
-        control(&c, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+        ip_sock_control(c, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }
     n = d->ttl;
     if (u->recv_ttl && IP_IS_V4(&d->to))
-        control(&c, IPPROTO_IP, IP_TTL, &n, sizeof n);
+        ip_sock_control(c, IPPROTO_IP, IP_TTL, &n, sizeof n);
     if (u->recv_hops6 && IP_IS_V6(&d->to))
-        control(&c, IPPROTO_IPV6, IPV6_HOPLIMIT, &n, sizeof n);
+        ip_sock_control(c, IPPROTO_IPV6, IPV6_HOPLIMIT, &n, sizeof n);
+    if (u->recv_old_hops6 && IP_IS_V6(&d->to))
+        ip_sock_control(c, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &n, sizeof n);
     if (u->recv_tos && IP_IS_V4(&d->to))
-        control(&c, IPPROTO_IP, IP_TOS, &d->tos, sizeof d->tos);
+        ip_sock_control(c, IPPROTO_IP, IP_TOS, &d->tos, sizeof d->tos);
     n = d->tos;
     if (u->recv_tclass6 && IP_IS_V6(&d->to))
-        control(&c, IPPROTO_IPV6, IPV6_TCLASS, &n, sizeof n);
-    msg->msg_controllen = c.used;
+        ip_sock_control(c, IPPROTO_IPV6, IPV6_TCLASS, &n, sizeof n);
 }
 
 ssize_t ip_sock_recv(struct sock *s, struct msghdr *msg, int flags)
 {
     struct ip_sock *u = ip_sock_of(s);
     struct dgram *d = dgramq_first(&u->rx);
+    struct ip_sock_controls c;
     ssize_t n;
 
-    if (!d && s->error) {
-        n = -s->error;
-        s->error = 0;
-        return n;
-    }
+    if (s->error)
+        return -sock_take_error(s);
     if (!d)
         return u->rx_shut ? 0 : -EAGAIN;
     n = dgramq_copy(d, msg, flags);
     if (msg->msg_name)
         addr_put(s->domain, &d->from, d->from_port, msg->msg_name, &msg->msg_namelen);
-    put_controls(u, d, msg);
+    c = ip_sock_controls(msg);
+    ip_sock_put_controls(u, d, &c);
+    msg->msg_controllen = c.used;
     if (!(flags & MSG_PEEK)) {
         dgramq_pop(&u->rx);
         sock_changed(s, 0);
@@ -158,7 +168,8 @@ unsigned ip_sock_ready(const struct sock *s)
 {
     const struct ip_sock *u = (const struct ip_sock *)(const void *)s;
 
-    return (dgramq_first(&u->rx) || u->rx_shut || s->error ? SOCK_IN : 0) |
+    return (dgramq_first(&u->rx) || u->rx_shut ? SOCK_IN : 0) |
+           (s->error || dgramq_first(&u->errors) ? SOCK_ERR : 0) |
            (list_empty(&u->stalled) ? SOCK_OUT : 0) | (u->rx_shut ? SOCK_RDHUP : 0);
 }
 
@@ -265,6 +276,15 @@ int ip_sock_way(struct ip_sock *u, const struct msghdr *msg, struct ip_sock_way 
     return r;
 }
 
+int ip_sock_fits(struct ip_sock *u, const struct ip_sock_way *way, size_t size)
+{
+    int r = mtu_send(&u->sock, &way->to, way->netif, size);
+
+    if (r == -EMSGSIZE)
+        errq_too_large(u, way, mtu_of(&u->sock, &way->to, way->netif));
+    return r;
+}
+
 /* --- options ------------------------------------------------------------------------------------ */
 
 static bool *wish(struct ip_sock *u, int level, int name)
@@ -278,6 +298,7 @@ static bool *wish(struct ip_sock *u, int level, int name)
         return name == IPV6_RECVPKTINFO    ? &u->info6
                : name == IPV6_RECVHOPLIMIT ? &u->recv_hops6
                : name == IPV6_RECVTCLASS   ? &u->recv_tclass6
+               : name == IPV6_2292HOPLIMIT ? &u->recv_old_hops6
                                            : NULL;
     return NULL;
 }
@@ -317,5 +338,10 @@ int ip_sock_setopt(struct sock *s, int level, int name, const void *value, sockl
     if (r != -ENOPROTOOPT)
         return r;
     r = mcast_setopt(u, level, name, value, size);
-    return r == -ENOPROTOOPT ? ipopt_set(s, level, name, value, size) : r;
+    if (r != -ENOPROTOOPT)
+        return r;
+    r = ipopt_set(s, level, name, value, size);
+    if (r == 0)
+        errq_asked(u);
+    return r;
 }

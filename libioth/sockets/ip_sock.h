@@ -15,7 +15,8 @@
 struct ip_sock {
     struct sock sock;
     struct dgramq rx;
-    struct list stalled; /* Waits for a port that had no room. */
+    struct dgramq errors; /* errq.h */
+    struct list stalled;  /* Waits for a port that had no room. */
     bool rx_shut, tx_shut;
     bool connected;
     ip_addr_t remote_ip;
@@ -24,7 +25,8 @@ struct ip_sock {
     uint16_t last_port;
 
     bool info4, info6, recv_ttl, recv_tos, recv_hops6,
-        recv_tclass6; /* Wanted of each datagram. */
+        recv_tclass6;    /* Wanted of each datagram. */
+    bool recv_old_hops6; /* The same in the form of RFC 2292. */
     uint8_t mcast_ttl, mcast_hops6;
     bool mcast_loop;
     unsigned mcast_if; /* lwIP's index, 0 = by route. */
@@ -60,6 +62,26 @@ struct ip_sock_way {
 };
 int ip_sock_way(struct ip_sock *, const struct msghdr *, struct ip_sock_way *)
     __attribute__((warn_unused_result));
+
+/* Whether what is to be sent there, `size` bytes without the header of IP, may go (mtu_send()); -EMSGSIZE, and who
+ * wants to hear of it is told how much would fit. */
+int ip_sock_fits(struct ip_sock *, const struct ip_sock_way *, size_t size)
+    __attribute__((warn_unused_result));
+
+/* Control messages, as many as fit into a message. */
+struct ip_sock_controls {
+    struct msghdr *msg;
+    size_t room, used;
+};
+struct ip_sock_controls ip_sock_controls(struct msghdr *);
+void ip_sock_control(struct ip_sock_controls *, int level, int type, const void *data,
+                     size_t size);
+/* Those that the socket wants of each datagram. */
+void ip_sock_put_controls(const struct ip_sock *, const struct dgram *,
+                          struct ip_sock_controls *);
+
+/* Notes how the packet came that lwIP is at. */
+void ip_sock_mark(struct dgram *);
 
 /* The port had no room for what was sent: -EAGAIN, and the socket is writable when there is some. */
 int ip_sock_stall(struct ip_sock *);

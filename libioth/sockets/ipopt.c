@@ -24,6 +24,8 @@ void ipopt_inherit(struct sock *s, const struct sock *l)
     s->pmtu4 = l->pmtu4;
     s->pmtu6 = l->pmtu6;
     s->only_v6 = l->only_v6;
+    s->errors4 = l->errors4;
+    s->errors6 = l->errors6;
     s->rcv_size = l->rcv_size;
     s->snd_size = l->snd_size;
     s->keep_alive = l->keep_alive;
@@ -68,6 +70,8 @@ int ipopt_get(struct sock *s, int level, int name, void *value, socklen_t *size)
         return sock_opt_put_int(value, size, s->ttl);
     if (level == IPPROTO_IP && name == IP_TOS)
         return sock_opt_put_int(value, size, s->tos);
+    if (level == IPPROTO_IP && name == IP_RECVERR)
+        return sock_opt_put_int(value, size, s->errors4);
     if (level == IPPROTO_IPV6 && s->domain == AF_INET6) {
         switch (name) {
         case IPV6_UNICAST_HOPS:
@@ -76,6 +80,8 @@ int ipopt_get(struct sock *s, int level, int name, void *value, socklen_t *size)
             return sock_opt_put_int(value, size, s->tclass6);
         case IPV6_V6ONLY:
             return sock_opt_put_int(value, size, s->only_v6);
+        case IPV6_RECVERR:
+            return sock_opt_put_int(value, size, s->errors6);
         default:
             break;
         }
@@ -83,14 +89,23 @@ int ipopt_get(struct sock *s, int level, int name, void *value, socklen_t *size)
     return -ENOPROTOOPT;
 }
 
+static int set_bool(bool *out, const void *value, socklen_t size)
+{
+    int n, r = sock_opt_int(value, size, &n);
+
+    if (r == 0)
+        *out = n != 0;
+    return r;
+}
+
 int ipopt_set(struct sock *s, int level, int name, const void *value, socklen_t size)
 {
-    int n, r;
-
     if (level == IPPROTO_IP && name == IP_TTL)
         return set_u8(&s->ttl, value, size, 1, TTL_DEFAULT);
     if (level == IPPROTO_IP && name == IP_TOS)
         return set_u8(&s->tos, value, size, 0, 0);
+    if (level == IPPROTO_IP && name == IP_RECVERR)
+        return set_bool(&s->errors4, value, size);
     if (level == IPPROTO_IPV6 && s->domain == AF_INET6) {
         switch (name) {
         case IPV6_UNICAST_HOPS:
@@ -98,10 +113,9 @@ int ipopt_set(struct sock *s, int level, int name, const void *value, socklen_t 
         case IPV6_TCLASS:
             return set_u8(&s->tclass6, value, size, 0, 0);
         case IPV6_V6ONLY:
-            r = sock_opt_int(value, size, &n);
-            if (r == 0)
-                s->only_v6 = n != 0;
-            return r;
+            return set_bool(&s->only_v6, value, size);
+        case IPV6_RECVERR:
+            return set_bool(&s->errors6, value, size);
         default:
             break;
         }
@@ -125,6 +139,14 @@ bool ipopt_is_local(const ip_addr_t *ip)
         }
     }
     return IP_IS_V4(ip) && ip4_addr_isloopback(ip_2_ip4(ip));
+}
+
+bool ipopt_may_send(const ip_addr_t *own, const ip_addr_t *from)
+{
+    if (IP_IS_ANY_TYPE_VAL(*own))
+        return true;
+    return IP_GET_TYPE(own) == IP_GET_TYPE(from) &&
+           (ip_addr_isany(own) || ip_addr_eq(own, from));
 }
 
 const ip_addr_t *ipopt_loopback4(void)

@@ -22,6 +22,9 @@ int ipopt_set(struct sock *, int level, int name, const void *value, socklen_t s
 /* Is it an address of this stack (or any)? */
 bool ipopt_is_local(const ip_addr_t *);
 
+/* May a socket that is bound to `own` (or to any) have sent from there? */
+bool ipopt_may_send(const ip_addr_t *own, const ip_addr_t *from);
+
 const ip_addr_t *ipopt_loopback4(void);
 const ip_addr_t *ipopt_loopback6(void);
 

@@ -34,6 +34,7 @@ static const struct drive_ops above = {
     .room = ip_sock_room,
     .watch = table_watch,
     .reap = table_reap,
+    .tell = table_tell,
 };
 
 #define LINGER       (1 * MTIME_SEC) /* At most, for connections that are closing. */
@@ -122,6 +123,7 @@ EXPORT int ioth_lwip_set(const char *settings);
 EXPORT char *ioth_lwip_get(void);
 EXPORT int ioth_lwip_dup(int fd, int as);
 EXPORT int ioth_lwip_edges(int fd);
+EXPORT unsigned ioth_lwip_failed(int *fds, unsigned max);
 EXPORT void ioth_lwip_interrupt(void);
 EXPORT void ioth_lwip_flush(void);
 EXPORT int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,
@@ -280,6 +282,18 @@ void ioth_lwip_interrupt(void)
 int ioth_lwip_edges(int fd)
 {
     return result(sock_edges(fd));
+}
+
+unsigned ioth_lwip_failed(int *fds, unsigned max)
+{
+    unsigned n;
+
+    if (!table_n_failed)
+        return 0;
+    drive_enter();
+    n = table_failed(fds, max);
+    drive_leave();
+    return n;
 }
 
 int ioth_lwip_poll(struct pollfd *fds, unsigned n, int64_t deadline_us,

@@ -71,20 +71,33 @@ int mtu_setopt(struct sock *s, int level, int name, const void *value, socklen_t
 
 /* --- sending ------------------------------------------------------------------------------------ */
 
+/* Does what routers have said count? */
+static bool is_learnt(uint8_t how)
+{
+    return how == IP_PMTUDISC_WANT || how == IP_PMTUDISC_DO;
+}
+
+uint16_t mtu_of(const struct sock *s, const ip_addr_t *to, const struct netif *netif)
+{
+    bool ip6 = IP_IS_V6(to);
+    uint8_t how = ip6 ? s->pmtu6 : s->pmtu4;
+    uint16_t link = link_mtu(netif, ip6);
+
+    return is_learnt(how) ? pmtu_of(to, link) : link;
+}
+
 int mtu_send(const struct sock *s, const ip_addr_t *to, const struct netif *netif,
              size_t size)
 {
     bool ip6 = IP_IS_V6(to);
     uint8_t how = ip6 ? s->pmtu6 : s->pmtu4;
-    uint16_t link = link_mtu(netif, ip6);
-    bool learnt = how == IP_PMTUDISC_WANT || how == IP_PMTUDISC_DO;
     bool strict =
         how == IP_PMTUDISC_DO || how == IP_PMTUDISC_PROBE || how == IP_PMTUDISC_INTERFACE;
-    bool fits = size + (ip6 ? IP6_SIZE : IP4_SIZE) <= (learnt ? pmtu_of(to, link) : link);
+    bool fits = size + (ip6 ? IP6_SIZE : IP4_SIZE) <= mtu_of(s, to, netif);
 
     if (strict && !fits)
         return -EMSGSIZE;
-    pmtu_whole = fits && (learnt || how == IP_PMTUDISC_PROBE);
+    pmtu_whole = fits && (is_learnt(how) || how == IP_PMTUDISC_PROBE);
     return 0;
 }
 
@@ -104,8 +117,6 @@ void mtu_too_large(unsigned proto, const struct mtu_packet *p, unsigned mtu)
         !(udp ? udp_sock_sent(p) : tcp_sock_sent(p)) ||
         !pmtu_learn(&p->to, mtu, p->size, link_mtu(netif, IP_IS_V6(&p->to))))
         return;
-    if (udp)
-        udp_sock_too_large(p);
-    else
+    if (!udp)
         tcp_sock_too_large(p);
 }

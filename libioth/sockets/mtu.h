@@ -23,6 +23,9 @@ int mtu_send(const struct sock *, const ip_addr_t *to, const struct netif *, siz
     __attribute__((warn_unused_result));
 void mtu_sent(void);
 
+/* What fits on the way to there for the socket, with the header of IP. */
+uint16_t mtu_of(const struct sock *, const ip_addr_t *to, const struct netif *);
+
 /* What a message about a packet says of it. */
 struct mtu_packet {
     ip_addr_t from, to;
@@ -34,10 +37,9 @@ struct mtu_packet {
 /* A router takes no packets of more than `mtu` bytes on that packet's way; 0: it does not say. */
 void mtu_too_large(unsigned proto, const struct mtu_packet *, unsigned mtu);
 
-/* The kinds': whether one of their sockets may have sent it; and what they do about it if the MTU is less now. */
+/* The kinds': whether one of their sockets may have sent it; and what TCP does about it if the MTU is less now. */
 bool udp_sock_sent(const struct mtu_packet *);
 bool tcp_sock_sent(const struct mtu_packet *);
-void udp_sock_too_large(const struct mtu_packet *);
 void tcp_sock_too_large(const struct mtu_packet *);
 
 #endif

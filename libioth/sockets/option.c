@@ -48,8 +48,6 @@ static int get_device(const struct sock *s, void *value, socklen_t *size)
 
 int sock_getopt(struct sock *s, int name, void *value, socklen_t *size)
 {
-    int error;
-
     switch (name) {
     case SO_TYPE:
         return sock_opt_put_int(value, size, s->type);
@@ -58,9 +56,7 @@ int sock_getopt(struct sock *s, int name, void *value, socklen_t *size)
     case SO_PROTOCOL:
         return sock_opt_put_int(value, size, s->protocol);
     case SO_ERROR:
-        error = s->error;
-        s->error = 0;
-        return sock_opt_put_int(value, size, error);
+        return sock_opt_put_int(value, size, sock_take_error(s));
     case SO_REUSEADDR:
         return sock_opt_put_int(value, size, s->reuse_addr);
     case SO_REUSEPORT:

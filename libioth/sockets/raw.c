@@ -11,6 +11,7 @@
 #include <lwip/raw.h>
 
 #include "libioth/sockets/addr.h"
+#include "libioth/sockets/errq.h"
 #include "libioth/sockets/filter.h"
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/ipopt.h"
@@ -21,12 +22,15 @@
 
 struct raw_sock {
     struct ip_sock ip;
+    struct list link; /* In `all`. */
     struct raw_pcb *pcb;
     bool own_header; /* IP_HDRINCL */
     bool filtered;
     struct icmp6_filter filter;
     struct filter bpf;
 };
+
+static struct list all = {&all, &all};
 
 static struct raw_sock *raw_of(struct sock *s)
 {
@@ -82,6 +86,30 @@ static u8_t on_recv(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_add
         return 0;
     ip_sock_came(&w->ip, p, ofs, from, 0);
     return 0;
+}
+
+static bool may_have_sent(const struct raw_sock *w, unsigned proto,
+                          const struct icmp_failure *f)
+{
+    return w->pcb->protocol == proto && (w->ip.sock.domain == AF_INET6) == f->ip6 &&
+           ipopt_may_send(&w->pcb->local_ip, &f->packet.from) &&
+           (!w->ip.connected || ip_addr_eq(&w->ip.remote_ip, &f->packet.to));
+}
+
+void raw_sock_failed(unsigned proto, const struct icmp_failure *f)
+{
+    list_for_each (it, &all) {
+        struct raw_sock *w = list_entry(it, struct raw_sock, link);
+        const struct sock *s = &w->ip.sock;
+        struct icmp_failure told = *f;
+
+        if (!may_have_sent(w, proto, f))
+            continue;
+        if (f->too_large)
+            told.is_final =
+                f->ip6 ? s->pmtu6 == IP_PMTUDISC_DO : s->pmtu4 != IP_PMTUDISC_DONT;
+        errq_came(&w->ip, &told, 0, w->own_header ? f->ip_ofs : f->l4_ofs);
+    }
 }
 
 static int bind_sock(struct sock *s, const struct sockaddr *sa, socklen_t size)
@@ -144,7 +172,7 @@ static ssize_t send_sock(struct sock *s, const struct msghdr *msg, int flags)
     if (!from)
         return -EADDRNOTAVAIL;
     if (!w->own_header) {
-        r = mtu_send(s, &way.to, way.netif, size);
+        r = ip_sock_fits(&w->ip, &way, size);
         if (r < 0)
             return r;
     }
@@ -223,6 +251,7 @@ static void close_sock(struct sock *s)
     struct raw_sock *w = raw_of(s);
 
     sock_done(s);
+    list_remove(&w->link);
     ip_sock_done(&w->ip);
     filter_done(&w->bpf);
     raw_remove(w->pcb);
@@ -235,6 +264,7 @@ static const struct sock_ops ops = {
     .name = name_sock,
     .send = send_sock,
     .recv = ip_sock_recv,
+    .recv_error = errq_recv,
     .shutdown = ip_sock_shutdown,
     .getopt = get_option,
     .setopt = set_option,
@@ -263,6 +293,7 @@ int raw_sock_new(int domain, int protocol, struct sock **out)
     }
     w->own_header = protocol == IPPROTO_RAW && domain == AF_INET;
     raw_recv(w->pcb, on_recv, w);
+    list_append(&all, &w->link);
     apply(w);
     *out = &w->ip.sock;
     return 0;

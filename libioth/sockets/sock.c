@@ -22,6 +22,7 @@ void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
     s->rcv_size = type == SOCK_STREAM ? stack_settings.rcv_size : SOCK_RCV_DGRAM;
     s->snd_size = stack_settings.snd_size;
     list_init(&s->unsettled);
+    list_init(&s->failed);
     list_init(&s->readers);
     list_init(&s->writers);
 }
@@ -32,6 +33,22 @@ void sock_done(struct sock *s)
     drive_wake(&s->readers);
     drive_wake(&s->writers);
     list_remove(&s->unsettled);
+}
+
+void sock_failed(struct sock *s, int error)
+{
+    s->error = error;
+    sock_changed(s, SOCK_IN | SOCK_OUT);
+}
+
+int sock_take_error(struct sock *s)
+{
+    int error = s->error;
+
+    s->error = 0;
+    if (error)
+        table_unsettle(s);
+    return error;
 }
 
 void sock_changed(struct sock *s, unsigned what)
@@ -205,8 +222,7 @@ int sock_connect(int fd, const struct sockaddr *addr, socklen_t size)
         if (r == -EAGAIN)
             r = -EINPROGRESS;
         if (s && r == 0) {
-            r = -s->error;
-            s->error = 0;
+            r = -sock_take_error(s);
         }
     }
     drive_leave();
@@ -289,6 +305,13 @@ static ssize_t take_what_is_there(struct sock *s, struct msghdr *msg, int flags,
     return s->ops->recv(s, msg, flags);
 }
 
+/* Never waits. */
+static ssize_t recv_error(struct sock *s, struct msghdr *msg, int flags)
+{
+    drive_step();
+    return s->ops->recv_error ? s->ops->recv_error(s, msg, flags) : -EAGAIN;
+}
+
 ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
 {
     struct sock *s;
@@ -300,9 +323,10 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
 
     drive_enter_only();
     s = table_find(fd);
-    if (!s) {
+    if (!s || flags & MSG_ERRQUEUE) {
+        r = s ? recv_error(s, msg, flags) : -EBADF;
         drive_leave();
-        return -EBADF;
+        return r;
     }
     deadline = deadline_of(s->rcv_timeout);
     for (;;) {

@@ -31,6 +31,8 @@ enum {
     SOCK_OUT = 2,
     SOCK_RDHUP = 4, /* Nothing more will come. */
     SOCK_HUP = 8,   /* Nor can anything be sent. */
+    SOCK_ERR =
+        16, /* There is an error to tell: POLLERR, or SOCK_IN for who cannot be told that. */
 };
 
 /* A kind without listen, accept or shutdown has NULL there: -EOPNOTSUPP. */
@@ -45,6 +47,8 @@ struct sock_ops {
     /* May take a part. */
     ssize_t (*send)(struct sock *, const struct msghdr *, int flags);
     ssize_t (*recv)(struct sock *, struct msghdr *, int flags);
+    /* With MSG_ERRQUEUE. NULL: it has no such queue, -EAGAIN. */
+    ssize_t (*recv_error)(struct sock *, struct msghdr *, int flags);
     int (*shutdown)(struct sock *, int how);
     int (*getopt)(struct sock *, int level, int name, void *value, socklen_t *size);
     int (*setopt)(struct sock *, int level, int name, const void *value, socklen_t size);
@@ -70,6 +74,7 @@ struct sock {
     bool edges;     /* Somebody wants to be told each time that something comes … */
     bool came;      /* … which it has. */
     struct list unsettled;        /* Its readiness may have changed. */
+    struct list failed;           /* It has an error to tell (table.c). */
     struct list readers, writers; /* Threads that wait (drive_wait). */
     unsigned n_reading,
         n_writing; /* Threads in a call that waits, or has just been woken. */
@@ -89,6 +94,7 @@ struct sock {
     uint8_t ttl, tos, hops6, tclass6;
     uint8_t pmtu4, pmtu6; /* IP_PMTUDISC_*, which IPv6 has alike. */
     bool only_v6;
+    bool errors4, errors6; /* IP_RECVERR, IPV6_RECVERR. */
 };
 
 /* As Linux has it: what is told is twice what was asked for, and not less than this. */
@@ -103,6 +109,10 @@ void sock_init(struct sock *, const struct sock_ops *, int domain, int type, int
 
 /* Something has changed: wakes who waits for it and shows it to pollers, soon. */
 void sock_changed(struct sock *, unsigned what);
+
+/* An error is to be told; and it is told, 0 if there is none. */
+void sock_failed(struct sock *, int error);
+int sock_take_error(struct sock *);
 
 /* Takes a socket that is about to be freed out of all lists. Ops->close() calls it. */
 void sock_done(struct sock *);

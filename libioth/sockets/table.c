@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -25,6 +26,8 @@ static struct leaf **leaves;
 static int n_leaves;
 static unsigned n_socks;
 static struct list unsettled = {&unsettled, &unsettled};
+static struct list failed = {&failed, &failed}; /* Those with SOCK_ERR. */
+_Atomic unsigned table_n_failed;
 static int watch = -1; /* An epoll of our ends. */
 
 static void watch_end(const struct sock *s, int op);
@@ -107,8 +110,22 @@ static void forget(struct sock *s, int fd)
         watch_end(s, EPOLL_CTL_MOD);
 }
 
+static void note_failed(struct sock *s, bool has_failed)
+{
+    if (has_failed == !list_empty(&s->failed))
+        return;
+    if (has_failed) {
+        list_append(&failed, &s->failed);
+        table_n_failed++;
+    } else {
+        list_remove(&s->failed);
+        table_n_failed--;
+    }
+}
+
 void table_remove(struct sock *s)
 {
+    note_failed(s, false);
     if (s->fd >= 0)
         n_socks--;
     while (s->fd >= 0)
@@ -243,6 +260,15 @@ static void show_again(struct sock *s)
     s->came = false;
 }
 
+/* What can be shown: an error as something to read, which the call for it then returns. */
+static unsigned shown_of(struct sock *s)
+{
+    unsigned ready = s->ops->ready(s);
+
+    note_failed(s, ready & SOCK_ERR);
+    return ready & SOCK_ERR ? (ready & ~(unsigned)SOCK_ERR) | SOCK_IN : ready;
+}
+
 /*
  * Shows what has changed; false if a part is left for later: to a thread in a call, which is about to
  * change it; that the socket is full, unless a send was refused or `all` is wanted; and that there is more for a
@@ -251,7 +277,7 @@ static void show_again(struct sock *s)
  */
 static bool settle(struct sock *s, bool all)
 {
-    unsigned ready = s->ops->ready(s), now, changed, cleared;
+    unsigned ready = shown_of(s), now, changed, cleared;
     bool full = s->shown & SOCK_OUT && !(ready & SOCK_OUT);
     bool late = s->waits && !all && ready & SOCK_IN && !(s->shown & SOCK_IN);
     unsigned busy = (s->n_reading || late ? SOCK_IN : 0) |
@@ -278,6 +304,37 @@ static bool settle(struct sock *s, bool all)
         (void)!shutdown(s->end, SHUT_RDWR);
     s->shown = now | (s->shown & (SOCK_RDHUP | SOCK_HUP));
     return !busy;
+}
+
+int table_tell(struct pollfd *fds, unsigned n)
+{
+    int told = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct sock *s = table_n_failed ? table_find(fds[i].fd) : NULL;
+        unsigned ready = s ? s->ops->ready(s) : 0;
+
+        if (ready & SOCK_ERR && is_at(s, fds[i].fd)) {
+            if (!(ready & SOCK_IN))
+                fds[i].revents &= (short)~(POLLIN | POLLRDNORM);
+            fds[i].revents |= POLLERR;
+        }
+        told += fds[i].revents != 0;
+    }
+    return told;
+}
+
+unsigned table_failed(int *fds, unsigned max)
+{
+    unsigned n = 0;
+
+    list_for_each (it, &failed) {
+        const struct sock *s = list_entry(it, struct sock, failed);
+
+        for (int fd = next_of(s, 0); fd >= 0 && n < max; fd = next_of(s, fd + 1))
+            fds[n++] = fd;
+    }
+    return n;
 }
 
 void table_unsettle(struct sock *s)

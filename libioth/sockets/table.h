@@ -30,6 +30,15 @@ void table_remove(struct sock *);
 void table_unsettle(struct sock *);
 void table_settle(bool all);
 
+/* What poll() has said of descriptors, mended: an error that is to be told is one (POLLERR), which their sockets cannot
+ * show. Returns how many have something to say. */
+struct pollfd;
+int table_tell(struct pollfd *fds, unsigned n);
+
+/* The descriptors of sockets with an error to tell, up to `max`; and how many sockets there are, for anybody. */
+unsigned table_failed(int *fds, unsigned max);
+extern _Atomic unsigned table_n_failed;
+
 /* A descriptor that is readable when a program has closed one of its own without us; table_reap() then
  * closes the sockets. -1 if there is none. */
 int table_watch(void);

@@ -112,7 +112,9 @@ static void on_error(void *arg, err_t err)
         t->failed = true;
     } else {
         if (err != ERR_CLSD)
-            t->sock.error = err == ERR_RST ? ECONNRESET : ETIMEDOUT;
+            t->sock.error = err == ERR_RST ? ECONNRESET
+                            : t->reported  ? t->reported
+                                           : ETIMEDOUT;
         t->state = TCP_SOCK_DEAD;
     }
     sock_changed(&t->sock, SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP);
@@ -173,6 +175,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     (void)pcb;
     (void)err; /* Failures come as errors. */
     t->state = TCP_SOCK_OPEN;
+    t->reported = 0;
     sock_changed(&t->sock, SOCK_OUT);
     return ERR_OK;
 }
@@ -215,21 +218,6 @@ static int connect_sock(struct sock *s, const struct sockaddr *sa, socklen_t siz
     return -EINPROGRESS;
 }
 
-void tcp_sock_failed(const ip_addr_t *peer, uint16_t peer_port, uint16_t local_port,
-                     int error)
-{
-    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-        struct tcp_sock *t = pcb->callback_arg;
-
-        if (pcb->state != SYN_SENT || !t || pcb->local_port != local_port ||
-            pcb->remote_port != peer_port || !ip_addr_eq(&pcb->remote_ip, peer))
-            continue;
-        t->reported = error;
-        tcp_abort(pcb);
-        return;
-    }
-}
-
 /* The connection of which the segment is one that is not acknowledged yet. */
 static struct tcp_pcb *sender(const struct mtu_packet *p)
 {
@@ -239,6 +227,22 @@ static struct tcp_pcb *sender(const struct mtu_packet *p)
             return p->seq - pcb->lastack < pcb->snd_nxt - pcb->lastack ? pcb : NULL;
     }
     return NULL;
+}
+
+void tcp_sock_failed(const struct icmp_failure *f)
+{
+    struct tcp_pcb *pcb = sender(&f->packet);
+    struct tcp_sock *t = pcb ? pcb->callback_arg : NULL;
+
+    if (!t || t->state == TCP_SOCK_ORPHAN)
+        return;
+    if (pcb->state != SYN_SENT && (f->ip6 ? t->sock.errors6 : t->sock.errors4)) {
+        sock_failed(&t->sock, f->error);
+        return;
+    }
+    t->reported = f->error;
+    if (pcb->state == SYN_SENT)
+        tcp_abort(pcb);
 }
 
 bool tcp_sock_sent(const struct mtu_packet *p)

@@ -27,7 +27,7 @@ struct tcp_sock {
     bool rx_ended; /* FIN. */
     bool rx_shut, tx_shut;
     bool failed;  /* To connect; a new attempt is possible. */
-    int reported; /* Why, if ICMP has told. */
+    int reported; /* Why it ends, if ICMP has told. */
 
     struct list link;    /* In the listener's, until accept(). */
     struct list waiting; /* Of a listener: connections that are not accepted yet. */

@@ -84,7 +84,6 @@ ssize_t tcp_sock_recv(struct sock *s, struct msghdr *msg, int flags)
     struct tcp_sock *t = tcp_sock_of(s);
     size_t done = 0, n;
     const uint8_t *data;
-    int error = s->error;
 
     msg->msg_controllen = 0;
     msg->msg_flags = 0;
@@ -108,10 +107,8 @@ ssize_t tcp_sock_recv(struct sock *s, struct msghdr *msg, int flags)
             sock_changed(s, 0);
         return (ssize_t)done;
     }
-    if (error) {
-        s->error = 0;
-        return -error;
-    }
+    if (s->error)
+        return -sock_take_error(s);
     return t->rx_ended || t->rx_shut || t->state == TCP_SOCK_DEAD ? 0 : -EAGAIN;
 }
 
@@ -141,6 +138,7 @@ err_t tcp_sock_on_sent(void *arg, struct tcp_pcb *pcb, u16_t size)
 
     t->n_acked += size;
     byteq_drop(&t->tx, size);
+    t->reported = 0; /* It goes on. */
     if (t->state == TCP_SOCK_ORPHAN) {
         if (!t->tx.size) {
             tcp_arg(pcb, NULL);
@@ -196,16 +194,13 @@ ssize_t tcp_sock_send(struct sock *s, const struct msghdr *msg, int flags)
     struct tcp_sock *t = tcp_sock_of(s);
     size_t total = sock_iov_size(msg), done;
     bool more = flags & MSG_MORE || t->cork;
-    int error = s->error;
 
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (t->state == TCP_SOCK_CONNECTING)
         return -EAGAIN;
-    if (error) {
-        s->error = 0;
-        return -error;
-    }
+    if (s->error)
+        return -sock_take_error(s);
     if (t->state != TCP_SOCK_OPEN || t->tx_shut || !t->pcb)
         return -EPIPE;
     if (!total)
@@ -223,18 +218,18 @@ ssize_t tcp_sock_send(struct sock *s, const struct msghdr *msg, int flags)
 unsigned tcp_sock_ready(const struct sock *s)
 {
     const struct tcp_sock *t = (const struct tcp_sock *)(const void *)s;
-    unsigned ready = 0;
+    unsigned ready = s->error ? SOCK_ERR : 0;
 
     switch (t->state) {
     case TCP_SOCK_NEW:
-        return t->failed ? SOCK_IN | SOCK_OUT : SOCK_OUT;
+        return ready | (t->failed ? SOCK_IN | SOCK_OUT : SOCK_OUT);
     case TCP_SOCK_LISTENING:
         return list_empty(&t->waiting) ? 0 : SOCK_IN;
     case TCP_SOCK_CONNECTING:
     case TCP_SOCK_ORPHAN:
         return 0;
     case TCP_SOCK_DEAD:
-        return SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP;
+        return ready | SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP;
     case TCP_SOCK_OPEN:
         if (t->rx.size)
             ready |= SOCK_IN;

@@ -7,6 +7,7 @@
 #include <lwip/udp.h>
 
 #include "libioth/sockets/addr.h"
+#include "libioth/sockets/errq.h"
 #include "libioth/sockets/icmp.h"
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/ipopt.h"
@@ -14,8 +15,9 @@
 #include "libioth/sockets/mtu.h"
 
 /* With the headers that pbuf and IP count in 16 bits. */
-#define SIZE_MAX4 (0xffffu - 20 - 8)
-#define SIZE_MAX6 (0xffffu - 40 - 8)
+#define SIZE_MAX4   (0xffffu - 20 - 8)
+#define SIZE_MAX6   (0xffffu - 40 - 8)
+#define COUNTED_MAX 0xffffu /* Of more Linux says nothing where it is of IPv4. */
 
 struct udp_sock {
     struct ip_sock ip;
@@ -50,25 +52,50 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     pbuf_free(p);
 }
 
-void udp_sock_failed(const ip_addr_t *peer, uint16_t peer_port, uint16_t local_port,
-                     int error)
+/* How well a socket fits a packet that one of them has sent; 0: it has not. */
+static unsigned fitness(const struct udp_pcb *pcb, const struct mtu_packet *p)
 {
-    for (struct udp_pcb *pcb = udp_pcbs; pcb; pcb = pcb->next) {
-        struct udp_sock *u = pcb->recv_arg;
+    bool connected = pcb->flags & UDP_FLAGS_CONNECTED;
 
-        if (pcb->recv != on_recv || !(pcb->flags & UDP_FLAGS_CONNECTED) ||
-            pcb->local_port != local_port || pcb->remote_port != peer_port ||
-            !ip_addr_eq(&pcb->remote_ip, peer))
-            continue;
-        u->ip.sock.error = error;
-        sock_changed(&u->ip.sock, SOCK_IN | SOCK_OUT);
-    }
+    if (pcb->recv != on_recv || pcb->local_port != p->from_port ||
+        !ipopt_may_send(&pcb->local_ip, &p->from))
+        return 0;
+    if (connected &&
+        (pcb->remote_port != p->to_port || !ip_addr_eq(&pcb->remote_ip, &p->to)))
+        return 0;
+    return connected ? 3 : ip_addr_isany(&pcb->local_ip) ? 1 : 2;
 }
 
-/* The next one that may have sent the packet, from `pcb` on. */
-static struct udp_pcb *sender(struct udp_pcb *pcb, const struct mtu_packet *p)
+/* Of how a path takes large packets some sockets do not want to hear, and some ask for no answer. */
+static bool heeds_mtu(const struct sock *s, bool ip6)
 {
-    for (; pcb; pcb = pcb->next) {
+    return !ip6 || (s->pmtu6 != IP_PMTUDISC_INTERFACE && s->pmtu6 != IP_PMTUDISC_OMIT);
+}
+
+void udp_sock_failed(const struct icmp_failure *f)
+{
+    struct icmp_failure told = *f;
+    struct udp_sock *u = NULL;
+    unsigned best = 0, n;
+
+    for (struct udp_pcb *pcb = udp_pcbs; pcb; pcb = pcb->next) {
+        n = fitness(pcb, &f->packet);
+        if (n > best) {
+            best = n;
+            u = pcb->recv_arg;
+        }
+    }
+    if (!u || (f->too_large && !heeds_mtu(&u->ip.sock, f->ip6)))
+        return;
+    if (f->too_large)
+        told.is_final = (f->ip6 ? u->ip.sock.pmtu6 : u->ip.sock.pmtu4) != IP_PMTUDISC_DONT;
+    errq_came(&u->ip, &told, f->packet.to_port, f->l4_ofs + UDP_HLEN);
+}
+
+/* One that has just sent such a packet. */
+static const struct udp_pcb *sender(const struct mtu_packet *p)
+{
+    for (const struct udp_pcb *pcb = udp_pcbs; pcb; pcb = pcb->next) {
         const struct udp_sock *u = pcb->recv_arg;
 
         if (pcb->recv == on_recv && pcb->local_port == p->from_port &&
@@ -81,20 +108,7 @@ static struct udp_pcb *sender(struct udp_pcb *pcb, const struct mtu_packet *p)
 
 bool udp_sock_sent(const struct mtu_packet *p)
 {
-    return sender(udp_pcbs, p) != NULL;
-}
-
-void udp_sock_too_large(const struct mtu_packet *p)
-{
-    for (struct udp_pcb *pcb = sender(udp_pcbs, p); pcb; pcb = sender(pcb->next, p)) {
-        struct udp_sock *u = pcb->recv_arg;
-        uint8_t how = IP_IS_V6(&p->to) ? u->ip.sock.pmtu6 : u->ip.sock.pmtu4;
-
-        if (!u->ip.connected || (how != IP_PMTUDISC_WANT && how != IP_PMTUDISC_DO))
-            continue;
-        u->ip.sock.error = EMSGSIZE;
-        sock_changed(&u->ip.sock, SOCK_IN | SOCK_OUT);
-    }
+    return sender(p) != NULL;
 }
 
 static int bind_sock(struct sock *s, const struct sockaddr *sa, socklen_t size)
@@ -179,7 +193,7 @@ static int send_pbuf(struct udp_sock *u, struct pbuf *p, const struct ip_sock_wa
 
     if (!from)
         return -EADDRNOTAVAIL;
-    r = mtu_send(&u->ip.sock, &way->to, way->netif, p->tot_len + UDP_HLEN);
+    r = ip_sock_fits(&u->ip, way, p->tot_len + UDP_HLEN);
     if (r < 0)
         return r;
     u->ip.last_ip = way->to;
@@ -201,14 +215,15 @@ static ssize_t send_sock(struct sock *s, const struct msghdr *msg, int flags)
         return -EOPNOTSUPP;
     if (u->ip.tx_shut)
         return -EPIPE;
-    if (s->error) {
-        r = -s->error;
-        s->error = 0;
-    }
+    if (s->error)
+        r = -sock_take_error(s);
     if (r == 0 && way.port == 0)
         r = -EINVAL;
-    if (r == 0 && size > (IP_IS_V4(&way.to) ? SIZE_MAX4 : SIZE_MAX6))
+    if (r == 0 && size > (IP_IS_V4(&way.to) ? SIZE_MAX4 : SIZE_MAX6)) {
+        if (IP_IS_V6(&way.to) || size <= COUNTED_MAX)
+            errq_too_large(&u->ip, &way, mtu_of(s, &way.to, way.netif));
         r = -EMSGSIZE;
+    }
     if (r == 0 && !u->pcb->local_port) {
         ip_addr_t any = u->pcb->local_ip;
 
@@ -252,6 +267,7 @@ static const struct sock_ops ops = {
     .name = name_sock,
     .send = send_sock,
     .recv = ip_sock_recv,
+    .recv_error = errq_recv,
     .shutdown = ip_sock_shutdown,
     .getopt = ip_sock_getopt,
     .setopt = set_option,

@@ -524,7 +524,7 @@ static int look(struct pollfd *fds, unsigned n)
     r = poll(fds, n, 0);
     r = r < 0 ? -errno : r;
     pthread_mutex_lock(&d.lock);
-    return r;
+    return r >= 0 && d.ops->tell ? d.ops->tell(fds, n) : r;
 }
 
 /* Another thread drives, and shows what it finds. */
@@ -544,7 +544,7 @@ static int only_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sig
         r = -errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_mutex_lock(&d.lock);
-    return r;
+    return r >= 0 && d.ops->tell ? d.ops->tell(fds, n) : r;
 }
 
 static int drive_and_poll(struct pollfd *fds, unsigned n, mtime_t deadline,

@@ -20,6 +20,8 @@
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
 
+struct pollfd;
+
 /* What is above: called inside, and calls nothing of here but drive_wake(). */
 struct drive_ops {
     /* Somebody is about to leave the stack, or to wait: readiness is shown to pollers. `all`: the
@@ -30,6 +32,8 @@ struct drive_ops {
     /* A descriptor to be watched beside the ports', -1 for none; reap() when it is readable. */
     int (*watch)(void);
     void (*reap)(void);
+    /* What poll() has said of a program's descriptors, mended; returns how many have something to say. NULL: it is so. */
+    int (*tell)(struct pollfd *fds, unsigned n);
 };
 
 /* Starts and ends the helper; drive_stop() returns when it is gone. */
@@ -65,7 +69,6 @@ int drive_wait(struct list *list, mtime_t deadline) __attribute__((warn_unused_r
  * deadline, or -EINTR; the signal mask is as ppoll() has it. Where another thread drives already, it waits
  * only.
  */
-struct pollfd;
 #define DRIVE_POLL_OWN 130u
 int drive_poll(struct pollfd *fds, unsigned n, mtime_t deadline, const sigset_t *mask)
     __attribute__((warn_unused_result));

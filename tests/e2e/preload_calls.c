@@ -26,6 +26,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -510,6 +511,15 @@ static void test_messages(void)
     many[1].msg_hdr.msg_iov = &in[1];
     CHECK(polled(ear, POLLIN, WAIT_MS) == POLLIN);
     CHECK(recvmmsg(ear, many, 2, 0, NULL) == 2 && many[1].msg_len == 3 && b[0] == 't');
+    /* By number, as libuv does it. */
+    many[0].msg_hdr.msg_iov = &out[0];
+    many[1].msg_hdr.msg_iov = &out[1];
+    CHECK(syscall(SYS_sendmmsg, udp, many, 2, 0) == 2 && many[1].msg_len == 3);
+    many[0].msg_hdr.msg_iov = &in[0];
+    many[1].msg_hdr.msg_iov = &in[1];
+    CHECK(polled(ear, POLLIN, WAIT_MS) == POLLIN);
+    CHECK(syscall(SYS_recvmmsg, ear, many, 2, 0, NULL) == 2 && many[1].msg_len == 3);
+    CHECK(syscall(SYS_recvmmsg, ear, many, 2, MSG_DONTWAIT, NULL) < 0 && errno == EAGAIN);
     close(ear);
     CHECK(send(udp, "x", 1, 0) == 1); /* To nobody. */
     polled(udp, POLLIN, WAIT_MS);

@@ -123,6 +123,16 @@ static void join_group(struct sock *s)
         abort();
 }
 
+/* Both families' are asked for. */
+static void ask_for_errors(struct sock *s)
+{
+    const int on = 1;
+
+    if (s->ops->setopt(s, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0 ||
+        s->ops->setopt(s, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on) < 0)
+        abort();
+}
+
 /* One that connects to 10.0.0.2:80, again where the last one has ended. */
 static void call(void)
 {
@@ -159,6 +169,8 @@ static void set_up(void)
     bind_to(listener, 80);
     bind_to(udp, 53);
     join_group(udp);
+    ask_for_errors(udp);
+    ask_for_errors(raw);
     netif_set_up(&by_dhcp->netif);
     if (dhcp_start(&by_dhcp->netif) != ERR_OK)
         abort();
@@ -169,16 +181,41 @@ static void set_up(void)
         abort();
 }
 
+/* The ICMP message of an IPv4 packet without options, NULL for any other; *n is its size. */
+static uint8_t *icmp4_of(uint8_t *bytes, size_t size, size_t *n)
+{
+    size_t total;
+
+    if (size < 14 + 20 + 8 || load_be16(bytes + 12) != 0x0800 || bytes[14] != 0x45 ||
+        bytes[14 + 9] != IPPROTO_ICMP)
+        return NULL;
+    total = load_be16(bytes + 16);
+    if (total < 28 || total > size - 14)
+        return NULL;
+    *n = total - 20;
+    return bytes + 34;
+}
+
+static void mend_icmp4(uint8_t *icmp, size_t n)
+{
+    store_be16(icmp + 2, 0);
+    store_be16(icmp + 2, (uint16_t)~checksum_fold(checksum_add(0, icmp, n)));
+}
+
 /* Makes the checksums right, which chance never does: what is behind them is to be tested. */
 static void mend(uint8_t *bytes, size_t size)
 {
     struct packet pk;
     uint32_t l4, at;
+    size_t n;
+    uint8_t *icmp = icmp4_of(bytes, size, &n);
 
     if (packet_parse(bytes, size, &pk) < 0)
         return;
     if (pk.l3 == PACKET_L3_IP4)
         checksum_set_ip4(bytes, &pk);
+    if (icmp)
+        mend_icmp4(icmp, n);
     at = pk.l4 == PACKET_L4_TCP ? 16 : pk.l4 == PACKET_L4_UDP ? 6 : 2;
     if (pk.l4 == PACKET_L4_NONE || (uint32_t)pk.l4_ofs + at + 2 > pk.end)
         return;
@@ -209,12 +246,28 @@ static void fit_tcp(uint8_t *tcp, bool six)
     }
 }
 
+/* A message of ICMP about a segment: the port and the number are of the connection that calls. */
+static void fit_quoted(uint8_t *ip, size_t size, bool six)
+{
+    const struct tcp_pcb *pcb = tcp_sock_of(caller)->pcb;
+    size_t head = six ? 40 : 20;
+    uint8_t *tcp = ip + head;
+
+    if (size < head + 8 || !pcb || ip[six ? 6 : 9] != IPPROTO_TCP || load_be16(tcp) != 0)
+        return;
+    store_be16(tcp, pcb->local_port);
+    store_be32(tcp + 4, pcb->lastack + moved_by(tcp[7]));
+}
+
 static void fit(uint8_t *bytes, size_t size)
 {
     const struct dhcp *dhcp = netif_dhcp_data(&by_dhcp->netif);
     struct packet pk;
-    uint8_t *l4;
+    size_t n;
+    uint8_t *l4 = icmp4_of(bytes, size, &n);
 
+    if (l4)
+        fit_quoted(l4 + 8, n - 8, false);
     if (packet_parse(bytes, size, &pk) < 0 || pk.l4 == PACKET_L4_NONE)
         return;
     l4 = bytes + pk.l4_ofs;
@@ -224,6 +277,8 @@ static void fit(uint8_t *bytes, size_t size)
             store_be16(l4 + 2, tcp_sock_of(caller)->pcb->local_port);
         fit_tcp(l4, pk.l3 == PACKET_L3_IP6);
     }
+    if (pk.l4 == PACKET_L4_ICMP6)
+        fit_quoted(l4 + 8, pk.end > pk.l4_ofs + 8u ? pk.end - pk.l4_ofs - 8u : 0, true);
     if (pk.l4 == PACKET_L4_UDP && dhcp && pk.end >= pk.l4_ofs + 8u + 34u &&
         load_be16(l4 + 2) == 68) {
         store_be32(l4 + 8 + 4, dhcp->xid);
@@ -243,6 +298,21 @@ static void drain(struct sock *s)
     while (s->ops->recv(s, &msg, 0) > 0);
 }
 
+/* The queue of errors, with room for all of its parts. */
+static void drain_errors(struct sock *s)
+{
+    static uint8_t buf[2000], control[256];
+    struct iovec iov = {buf, sizeof buf};
+    struct sockaddr_storage from;
+    struct msghdr msg = {.msg_name = &from, .msg_iov = &iov, .msg_iovlen = 1};
+
+    do {
+        msg.msg_namelen = sizeof from;
+        msg.msg_control = control;
+        msg.msg_controllen = sizeof control;
+    } while (s->ops->recv_error(s, &msg, MSG_ERRQUEUE) >= 0);
+}
+
 /* A program that takes what comes, says something, and closes. */
 static void serve(void)
 {
@@ -250,6 +320,8 @@ static void serve(void)
     const struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     struct sock *s;
 
+    drain_errors(udp);
+    drain_errors(raw);
     drain(udp);
     drain(raw);
     drain(packet);

@@ -120,7 +120,8 @@ static int no_watch(void)
     return -1;
 }
 
-static const struct drive_ops above = {no_settle, nothing, no_watch, nothing};
+static const struct drive_ops above = {
+    .settle = no_settle, .room = nothing, .watch = no_watch, .reap = nothing};
 
 static int start(void **state)
 {

@@ -198,6 +198,49 @@ static void settle(void)
     while (got[20] != 0);
 }
 
+/* Tells the left stack that a segment of its port has arrived nowhere. */
+static void say_unreachable(uint16_t from_port, uint32_t seq)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    uint8_t m[8 + 20 + 8] = {3, 3};
+    uint8_t *ip = m + 8, *tcp = ip + 20;
+
+    ip[0] = 0x45;
+    store_be16(ip + 2, 40);
+    ip[9] = IPPROTO_TCP;
+    memcpy(ip + 12, (uint8_t[]){10, 1, 2, 1, 10, 1, 2, 9}, 8);
+    store_be16(tcp, from_port);
+    store_be16(tcp + 2, PORT);
+    store_be32(tcp + 4, seq);
+    store_be16(m + 2, (uint16_t)(checksum_fold(checksum_add(0, m, sizeof m)) ^ 0xffffu));
+    inet_pton(AF_INET, "10.1.2.1", &to.sin_addr);
+    assert_int_equal(ioth_sendto(forger, m, sizeof m, 0, (struct sockaddr *)&to, sizeof to),
+                     sizeof m);
+}
+
+/* Who guesses the ports of a connection that is being opened, but not its number, does not end it. */
+static void test_forged_connection(void **state)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT)}, own;
+    int fd = ioth_msocket(left, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), error = -1;
+    socklen_t size = sizeof own;
+
+    (void)state;
+    inet_pton(AF_INET, "10.1.2.9", &to.sin_addr); /* Nobody. */
+    assert_int_equal(ioth_connect(fd, (struct sockaddr *)&to, sizeof to), -1);
+    assert_int_equal(errno, EINPROGRESS);
+    assert_int_equal(ioth_getsockname(fd, (struct sockaddr *)&own, &size), 0);
+    for (unsigned i = 0; i < 64; i++)
+        say_unreachable(ntohs(own.sin_port), i << 26);
+    settle();
+    size = sizeof error;
+    assert_int_equal(ioth_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+    assert_int_equal(error, 0);
+    assert_int_equal(ioth_connect(fd, (struct sockaddr *)&to, sizeof to), -1);
+    assert_int_equal(errno, EALREADY);
+    ioth_close(fd);
+}
+
 static void test_forged(void **state)
 {
     uint16_t own = (uint16_t)own_port;
@@ -292,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_room_and_age),
         cmocka_unit_test_setup_teardown(test_forged, join, part),
         cmocka_unit_test_setup_teardown(test_flags, join, part),
+        cmocka_unit_test_setup_teardown(test_forged_connection, join, part),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
