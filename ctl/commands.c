@@ -124,8 +124,9 @@ static const struct option_row run_options[] = {
     {.name = "name", .value = "NAME", .help = "The node's name; without one it is anonymous and goes at exit"},
     {.name = "ip", .flags = OPTION_REPEATED, .value = "ADDRESS", .help = "An address of one's own choice"},
     {.name = "mac", .value = "MAC", .help = "A MAC of one's own choice"},
-    {.name = "stack", .value = "STACK", .words = "netns|lwip",
-     .help = "netns: a network namespace; lwip: in the program's process, without any privilege or device"},
+    {.name = "stack", .flags = OPTION_SETTINGS, .value = "STACK", .words = "netns|lwip",
+     .help = "netns: a network namespace; lwip: in the program's process, without any privilege or device, "
+             "with settings behind it: lwip,rcvbuf=64K,rate=10M (ioth(3))"},
     {.name = "rate", .value = "BITS", .help = "Bits per second towards the program"},
     {.name = "root", .help = "Map a root and subordinate ids, for programs that need them"},
     NO_YAML("no file starts a program that ends with its launcher; iothctl service create does"),

@@ -229,12 +229,23 @@ static int bad_option(struct parse *p, const struct args *a,
     return r;
 }
 
+static bool is_word_with_settings(const struct option_row *row, const char *value)
+{
+    size_t size = strcspn(value, ",");
+    char word[64];
+
+    if (!(row->flags & OPTION_SETTINGS) || size >= sizeof word || !value[size])
+        return false;
+    (void)snprintf(word, sizeof word, "%.*s", (int)size, value);
+    return words_in(row->words, word);
+}
+
 static int check_value(const struct option_row *row, const char *value, struct err *err)
 {
     if (row->later && (!row->later_words || words_in(row->later_words, value)))
         return err_set(err, -ENOSYS, "--%s%s%s: %s", row->name, row->later_words ? " " : "",
                        row->later_words ? value : "", row->later);
-    if (!row->words || words_in(row->words, value))
+    if (!row->words || words_in(row->words, value) || is_word_with_settings(row, value))
         return 0;
     struct words words = {0};
     words_add_split(&words, row->words, row->later_words);

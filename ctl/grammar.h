@@ -21,6 +21,8 @@ struct args;
 
 enum {
     OPTION_REPEATED = 1, /* May be given several times. */
+    OPTION_SETTINGS =
+        2, /* Behind its word there may be a comma, and what the command knows. */
 };
 
 struct option_row {

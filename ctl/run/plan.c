@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/run/plan.h"
+#include "libioth/stack/settings.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libioth/stack/settings.h"
 #include "proto/wire/frame.h"
 
 #define PREFIX_OF_PLAN 255
@@ -208,6 +210,24 @@ struct plug_request run_plan_request(const struct run_plan *plan, unsigned i,
     return request;
 }
 
+/* Its settings are checked here, where it can be said; the stack is made with the program's first socket. */
+static int stack_read(const char *stack, struct run_plan *plan, struct err *err)
+{
+    struct stack_settings checked = stack_settings;
+    struct err why = {.why = ""};
+
+    if (!stack || strcmp(stack, "netns") == 0)
+        return 0;
+    if (strcmp(stack, "lwip") != 0 && strncmp(stack, "lwip,", 5) != 0)
+        return err_set(err, -EINVAL, "--stack %s: no such stack (netns, lwip[,SETTINGS])",
+                       stack);
+    plan->lwip = true;
+    plan->stack = stack;
+    if (stack[4] && settings_read(&checked, stack + 5, false, &why) < 0)
+        return err_set(err, -EINVAL, "--stack %s: %s", stack, why.why);
+    return 0;
+}
+
 int run_plan_read(const struct args *args, struct run_plan *out, struct err *err)
 {
     struct run_plan plan = {.argv = args->rest, .root = args_has(args, "root")};
@@ -221,9 +241,9 @@ int run_plan_read(const struct args *args, struct run_plan *out, struct err *err
         err_hint(err, "iothctl run --net NET -- COMMAND");
         return -EINVAL;
     }
-    plan.lwip = stack && strcmp(stack, "lwip") == 0;
-    if (stack && !plan.lwip && strcmp(stack, "netns") != 0)
-        return err_set(err, -EINVAL, "--stack %s: no such stack (netns, lwip)", stack);
+    r = stack_read(stack, &plan, err);
+    if (r < 0)
+        return r;
     if (plan.lwip && plan.root)
         return err_set(
             err, -EINVAL,

@@ -27,8 +27,9 @@ struct run_plan {
     char name[PLUG_NAME_SIZE]; /* "" = anonymous. */
     uint64_t rate;             /* Bits per second; 0 = no limit. */
     bool root;
-    bool lwip;   /* The stack is in the program's process, not a namespace. */
-    char **argv; /* The program; borrowed. */
+    bool lwip;         /* The stack is in the program's process, not a namespace: */
+    const char *stack; /* its kind and settings; borrowed. */
+    char **argv;       /* The program; borrowed. */
 };
 
 /*

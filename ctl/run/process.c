@@ -166,7 +166,7 @@ static int set_environment(const struct process *p, const char *preload)
     if (before && *before && asprintf(&both, "%s:%s", preload, before) < 0)
         return ctl_fail(p->ctl, CTL_OURS, "no memory");
     if (setenv("LD_PRELOAD", both ? both : preload, 1) < 0 ||
-        setenv("IOTH_STACK", "lwip", 1) < 0 || setenv("IOTH_NET", nets, 1) < 0 ||
+        setenv("IOTH_STACK", p->plan->stack, 1) < 0 || setenv("IOTH_NET", nets, 1) < 0 ||
         setenv("IOTH_ADDR", addrs, 1) < 0 || setenv("IOTH_NODE", node, 1) < 0)
         r = ctl_fail(p->ctl, CTL_OURS, "no memory");
     free(both);

@@ -99,8 +99,10 @@ IOTH_API int ioth_flush(struct ioth *stack);
  *   usertimeout=TIME            TCP_USER_TIMEOUT (0: none)
  *   keepidle=TIME, keepintvl=TIME, keepcnt=N    TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT
  *   timewait=TIME               how long a connection that has ended keeps its ports
+ *   rate=BITS                   of what sockets send to the network, without headers and acknowledgements (0: no limit).
+ *                               Connections have turns, and so have datagrams, which wait as for a port without room
  *
- * Round trips and timewait are of all connections at once; the others are what a new socket begins with, which its own
+ * Round trips, timewait and rate are of all connections at once; the others are what a new socket begins with, which its own
  * options then change. Beyond VirtualSquare's.
  */
 IOTH_API int ioth_setstack(struct ioth *stack, const char *settings);

@@ -24,6 +24,7 @@
 #include "libioth/sockets/table.h"
 #include "libioth/stack/drive.h"
 #include "libioth/stack/iface.h"
+#include "libioth/stack/rate.h"
 #include "libioth/stack/settings.h"
 #include "libioth/stack/timers.h"
 
@@ -141,6 +142,7 @@ int ioth_lwip_set(const char *settings)
 
     drive_enter();
     r = settings_read(&stack_settings, settings, true, &why);
+    rate_reset();
     drive_leave();
     return result(r);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "libioth/stack/iface.h"
+#include "libioth/stack/rate.h"
 #include "libioth/stack/timers.h"
 #include "proto/base/fd.h"
 #include "proto/base/patience.h"
@@ -311,8 +312,9 @@ static bool room_unawaited(void)
  * where it sleeps for longer than a connection that is in use ever lets it. */
 static void kick_if_sooner(struct poller *p)
 {
-    if (p->sleeping && (room_unawaited() || (p->wakes_at > timers_now() + SOON &&
-                                             timers_next(timers_now()) < p->wakes_at)))
+    if (p->sleeping &&
+        (room_unawaited() || rate_next() < p->wakes_at ||
+         (p->wakes_at > timers_now() + SOON && timers_next(timers_now()) < p->wakes_at)))
         kick(p);
 }
 

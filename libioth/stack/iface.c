@@ -16,7 +16,9 @@
 
 #include "libioth/stack/input.h"
 #include "libioth/stack/output.h"
+#include "libioth/stack/rate.h"
 #include "libioth/stack/route.h"
+#include "libioth/stack/settings.h"
 #include "libioth/stack/timers.h"
 
 /* What is taken from a port at a time: one superframe. A reader that waits has its bytes then without a copy in
@@ -335,15 +337,45 @@ unsigned iface_poll(bool *used)
 }
 
 /* Sending is refused per segment, so all that have something unsent try again. */
-static void tcp_go_on(void)
+static void tcp_go_on(bool only_acks)
 {
     struct tcp_pcb *next;
 
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = next) {
         next = pcb->next;
-        if (pcb->unsent || pcb->flags & TF_ACK_NOW || recovery_pending(pcb))
+        if (pcb->flags & TF_ACK_NOW ||
+            (!only_acks && (pcb->unsent || recovery_pending(pcb))))
             tcp_output(pcb);
     }
+}
+
+/* Which of those that have something to send had its last turn first; NULL: all have had one since `start`. */
+static struct tcp_pcb *first_of_turns(uint64_t start)
+{
+    struct tcp_pcb *first = NULL;
+
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        if (pcb->limits.turn <= start && (pcb->unsent || recovery_pending(pcb)) &&
+            (!first || pcb->limits.turn < first->limits.turn))
+            first = pcb;
+    }
+    return first;
+}
+
+/* As far as the stack's rate goes, one connection after the other. */
+static void tcp_take_turns(void)
+{
+    static uint64_t turn;
+    uint64_t start = turn;
+    struct tcp_pcb *pcb;
+
+    rate_begin_turns();
+    while ((pcb = first_of_turns(start)) != NULL && rate_allows(RATE_TCP, timers_now())) {
+        pcb->limits.turn = ++turn;
+        tcp_output(pcb);
+    }
+    rate_end_turns();
+    tcp_go_on(true);
 }
 
 bool iface_flush(void)
@@ -362,8 +394,13 @@ bool iface_flush(void)
             again = true;
         }
     }
+    if (rate_is_due(timers_now()))
+        again = true;
     if (again) {
-        tcp_go_on();
+        if (stack_settings.rate)
+            tcp_take_turns();
+        else
+            tcp_go_on(false);
         list_for_each (it, &all) {
             if (entry(it)->port)
                 entry(it)->port->ops->flush(entry(it)->port);

@@ -253,7 +253,7 @@ void recovery_resend(struct tcp_pcb *pcb)
 /* How much of a hole goes at once. */
 static uint32_t piece(const struct tcp_pcb *pcb, uint32_t hole)
 {
-    uint32_t n = room(pcb), most = TCP_SUPER_MAX / pcb->mss * pcb->mss;
+    uint32_t n = room(pcb), most = tcp_limits_super(pcb);
 
     if (pcb->recovery.begun)
         n = LWIP_MAX(n, pcb->mss);
@@ -281,7 +281,7 @@ void recovery_output(struct tcp_pcb *pcb)
         return;
     while (scoreboard_hole(&r->sacked, resend_from(pcb), lost_end(pcb), &left, &right)) {
         n = piece(pcb, right - left);
-        if (!n || !send_again(pcb, left, n))
+        if (!n || !tcp_limits_may_send(pcb) || !send_again(pcb, left, n))
             return;
         if (left == pcb->lastack)
             note_again(pcb);

@@ -4,7 +4,9 @@
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/sys.h>
 
+#include "libioth/stack/rate.h"
 #include "libioth/stack/settings.h"
+#include "libioth/stack/timers.h"
 
 struct tcp_limits tcp_limits_default(void)
 {
@@ -42,6 +44,20 @@ bool tcp_limits_ack_due(const struct tcp_pcb *pcb)
     return pcb->flags & TF_ACK_NOW ||
            sys_now() - pcb->limits.ack_since + TCP_TMR_INTERVAL / 2 >=
                pcb->limits.ack_delay;
+}
+
+bool tcp_limits_may_send(const struct tcp_pcb *pcb)
+{
+    return !stack_settings.rate || ip_addr_isloopback(&pcb->remote_ip) ||
+           ip_addr_eq(&pcb->local_ip, &pcb->remote_ip) ||
+           rate_allows(RATE_TCP, timers_now());
+}
+
+uint16_t tcp_limits_super(const struct tcp_pcb *pcb)
+{
+    uint32_t most = rate_segment(TCP_SUPER_MAX) / pcb->mss * pcb->mss;
+
+    return most ? (uint16_t)most : pcb->mss;
 }
 
 uint16_t tcp_limits_mss(const struct tcp_limits *l, uint16_t mss)

@@ -23,6 +23,7 @@ struct tcp_limits {
     /* Where the connection stands: since when something that was sent waits for an acknowledgement, or for a
      * window; and since when an acknowledgement is kept back. */
     uint32_t waits_since, ack_since;
+    uint64_t turn; /* When it was its turn last (rate.h). */
 };
 
 /* The stack's settings. */
@@ -36,6 +37,12 @@ bool tcp_limits_exceeded(const struct tcp_pcb *);
 
 /* An acknowledgement that is kept back goes now. */
 bool tcp_limits_ack_due(const struct tcp_pcb *);
+
+/* May a segment with data be sent now, or is it another's turn? */
+bool tcp_limits_may_send(const struct tcp_pcb *);
+
+/* The most that a superframe may carry: whole segments. */
+uint16_t tcp_limits_super(const struct tcp_pcb *);
 
 uint16_t tcp_limits_mss(const struct tcp_limits *, uint16_t mss);
 

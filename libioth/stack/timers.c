@@ -9,6 +9,7 @@
 #include <lwip/timeouts.h>
 
 #include "libioth/stack/due.h"
+#include "libioth/stack/rate.h"
 
 #define QUIET        (20 * MTIME_SEC)
 #define TCP_TICK     (TCP_TMR_INTERVAL * MTIME_MS)
@@ -138,7 +139,7 @@ static mtime_t tcp_next(void)
 
 mtime_t timers_next(mtime_t now)
 {
-    mtime_t next = tcp_next();
+    mtime_t next = mtime_min(tcp_next(), rate_next());
     bool others = now - t.last_use < QUIET;
 
     for (int i = 1; i < lwip_num_cyclic_timers; i++) {

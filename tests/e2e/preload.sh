@@ -84,6 +84,12 @@ has "a static program is refused" 'busybox is linked statically' "$ERR"
 has "and what can run it" 'stack netns' "$ERR"
 status 125 ctl alpha run --stack lwip --net nope -- true
 has "a network that is not there" 'no network nope' "$ERR"
+status 125 ctl alpha run --stack lwip,rcvbuf=1 --net lan1 -- true
+has "what a setting may be" 'rcvbuf is a size in bytes' "$ERR"
+status 0 ctl alpha run --stack lwip,rcvbuf=64K,keepidle=30s --net lan1 -- "$PYTHON" -c 'import socket as s
+fd = s.socket()
+print(fd.getsockopt(s.SOL_SOCKET, s.SO_RCVBUF), fd.getsockopt(s.IPPROTO_TCP, s.TCP_KEEPIDLE))'
+is "settings of a stack" "131072 30" "$OUT"
 status 127 lw -- no-such-program
 
 # --- http.server, curl -----------------------------------------------------------------------------

@@ -154,6 +154,13 @@ static void test_refused(void **state)
     assert_int_equal(read_plan("net=lan stack=lwip root", &plan), -EINVAL);
     assert_int_equal(read_plan("net=lan stack=lwip", &plan), 0);
     assert_true(plan.lwip);
+    assert_string_equal(plan.stack, "lwip");
+    assert_int_equal(read_plan("net=lan stack=lwip,rcvbuf=64K,rate=10M", &plan), 0);
+    assert_true(plan.lwip);
+    assert_string_equal(plan.stack, "lwip,rcvbuf=64K,rate=10M");
+    assert_int_equal(read_plan("net=lan stack=lwip,rcvbuf=1", &plan), -EINVAL);
+    assert_int_equal(read_plan("net=lan stack=lwipx", &plan), -EINVAL);
+    assert_int_equal(read_plan("net=lan stack=netns,rate=1M", &plan), -EINVAL);
     assert_int_equal(read_plan("net=lan stack=netns", &plan), 0);
     assert_false(plan.lwip);
 }
