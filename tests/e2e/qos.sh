@@ -64,6 +64,8 @@ ip -n alpha link set core up
 run_in ten alpha --net office:10 -- sleep 600
 run_in twenty alpha --net office:20 -- sleep 600
 status 2 ctl alpha port set office/core qos.vlans.4095.police=1M
+status 2 ctl alpha port set office/core qos.vlans.30.police=1M
+is "a VLAN that there is not" "iothctl: port set office/core failed: network office has no VLAN 30" "$(head -1 <<<"$ERR")"
 status 0 ctl alpha port set office/core qos.vlans.10.police=100pps qos.vlans.10.rate=1M
 for vlan in 10 20; do
     status 0 on alpha "$PYTHON" -c 'import socket, sys
@@ -90,6 +92,8 @@ for i in range(60):
     s.sendto(bytes(1358), (sys.argv[1], 9))' "$everybody"
 done
 e2e_wait both
+status 1 ctl alpha net set office vlans.10=
+has "a VLAN in use" 'VLAN 10 of network office is in use by ' "$ERR"
 spans=$(awk '{ at = $1; vlan = ""; for (i = 1; i < NF; i++) if ($i == "vlan") vlan = $(i + 1) + 0
     if (!(vlan in first)) first[vlan] = at; last[vlan] = at }
     END { print (last[10] - first[10] > 0.5) ? "waits" : last[10] - first[10], (last[20] < last[10]) ? "passes" : "late" }' "$T/both.out")

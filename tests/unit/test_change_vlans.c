@@ -74,10 +74,52 @@ static void test_vlans_of_ports(void **state)
     fixture_free(c);
 }
 
+/* The limits of a port are for VLANs that there are, and the network keeps these too. */
+static void test_vlans_of_limits(void **state)
+{
+    static const char both[] = "{\"tap\":\"t0\",\"trunk\":[10,20],\"qos\":{\"vlans\":"
+                               "{\"20\":{\"rate\":\"1M\"},\"30\":{\"police\":\"1M\"}}}}";
+    struct control *c = fixture_new("alpha", true);
+    struct change_result result;
+
+    (void)state;
+    assert_int_equal(put(c, "network", "", "plain", "{}"), 201);
+    assert_int_equal(put(c, "network", "", "office",
+                         "{\"vlans\":{\"10\":\"a\",\"20\":\"b\",\"30\":\"c\"}}"),
+                     201);
+    assert_refused(
+        fixture_change(c, CHANGE_PUT, "port", "plain", "edge",
+                       "{\"tap\":\"t1\",\"qos\":{\"vlans\":{\"10\":{\"rate\":\"1M\"}}}}"),
+        400, "network plain declares no VLANs");
+    assert_refused(fixture_change(c, CHANGE_PUT, "port", "office", "edge",
+                                  "{\"tap\":\"t1\",\"access\":10,\"qos\":{\"vlans\":{"
+                                  "\"40\":{\"rate\":\"1M\"}}}}"),
+                   400, "network office has no VLAN 40");
+    assert_int_equal(put(c, "port", "office", "core", both), 201);
+    result = fixture_change(c, CHANGE_PATCH, "network", "", "office",
+                            "{\"vlans\":{\"30\":null}}");
+    assert_string_equal(result.err.hint, "iothctl port set office/core qos.vlans.30=");
+    assert_refused(result, 409, "VLAN 30 of network office is in use by port office/core");
+    result = fixture_change(c, CHANGE_PATCH, "network", "", "office",
+                            "{\"vlans\":{\"20\":null,\"30\":null}}");
+    assert_string_equal(
+        result.err.hint,
+        "iothctl port set office/core 'trunk=[10]' qos.vlans.20= qos.vlans.30=");
+    assert_refused(result, 409, "VLAN 20");
+    assert_int_equal(fixture_status(c, CHANGE_PATCH, "port", "office", "core",
+                                    "{\"qos\":{\"vlans\":{\"30\":null}}}"),
+                     200);
+    assert_int_equal(fixture_status(c, CHANGE_PATCH, "network", "", "office",
+                                    "{\"vlans\":{\"30\":null}}"),
+                     200);
+    fixture_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vlans_of_ports),
+        cmocka_unit_test(test_vlans_of_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,8 @@ static bool has(const struct view_network *net, int64_t vlan)
            (net->vlan_aware && view_plan(net, (uint16_t)vlan) != NULL);
 }
 
-/* The first VLAN that the port names and the network has not; 0 = none. */
-static int64_t missing_of(const struct view_network *net, const struct node *port)
+/* The first VLAN that the port is in and the network has not; 0 = none. */
+static int64_t missing_of_port(const struct view_network *net, const struct node *port)
 {
     const struct node *trunk = node_get(port, "trunk");
     const char *key = trunk != NULL ? "native" : "access";
@@ -28,20 +28,42 @@ static int64_t missing_of(const struct view_network *net, const struct node *por
     return has(net, untagged) ? 0 : untagged;
 }
 
-/* The setting with which the port would be in VLANs that stay: the caller's. */
-static char *remedy(const struct view_network *net, const struct node *port)
+static const struct node *limits_of(const struct node *port)
+{
+    const struct node *limits = node_get(node_get(port, "qos"), "vlans");
+
+    return limits != NULL && limits->kind == NODE_MAP ? limits : NULL;
+}
+
+/* The first one above `after` that the port has limits for and the network has not; 0 = none. */
+static int64_t missing_limit(const struct view_network *net, const struct node *port,
+                             int64_t after)
+{
+    const struct node *limits = limits_of(port);
+    int64_t first = 0;
+
+    for (size_t i = 0; limits != NULL && i < limits->n; i++) {
+        int64_t vlan = strtol(limits->key[i], NULL, 10);
+
+        if (vlan > after && !has(net, vlan) && (first == 0 || vlan < first))
+            first = vlan;
+    }
+    return first;
+}
+
+static int64_t missing_of(const struct view_network *net, const struct node *port)
+{
+    int64_t missing = missing_of_port(net, port);
+
+    return missing != 0 ? missing : missing_limit(net, port, 0);
+}
+
+static void print_trunk(FILE *f, const struct view_network *net, const struct node *port)
 {
     const struct node *trunk = node_get(port, "trunk");
-    char *text = NULL;
-    size_t size, n = 0;
-    FILE *f;
+    size_t n = 0;
 
-    if (trunk == NULL)
-        return xasprintf("access=%u", net->plans[0].vlan);
-    f = open_memstream(&text, &size);
-    if (f == NULL)
-        return xstrdup("trunk=[ID]");
-    fputs("'trunk=[", f);
+    fputs(" 'trunk=[", f);
     for (size_t i = 0; i < trunk->n; i++) {
         if (has(net, trunk->child[i]->integer))
             fprintf(f, "%s%lld", n++ > 0 ? ", " : "", (long long)trunk->child[i]->integer);
@@ -51,8 +73,38 @@ static char *remedy(const struct view_network *net, const struct node *port)
     fputs("]'", f);
     if (!has(net, node_get_int(port, "native", 0)))
         fputs(" native=", f);
-    fclose(f);
+}
+
+/* The settings with which the port would name only VLANs that stay: the caller's. */
+static char *remedy(const struct view_network *net, const struct node *port)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    if (f == NULL)
+        abort();
+    if (missing_of_port(net, port) != 0) {
+        if (node_get(port, "trunk") != NULL)
+            print_trunk(f, net, port);
+        else
+            fprintf(f, " access=%u", net->plans[0].vlan);
+    }
+    for (int64_t vlan = 0; (vlan = missing_limit(net, port, vlan)) != 0;)
+        fprintf(f, " qos.vlans.%lld=", (long long)vlan);
+    if (fclose(f) != 0)
+        abort();
     return text;
+}
+
+int check_limits(struct work *work, const struct view_network *net, const struct node *port)
+{
+    const struct node *limits = net != NULL ? limits_of(port) : NULL;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && limits != NULL && i < limits->n; i++)
+        r = check_vlan(work, net, strtol(limits->key[i], NULL, 10));
+    return r;
 }
 
 static int check_port(struct work *work, const struct view_network *net,
@@ -67,7 +119,7 @@ static int check_port(struct work *work, const struct view_network *net,
         if (net->vlan_aware) {
             char *setting = remedy(net, port);
 
-            err_hint(&work->result->err, "iothctl port set %s/%s %s", net->name, p->name,
+            err_hint(&work->result->err, "iothctl port set %s/%s%s", net->name, p->name,
                      setting);
             free(setting);
         } else {

@@ -82,6 +82,8 @@ int finish_port(struct work *work, const struct change_item *item, const struct 
     const struct view_network *net = work_network(work, item->network);
     int r = check_own_vlans(work, net, body);
 
+    if (r == 0)
+        r = check_limits(work, net, body);
     if (r < 0)
         return r;
     if (now == NULL && work_endpoint(work, item->network, item->name) != NULL) {

@@ -138,6 +138,9 @@ int check_mirrors(struct work *);
  * check_vlans.c. */
 int check_vlans(struct work *);
 
+/* Whether the network (NULL: it is not there yet) has the VLANs that a port has limits for. */
+int check_limits(struct work *, const struct view_network *, const struct node *port);
+
 /* Whether the users and groups that the change lets in exist here; else the result is filled in:
  * check_allow.c. */
 bool change_allow_ok(const struct control *, const struct change *, struct change_result *);
