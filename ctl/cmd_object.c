@@ -121,13 +121,26 @@ static void vlan_cell(struct table *t, const struct node *n)
     free(native);
 }
 
+/* "up" may be "no carrier", or "held 5s": spanning trees use it only where there is no other way. */
+static void port_state_cell(struct table *t, const struct node *n)
+{
+    const struct node *held = node_get(object_node(n, "status", "stp"), "held_ms");
+
+    if (held && held->kind == NODE_INT)
+        table_format(t, TINT_WARN, "held %llds", (long long)(held->integer + 999) / 1000);
+    else if (!node_get_bool(node_get(n, "status"), "carrier", true))
+        table_cell(t, TINT_WARN, "no carrier");
+    else
+        state_cell(t, n);
+}
+
 static void row_port(struct table *t, const struct node *n)
 {
     const struct node *host = object_node(n, "status", "host");
     table_format(t, TINT_NONE, "%s/%s", node_get_text(n, "network", "?"),
                  node_get_text(n, "name", "?"));
     brief_cell(t, n, "status", "kind");
-    state_cell(t, n);
+    port_state_cell(t, n);
     brief_cell(t, n, host ? "status" : NULL, "host");
     vlan_cell(t, n);
     stp_cell(t, n);

@@ -153,13 +153,15 @@ static void set_control(struct dataplane *dp, int fd)
 
 static void start(struct dataplane *dp, struct ipc_message *msg)
 {
-    int adoption = take_fd(msg, 1);
+    int adoption = take_fd(msg, 1), interfaces = take_fd(msg, 2);
 
     dp->pids = msg->body.start.pids;
     dp->group = msg->body.start.group;
     dp->early_control = take_fd(msg, 0);
     if (adoption >= 0)
         dp_adopt_listen(dp, adoption);
+    if (interfaces >= 0)
+        dp->env.carrier = carrier_new(dp->loop, interfaces);
 }
 
 /* A new parent's channel for control: it goes on as it is. */
@@ -316,6 +318,7 @@ static void dataplane_free(struct dataplane *dp)
     outbox_close(&dp->control);
     fd_close(&adoption);
     fd_close(&dp->early_control);
+    carrier_free(dp->env.carrier);
     port_env_done(&dp->env);
     vault_free(dp->vault);
     loop_free(dp->loop);

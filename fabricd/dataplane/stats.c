@@ -54,6 +54,7 @@ static void send_own_port(struct asked *a, const struct dp_port *port)
         .tx_frames = c->tx_frames,
         .tx_bytes = c->tx_bytes,
         .mirrored = c->mirrored,
+        .down = port->driver && port->driver->is_down,
     };
 
     const struct dp_net *net = dp_net_find(a->dp, port->config.net);

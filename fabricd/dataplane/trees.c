@@ -57,6 +57,7 @@ static struct tree_port_config port_config_of(const struct dp_port *port)
         .speed_mbps = speed_of(&port->config),
         .heard = s->edge != IPC_YES && (s->heard || vault_find(port->dp->vault, IPC_HEARD,
                                                                port->config.id) != NULL),
+        .down = port->driver->is_down,
         .since = port->since,
     };
 
@@ -131,6 +132,23 @@ static bool tell_bridge(struct dp_net *net, struct ipc_tree_event *e)
     return true;
 }
 
+static uint32_t held_ms(const struct dp_net *net, const struct tree_port_status *s)
+{
+    mtime_t left = s->held_until - loop_now(net->dp->loop);
+
+    return s->held && left > 0 ? (uint32_t)((left + MTIME_MS - 1) / MTIME_MS) : 0;
+}
+
+static void tell_hold(const struct dp_net *net, const struct swport *sw,
+                      struct ipc_tree_event *e)
+{
+    struct tree_port_status s;
+
+    tree_get_port(net->tree, sw, &s);
+    e->losses = (uint8_t)s.losses;
+    e->held_ms = held_ms(net, &s);
+}
+
 static void on_event(void *aux, const struct swport *sw, enum tree_event event,
                      uint16_t host)
 {
@@ -140,6 +158,8 @@ static void on_event(void *aux, const struct swport *sw, enum tree_event event,
 
     if (sw && sw->name)
         snprintf(e.port, sizeof e.port, "%s", sw->name);
+    if (event == TREE_EVENT_HELD || event == TREE_EVENT_RELEASED)
+        tell_hold(net, sw, &e);
     if (net->tree && tell_bridge(net, &e))
         outbox_send(&net->dp->control, IPC_TREE_EVENT, 0, &e, NULL, 0);
 }
@@ -316,6 +336,8 @@ void dp_tree_stats_port(const struct dp_net *net, const struct swport *sw,
         .looped = s.rstp.looped,
         .last_resort = s.rstp.last_resort,
         .spare = s.rstp.spare,
+        .losses = (uint8_t)s.losses,
+        .held_ms = held_ms(net, &s),
         .blocked = s.blocked,
         .blocked_by = s.blocked_by,
         .port_id = s.rstp.port_id,

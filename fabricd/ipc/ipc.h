@@ -56,7 +56,9 @@ enum ipc_type {
     IPC_DELETE = 16, /* struct ipc_delete: drops one state entry. */
 
     /* Parent -> switch, control: the hello after a (re)start. */
-    IPC_START = 20, /* struct ipc_start; switch: [control channel, adoption socket],
+    IPC_START =
+        20, /* struct ipc_start; switch: [control channel, adoption socket, what tells of
+                               interfaces (carrier.h) or none],
                                control: [switch channel, API socket, plug socket, keeper socket],
                                then what is told in start.api_fds */
     IPC_CHANNEL =
@@ -477,7 +479,9 @@ struct ipc_tree_event {
     uint64_t net;
     uint64_t bridge; /* ROOT: the root's; TOPOLOGY: who told of it, 0 = noticed here. */
     uint8_t event;
-    uint16_t host;            /* PROBE_*: the other end. */
+    uint16_t host;  /* PROBE_*: the other end. */
+    uint8_t losses; /* HELD, RELEASED: as in ipc_stats_stp_port. */
+    uint32_t held_ms;
     char port[IPC_NAME_SIZE]; /* "" = none. */
 };
 
@@ -511,6 +515,8 @@ struct ipc_stats_stp_port {
     uint8_t edge, p2p, rapid;
     uint8_t guarded, root_refused, looped; /* As in struct rstp_port_status. */
     uint8_t last_resort, spare;
+    uint8_t losses;      /* Of an own port's interface, that count for being held; */
+    uint32_t held_ms;    /* so long yet; 0 = it is not. */
     uint8_t blocked;     /* By a loop probe, */
     uint16_t blocked_by; /* of that host. */
     uint16_t port_id;
@@ -560,6 +566,7 @@ struct ipc_stats_port {
     uint32_t owner_uid;
     uint32_t owner_pid;
     uint32_t node_pid;
+    uint8_t down; /* Its interface is, or has no carrier. */
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
     struct ipc_stats_stp_port stp;
     uint64_t rx_drops[SWPORT_DROP_N], tx_drops[SWPORT_DROP_N];

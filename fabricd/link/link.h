@@ -25,7 +25,7 @@ struct link;
 
 struct link_below {
     bool alive;     /* False: frames flow, and nothing comes back. */
-    bool held;      /* It was lost too often of late: see proto/link/damping.h. */
+    bool held;      /* It was lost too often of late: see proto/base/damping.h. */
     mtime_t answer; /* An answer takes no longer; 0 = not known. */
     uint32_t cost;  /* In a spanning tree; 0 = not said. */
 };

@@ -10,6 +10,8 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -347,6 +349,21 @@ int open_unix(const char *path, int type, mode_t mode, struct err *err)
         return r;
     }
     return fd;
+}
+
+int open_interfaces(void)
+{
+    struct sockaddr_nl nl = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_FLAGS, NETLINK_ROUTE);
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&nl, sizeof nl) == 0)
+        return fd;
+    r = -errno;
+    close(fd);
+    return r;
 }
 
 int open_path_mtu(const struct ipc_addr *addr)

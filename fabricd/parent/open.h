@@ -32,6 +32,9 @@ int open_raw(const char *ifname, struct err *err) __attribute__((warn_unused_res
 /* The speed of the interface in Mb/s; 0 = it does not say. */
 uint32_t open_speed(const char *ifname);
 
+/* A socket on which the kernel tells of the interfaces of this namespace (fabricd/port/carrier.h); -errno. */
+int open_interfaces(void) __attribute__((warn_unused_result));
+
 /*
  * A UDP socket bound to *addr: family 0 = any address, of both families where the machine has
  * them; port 0 = OPEN_UDP_PORT. A port in use gives another one. *bound says which.

@@ -143,14 +143,14 @@ static void send_start(struct parent *p, unsigned which, const int *fds, unsigne
 
 static void begin_switch(struct parent *p)
 {
-    int fds[2] = {sibling_channel(p, SWITCH), adoption_socket(p)};
+    int fds[3] = {sibling_channel(p, SWITCH), adoption_socket(p), open_interfaces()};
 
     if (fds[0] >= 0 && fds[1] >= 0)
-        send_start(p, SWITCH, fds, 2);
+        send_start(p, SWITCH, fds, fds[2] >= 0 ? 3 : 2);
     else
         child_kill(&p->processes[SWITCH].child);
-    fd_close(&fds[0]);
-    fd_close(&fds[1]);
+    for (unsigned i = 0; i < 3; i++)
+        fd_close(&fds[i]);
     vault_mark_all(p->vault);
     p->replaying = true;
     p->fence_set = p->fence_passed = false;

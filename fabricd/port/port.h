@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "fabricd/ipc/ipc.h"
+#include "fabricd/port/carrier.h"
 #include "fabricd/port/shaper.h"
 #include "fabricd/port/vlan_shaper.h"
 #include "fabricd/switch/switch.h"
@@ -44,6 +45,7 @@ struct port_env {
      * inside a send, too. NULL = nobody asks. */
     void (*changed)(void *aux, struct port *);
     void *aux;
+    struct carrier *carrier; /* NULL = nobody tells of interfaces. */
 };
 
 struct port_ops {

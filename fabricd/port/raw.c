@@ -33,7 +33,10 @@ struct raw {
     struct port port;
     struct loop_watch watch;
     struct loop_timer down; /* The interface is, and is looked at again. */
-    uint8_t mac[6];         /* The interface's own. */
+    struct carrier_look look;
+    bool is_off;     /* It was set down, */
+    bool no_carrier; /* or nothing is at its other end. */
+    uint8_t mac[6];  /* The interface's own. */
 };
 
 struct received {
@@ -144,9 +147,19 @@ static void look_again(struct loop_timer *timer, mtime_t now)
         port_gone(&raw->port);
         return;
     }
-    port_note_down(&raw->port, is_down(raw));
+    raw->is_off = is_down(raw);
+    port_note_down(&raw->port, raw->is_off || raw->no_carrier);
     loop_timer_set(raw->port.env->loop, timer,
-                   raw->port.is_down ? now + LOOK_AGAIN : MTIME_NEVER);
+                   raw->is_off ? now + LOOK_AGAIN : MTIME_NEVER);
+}
+
+static void carrier_told(struct carrier_look *look, bool up)
+{
+    struct raw *raw = list_entry(look, struct raw, look);
+
+    raw->no_carrier = !up;
+    raw->is_off = raw->is_off && !up;
+    port_note_down(&raw->port, raw->is_off || raw->no_carrier);
 }
 
 /* Reads a burst; false when there is no more for now. */
@@ -249,13 +262,14 @@ static void raw_free(struct port *p)
 {
     struct raw *raw = raw_of(p);
 
+    carrier_remove(&raw->look);
     loop_remove(p->env->loop, &raw->watch);
     loop_timer_set(p->env->loop, &raw->down, MTIME_NEVER);
     free(raw);
 }
 
 /* Only what the parent makes: a packet socket bound to an Ethernet interface. */
-static int check_socket(int fd, uint8_t mac[6])
+static int check_socket(int fd, uint8_t mac[6], int *index)
 {
     struct sockaddr_ll at = {.sll_family = 0};
     socklen_t size = sizeof at;
@@ -268,6 +282,7 @@ static int check_socket(int fd, uint8_t mac[6])
     if (getsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &header, &header_size) < 0 || !header)
         return -EINVAL;
     memcpy(mac, at.sll_addr, ETH_ALEN);
+    *index = at.sll_ifindex;
     return 0;
 }
 
@@ -284,13 +299,15 @@ int raw_new(struct port_env *env, const struct ipc_port *config, int fd, struct 
     raw->port.sw.caps = FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6;
     raw->watch.ready = raw_ready;
     raw->down.expired = look_again;
-    code = check_socket(fd, raw->mac);
+    code = check_socket(fd, raw->mac, &raw->look.index);
     if (code == 0)
         code = loop_add(env->loop, &raw->watch, fd, EPOLLIN);
     if (code < 0) {
         free(raw);
         return code;
     }
+    raw->look.told = carrier_told;
+    carrier_add(env->carrier, &raw->look);
     *out = &raw->port;
     return 0;
 }

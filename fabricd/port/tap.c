@@ -5,12 +5,15 @@
  * the frame, in the headroom in front of it, so that a frame is one read and one write.
  *
  * A TAP says that its interface is down by refusing what is written (EIO), and that it is up again by
- * being writable: it is watched for that only while it is down.
+ * being writable: it is watched for that only while it is down. Where the interface is in the daemon's own namespace,
+ * that something happened to it is told (carrier.h), and then looked at.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -30,6 +33,7 @@ struct tap {
     struct loop_watch watch;
     bool quiet;   /* The last turn brought a single frame at most. */
     bool by_flag; /* Only the shared flag keeps us from waiting. */
+    struct carrier_look look;
 };
 
 static struct tap *tap_of(struct port *p)
@@ -191,10 +195,21 @@ static void tap_send(struct swport *sw, struct frame *const *frames, unsigned n)
     }
 }
 
+/* Something is new of an interface of that name, which need not be this one any more. */
+static void carrier_told(struct carrier_look *look, bool up)
+{
+    struct tap *tap = list_entry(look, struct tap, look);
+    struct pollfd p = {.fd = tap->watch.fd, .events = POLLOUT};
+
+    (void)up;
+    note_link(tap, poll(&p, 1, 0) == 0);
+}
+
 static void tap_free(struct port *p)
 {
     struct tap *tap = tap_of(p);
 
+    carrier_remove(&tap->look);
     loop_remove(p->env->loop, &tap->watch);
     free(tap);
 }
@@ -250,6 +265,11 @@ int tap_new(struct port_env *env, const struct ipc_port *config, int fd, struct 
     if (code < 0) {
         free(tap);
         return code;
+    }
+    if (config->path[0]) {
+        snprintf(tap->look.name, sizeof tap->look.name, "%.*s", IFNAMSIZ - 1, config->path);
+        tap->look.told = carrier_told;
+        carrier_add(env->carrier, &tap->look);
     }
     *out = &tap->port;
     return 0;

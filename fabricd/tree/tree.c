@@ -20,9 +20,12 @@ const char *tree_event_name(enum tree_event event)
         [TREE_EVENT_PROBE_BLOCKED] = "loop-blocked",
         [TREE_EVENT_PROBE_FREED] = "loop-gone",
         [TREE_EVENT_HEARD] = "bridge-heard",
+        [TREE_EVENT_HELD] = "held",
+        [TREE_EVENT_RELEASED] = "released",
     };
 
-    return event >= TREE_EVENT_ROOT && event <= TREE_EVENT_HEARD ? names[event] : "unknown";
+    return event >= TREE_EVENT_ROOT && event <= TREE_EVENT_RELEASED ? names[event]
+                                                                    : "unknown";
 }
 
 /* --- the engine's effects -------------------------------------------------------------------- */
@@ -142,6 +145,7 @@ static struct rstp_port_config engine_config(const struct tree_port *p)
 
     c.admin_edge = c.admin_edge && !p->heard && !p->is_link;
     c.silent = p->sw->station && c.admin_edge;
+    c.last_resort |= p->held;
     return c;
 }
 
@@ -222,6 +226,11 @@ static bool update(struct tree *t, const struct tree_port *p, mtime_t now)
     return true;
 }
 
+void tree_update(struct tree *t, const struct tree_port *p, mtime_t now)
+{
+    (void)update(t, p, now);
+}
+
 /* The port is an ordinary one from now on, and whoever else is there hears of it at once. */
 static void no_station(void *aux, struct swport *in, mtime_t now)
 {
@@ -231,7 +240,7 @@ static void no_station(void *aux, struct swport *in, mtime_t now)
     in->station = false;
     if (!p || !in_engine(t, p))
         return;
-    (void)update(t, p, now); /* Its settings are what they were. */
+    tree_update(t, p, now);
     probe_send(t, p, in->tree_port);
 }
 
@@ -264,6 +273,9 @@ static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t no
         p->heard = true;
         set_transit(t, p);
         t->ops->heard(t->aux, in);
+        hold_look(t, p, now);
+        if (p->held)
+            tree_update(t, p, now);
     }
     tell(t, now);
     return true;
@@ -347,7 +359,7 @@ struct tree *tree_new(struct switch_ *sw, const struct tree_config *c,
     t->sw = sw;
     t->ops = ops;
     t->aux = aux;
-    t->probe_at = t->told = MTIME_NEVER;
+    t->probe_at = t->told = t->held_until = MTIME_NEVER;
     if (!tree_configure(t, c, now)) {
         tree_free(t);
         return NULL;
@@ -421,7 +433,7 @@ static bool add(struct tree *t, struct swport *sw, const struct tree_port *how, 
 bool tree_add_port(struct tree *t, struct swport *sw, const struct tree_port_config *c,
                    mtime_t now)
 {
-    struct tree_port p = {.config = *c, .alive = true, .heard = c->heard};
+    struct tree_port p = {.config = *c, .alive = !c->down, .heard = c->heard};
 
     return add(t, sw, &p, now);
 }
@@ -450,7 +462,9 @@ void tree_set_up(struct tree *t, struct swport *sw, bool up, mtime_t now)
     if (!p || p->alive == up)
         return;
     p->alive = up;
-    (void)update(t, p, now); /* Its settings are what they were. */
+    hold_note(t, p, now);
+    tree_update(t, p, now);
+    tell(t, now);
 }
 
 bool tree_add_link(struct tree *t, struct swport *sw, uint16_t host, mtime_t now)
@@ -487,6 +501,7 @@ void tree_remove(struct tree *t, struct swport *sw, mtime_t now)
         return;
     if (in_engine(t, p))
         (void)rstp_port_remove(t->rstp, sw->tree_port, now);
+    hold_forget(t, p);
     t->ports[sw->tree_port - 1] = NULL;
     *(p->is_link ? &t->n_links : &t->n_own) -= 1;
     sw->tree_port = 0;
@@ -522,7 +537,7 @@ void tree_input_link(struct tree *t, struct swport *sw, const void *bpdu, size_t
     }
     if (direct != p->direct) {
         p->direct = direct;
-        (void)update(t, p, now); /* Its settings are what they were. */
+        tree_update(t, p, now);
     }
     if (!direct)
         (void)rstp_input(t->rstp, sw->tree_port, bpdu, size,
@@ -534,7 +549,7 @@ mtime_t tree_deadline(const struct tree *t)
 {
     mtime_t due = t->rstp ? rstp_deadline(t->rstp) : MTIME_NEVER;
 
-    return mtime_min(due, probe_deadline(t));
+    return mtime_min(mtime_min(due, t->held_until), probe_deadline(t));
 }
 
 void tree_run(struct tree *t, mtime_t now)
@@ -542,6 +557,7 @@ void tree_run(struct tree *t, mtime_t now)
     t->told = MTIME_NEVER; /* Whoever calls was woken, and has no other deadline now. */
     if (t->rstp && now >= rstp_deadline(t->rstp))
         rstp_run(t->rstp, now);
+    hold_run(t, now);
     probe_run(t, now);
     tell(t, now);
 }
@@ -559,7 +575,10 @@ void tree_get_port(const struct tree *t, const struct swport *sw,
     const struct tree_port *p = tree_port_find(t, sw);
 
     *out = (struct tree_port_status){.blocked = p && p->blocked,
-                                     .blocked_by = p && p->blocked ? p->blocked_by : 0};
+                                     .blocked_by = p && p->blocked ? p->blocked_by : 0,
+                                     .held = p && p->held,
+                                     .held_until = p ? p->damping.until : 0,
+                                     .losses = p ? p->damping.losses : 0};
     if (p && in_engine(t, p))
         (void)rstp_port_get(t->rstp, sw->tree_port, &out->rstp);
 }

@@ -48,6 +48,8 @@ enum tree_event {
     TREE_EVENT_PROBE_BLOCKED, /* The port hears a probe of an older one: it is blocked. */
     TREE_EVENT_PROBE_FREED,   /* It heard none for a while: it forwards again. */
     TREE_EVENT_HEARD,         /* A bridge is behind the port; told by ops->heard(). */
+    TREE_EVENT_HELD, /* The port went down again and again: it is used where there is no other way, */
+    TREE_EVENT_RELEASED, /* and as any other from now on. */
 };
 
 const char *tree_event_name(enum tree_event); /* "root", "topology-change", … */
@@ -81,6 +83,7 @@ struct tree_port_config {
     struct rstp_port_config rstp;
     uint32_t speed_mbps; /* 0 = not known. */
     bool heard;    /* A bridge was heard there before: it does not begin as an edge port. */
+    bool down;     /* Its interface is, as it is added; afterwards by tree_set_up(). */
     int64_t since; /* When it came up: wall clock, microseconds. */
 };
 
@@ -96,6 +99,9 @@ struct tree_port_status {
     struct rstp_port_status rstp; /* Zero where it is in no tree. */
     bool blocked;                 /* By a loop probe, */
     uint16_t blocked_by;          /* of that host. */
+    bool held;                    /* Its interface went down too often of late. */
+    mtime_t held_until;
+    unsigned losses; /* That count for that. */
 };
 
 /* `sw` outlives the tree. Ops are borrowed. NULL if there is no memory. */

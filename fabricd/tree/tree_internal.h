@@ -4,6 +4,7 @@
 #define FABRICD_TREE_TREE_INTERNAL_H
 
 #include "fabricd/tree/tree.h"
+#include "proto/base/damping.h"
 
 struct tree_port {
     struct swport *sw;
@@ -12,6 +13,8 @@ struct tree_port {
     bool direct;  /* Link: who says that he forwards this network direct. */
     bool heard;   /* A BPDU, ever. */
     bool blocked; /* By a probe. */
+    bool held;    /* Its interface went down too often of late. */
+    struct damping damping;
     uint16_t host;
     uint16_t blocked_by;
     mtime_t blocked_until;
@@ -30,15 +33,27 @@ struct tree {
     struct rstp *rstp;        /* NULL = there is no spanning tree. */
     struct tree_port **ports; /* By number - 1; NULL = not used. */
     unsigned room;
-    unsigned n_links, n_own;
-    mtime_t probe_at; /* MTIME_NEVER: none are sent. */
-    mtime_t told;     /* The deadline that `wake` was told. */
+    unsigned n_links, n_own, n_held;
+    mtime_t held_until; /* The first that is held, is it so long; MTIME_NEVER: none is. */
+    mtime_t probe_at;   /* MTIME_NEVER: none are sent. */
+    mtime_t told;       /* The deadline that `wake` was told. */
     bool moved; /* A port forwards, or does not any more, in the call that is under way. */
 };
 
 /* --- tree.c --- */
 struct tree_port *tree_port_find(const struct tree *, const struct swport *);
 void tree_apply_state(struct tree *, const struct tree_port *);
+/* Its settings are what they were; what follows from them is not. */
+void tree_update(struct tree *, const struct tree_port *, mtime_t now);
+
+/* --- tree_hold.c --- */
+
+/* The port has come up, or gone down. */
+void hold_note(struct tree *, struct tree_port *, mtime_t now);
+/* It may have to be held: a bridge was heard. */
+void hold_look(struct tree *, struct tree_port *, mtime_t now);
+void hold_forget(struct tree *, struct tree_port *);
+void hold_run(struct tree *, mtime_t now);
 
 /* --- tree_probe.c --- */
 

@@ -19,12 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/base/damping.h"
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
 #include "proto/link/addr.h"
 #include "proto/link/cert.h"
 #include "proto/link/cookie.h"
-#include "proto/link/damping.h"
 #include "proto/link/noise.h"
 #include "proto/link/path.h"
 #include "proto/link/session.h"

@@ -176,6 +176,80 @@ static void test_held(void **state)
     assert_true(longest <= 50 * MTIME_MS);
 }
 
+/* Down for 200 ms, up for a second. */
+static void flap_wire(struct tn_port *wire)
+{
+    tn_set_up(wire, false);
+    tn_run(wire->node->net, wire->node->net->now + 200 * MTIME_MS);
+    tn_set_up(wire, true);
+    tn_run(wire->node->net, wire->node->net->now + MTIME_SEC);
+}
+
+static uint64_t changes_at(const struct tn_node *node)
+{
+    struct rstp_status s;
+
+    assert_true(tree_get(node->tree, &s));
+    return s.tc_count;
+}
+
+/* Three switches in a triangle of wires. One whose interfaces go down again and again is taken by the tree a few
+ * times and then no more, nobody is cut off, and when it stays up it is as any other after a minute. */
+static void test_port_held(void **state)
+{
+    struct tn *n = tn_new();
+    struct tn_node *a = tn_switch(n, 4096, false), *b = tn_switch(n, 8192, false);
+    struct tn_node *c = tn_switch(n, 32768, false);
+    struct tn_port *wire = tn_wire(a, c, MTIME_MS), *other;
+    unsigned here = tn_station(a), there = tn_station(c);
+    uint64_t changes;
+
+    (void)state;
+    tn_wire(a, b, MTIME_MS);
+    other = tn_wire(b, c, MTIME_MS);
+    tn_run(n, n->now + 20 * MTIME_SEC);
+    assert_int_equal(tn_status(wire->peer).rstp.role, RSTP_ROLE_ROOT);
+    for (unsigned i = 0; i < 7; i++)
+        flap_wire(wire);
+    changes = changes_at(c);
+    assert_int_equal(c->n_events[TREE_EVENT_HELD], 5);
+    for (unsigned i = 0; i < 50; i++)
+        flap_wire(wire);
+    assert_int_equal(changes_at(c), changes);
+    assert_int_equal(tn_status(wire->peer).rstp.role, RSTP_ROLE_ALTERNATE);
+    assert_true(tn_status(wire->peer).held);
+    talk(n, here, there, 0, 200);
+    assert_int_equal(n->stations[there].got[199], 1);
+    tn_set_up(other, false); /* Where it is needed it is used. */
+    talk(n, here, there, 1000, 3000);
+    assert_int_equal(n->stations[there].got[3999], 1);
+    assert_int_equal(most_of(&n->stations[there]), 1);
+    tn_set_up(other, true);
+    tn_run(n, n->now + 61 * MTIME_SEC);
+    assert_false(tn_status(wire->peer).held);
+    assert_int_equal(tn_status(wire->peer).rstp.role, RSTP_ROLE_ROOT);
+    assert_int_equal(c->n_events[TREE_EVENT_RELEASED], 1);
+    tn_free(n);
+}
+
+/* The port of an end station is never held. */
+static void test_station_not_held(void **state)
+{
+    struct tn *n = tn_new();
+    struct tn_node *a = tn_switch(n, 4096, false), *lan = tn_lan(n, false);
+    struct tn_port *port = tn_wire(a, lan, MTIME_MS);
+
+    (void)state;
+    tn_run(n, n->now + 5 * MTIME_SEC);
+    for (unsigned i = 0; i < 9; i++) {
+        tree_set_up(a->tree, &port->sw, false, n->now);
+        tree_set_up(a->tree, &port->sw, true, n->now);
+        assert_int_equal(port->sw.state, SWPORT_FORWARDING);
+    }
+    assert_int_equal(a->n_events[TREE_EVENT_HELD], 0);
+    tn_free(n);
+}
+
 /* --- direct and tree ------------------------------------------------------------------------- */
 
 /* Hosts change one after another, and back, while a station speaks to all: nothing goes round. A frame
@@ -390,10 +464,11 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring),    cmocka_unit_test(test_held),
-        cmocka_unit_test(test_modes),   cmocka_unit_test(test_foreign_lan),
-        cmocka_unit_test(test_no_loop), cmocka_unit_test(test_cable),
-        cmocka_unit_test(test_liars),   cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_ring),      cmocka_unit_test(test_held),
+        cmocka_unit_test(test_port_held), cmocka_unit_test(test_station_not_held),
+        cmocka_unit_test(test_modes),     cmocka_unit_test(test_foreign_lan),
+        cmocka_unit_test(test_no_loop),   cmocka_unit_test(test_cable),
+        cmocka_unit_test(test_liars),     cmocka_unit_test(test_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

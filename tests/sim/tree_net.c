@@ -315,6 +315,13 @@ void tn_hold(struct tn_port *p, bool held)
     set_way(p->peer, true, held);
 }
 
+void tn_set_up(struct tn_port *p, bool up)
+{
+    tn_cut(p, !up);
+    tree_set_up(p->node->tree, &p->sw, up, p->node->net->now);
+    tree_set_up(p->peer->node->tree, &p->peer->sw, up, p->node->net->now);
+}
+
 void tn_unplug(struct tn_port *p)
 {
     tn_cut(p, true);

@@ -40,7 +40,7 @@ struct tn_node {
     bool passes_bpdus;
     struct switch_trap pass;
     mtime_t wake;
-    unsigned n_events[TREE_EVENT_PROBE_FREED + 1];
+    unsigned n_events[TREE_EVENT_RELEASED + 1];
     unsigned n_heard;
     struct tn_port ports[TN_PORTS];
 };
@@ -80,6 +80,7 @@ unsigned tn_station(struct tn_node *);
 void tn_cut(struct tn_port *, bool cut);
 void tn_tell(struct tn_port *, bool alive);
 void tn_hold(struct tn_port *, bool held); /* Alive, but lost too often. */
+void tn_set_up(struct tn_port *, bool up); /* The interfaces at both ends of a wire. */
 void tn_unplug(struct tn_port *);          /* Takes both ends of a wire out for good. */
 
 void tn_configure(struct tn_node *, bool tree);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "proto/link/damping.h"
+#include "proto/base/damping.h"
 
 #define START (1000 * MTIME_SEC)
 

@@ -158,6 +158,8 @@ static struct node *live_status(const struct shape *shape, const struct ipc_port
     if ((port->kind == IPC_PORT_TAP || port->kind == IPC_PORT_RAW) && port->path[0] != '\0')
         node_set_text(status, "interface", port->path);
     if (stats != NULL) {
+        if (stats->down != 0)
+            node_set_bool(status, "carrier", false);
         shape_tree_port(status, shape->rq->control, stats);
         node_set(status, "counters",
                  shape_port_counters(

@@ -95,6 +95,10 @@ void shape_tree_port(struct node *status, const struct control *control,
     if (s->last_resort)
         node_set_text(stp, "held",
                       s->spare ? "not needed" : "used where there is no other way");
+    if (s->held_ms > 0)
+        node_set_int(stp, "held_ms", s->held_ms);
+    if (s->losses > 0)
+        node_set_int(stp, "losses", s->losses);
     if (s->designated_bridge != 0)
         set_bridge(stp, "designated", control, net, s->designated_bridge);
     if (problem != NULL)

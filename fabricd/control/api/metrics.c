@@ -312,6 +312,17 @@ static void port_states(struct metrics *m)
                 rstp_role_name((enum rstp_role)port->stp.role),
                 port->stp.state == RSTP_FORWARDING && !port->stp.blocked);
     }
+    head(m, "ioth_stp_port_held", "gauge",
+         "Whether the port went down too often for the tree to use it as any other.");
+    for (size_t i = 0; i < m->stats->n_ports; i++) {
+        const struct ipc_stats_port *port = &m->stats->ports[i];
+
+        if (!is_shown(m, port) || port->kind == 0 || port->stp.number == 0)
+            continue;
+        fputs("ioth_stp_port_held", m->out);
+        labels(m, port);
+        fprintf(m->out, "} %d\n", port->stp.held_ms > 0);
+    }
     head(m, "ioth_stp_port_bpdus_total", "counter", "BPDUs through the port.");
     for (size_t i = 0; i < m->stats->n_ports; i++) {
         const struct ipc_stats_port *port = &m->stats->ports[i];

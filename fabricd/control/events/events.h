@@ -48,7 +48,7 @@ void events_port(struct control *, const struct ipc_port *, bool up);
 void events_service(struct control *, const char *name, const char *state);
 void events_peer(struct control *, uint16_t host, bool up);
 
-/* The link to the host is held, or not any more (proto/link/damping.h). */
+/* The link to the host is held, or not any more (proto/base/damping.h). */
 void events_held(struct control *, const struct ipc_peer_state *);
 
 /* What became of an apply: "verified" (it waits to be accepted), "kept", "rolled-back". */

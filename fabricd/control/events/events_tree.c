@@ -39,10 +39,17 @@ static void warn(const struct control *control, const struct view_network *net,
                      "iothctl net set %s forwarding=tree uses both",
                      net->name, e->port, host != NULL ? host->name : "?", net->name);
         break;
+    case TREE_EVENT_HELD:
+        log_warn(
+            "port %s/%s goes down again and again: the spanning tree uses it only where "
+            "there is no other way, until it has held for %u s",
+            net->name, e->port, (e->held_ms + 999) / 1000);
+        break;
     case TREE_EVENT_ROOT:
     case TREE_EVENT_TOPOLOGY:
     case TREE_EVENT_PROBE_FREED:
     case TREE_EVENT_HEARD:
+    case TREE_EVENT_RELEASED:
         break;
     }
 }
@@ -70,5 +77,9 @@ void events_tree(struct control *control, const struct ipc_tree_event *e)
         node_set_text(body, "host", bridge != NULL ? bridge : host->name);
     if (e->bridge != 0)
         stp_set_bridge(body, "bridge", e->bridge);
+    if (e->held_ms > 0)
+        node_set_int(body, "held_ms", e->held_ms);
+    if (e->event == TREE_EVENT_HELD || e->event == TREE_EVENT_RELEASED)
+        node_set_int(body, "losses", e->losses);
     events_add(control->events, "tree", net->name, net->scope == STORE_LOCAL, body);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "proto/link/damping.h"
+#include "proto/base/damping.h"
 
 /* The loss from which on the longest time holds. */
 #define LOSSES_MAX (DAMPING_FREE + 5u)

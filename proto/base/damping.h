@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How a link that is lost again and again is held back. Each time a spanning tree takes it again the
+ * How a link that is lost again and again is held back, be it to another host or what an interface of a port leads to.
+ * Each time a spanning tree takes it again the
  * whole tree changes, so from its third loss in a row on a link that comes back is held for a time that
  * doubles with each further loss: a tree uses it meanwhile only where there is no other way. Losses
  * are forgotten one by one, one for each minute since the last.
@@ -15,8 +16,8 @@
  * Rejected: the decaying penalty of RFC 2439. It needs powers of fractions, and nobody sees from a
  * penalty of 2,314 when the link comes back.
  */
-#ifndef PROTO_LINK_DAMPING_H
-#define PROTO_LINK_DAMPING_H
+#ifndef PROTO_BASE_DAMPING_H
+#define PROTO_BASE_DAMPING_H
 
 #include <stdbool.h>
 
