@@ -11,6 +11,13 @@
  * two round trips (a tail loss probe, RFC 8985 7). That what was sent again is lost, too, is told by something sent
  * later that has arrived, a round trip afterwards.
  *
+ * What came late was not lost. That shows where a hole is filled though nothing was sent again, or sooner after it than
+ * the quickest round trip: then the window is as it was before, and from now on a hole is given as long as that took
+ * (an adaptive reordering window, RFC 8985 3.3, in two steps instead of a time for each segment); new data goes
+ * meanwhile. After 16 losses that were ones it is not given any more. A time-out that came too early is found the same
+ * way [what RFC 3522 does with time stamps], and a probe of a single segment whose acknowledgement was only kept back:
+ * such a connection is not probed so again.
+ *
  * Round trips are measured in milliseconds [RFC 6298, with settings.h's minimum instead of a second].
  */
 #ifndef LIBIOTH_STACK_RECOVERY_H
@@ -26,13 +33,26 @@ struct tcp_recovery {
     uint32_t sent; /* Up to where what is lost has been sent again. */
     bool begun;    /* Its first segment is to be sent, whatever the window. */
     bool fresh;    /* The segment that is being read tells something by SACK, */
-    bool later;    /* something that was sent after what is missing first was sent again. */
+    bool later;    /* something that was sent after what is missing first was sent again, */
+    bool twice;    /* that something came twice. */
     uint32_t again_at,
-        again_end;   /* When that was, in ms, and what had been sent by then. */
-    bool probed;     /* The tail has been sent once more. */
-    uint32_t rtt;    /* The last round trip that was measured, ms. */
+        again_end; /* When that was, in ms, and what had been sent by then. */
+    bool probed;   /* The tail has been sent once more. */
+    bool keeps;    /* The other end keeps acknowledgements of single segments back. */
+    uint32_t rtt, rtt_min; /* The last round trip that was measured and the quickest, ms. */
+    uint32_t begun_at,
+        probed_at;   /* When this recovery began, and when the tail was probed, ms. */
     uint32_t resent; /* Segments, and bytes, that were sent again. */
     uint64_t resent_bytes;
+    uint32_t cwnd, ssthresh; /* Before it; cwnd is 0 where there is no way back. */
+    struct {
+        uint32_t ms;     /* How long what is missing may be late; 0: nothing was late. */
+        uint32_t losses; /* Since something was. */
+        uint32_t since;  /* Since when what is missing first has been missing, ms. */
+        bool judging;    /* All holes before `next` have been known since `next_at`, */
+        uint32_t next, next_at;
+        uint32_t lost; /* and those before this one are lost. */
+    } late;
     struct scoreboard sacked;
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,30 @@ double ends_cpu_seconds(void)
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
+/* Of the kernel's sockets; NULL: as it likes. */
+static const char *congestion;
+
+/* The kind without the algorithm behind it. */
+static struct ioth *new_stack(const char *kind, const char *vnl)
+{
+    char name[32];
+
+    congestion = strchr(kind, ':');
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(kind, ":"), kind);
+    if (congestion)
+        congestion++;
+    return ioth_newstack(name, strcmp(vnl, "-") ? vnl : NULL);
+}
+
+static bool set_congestion(int fd)
+{
+    return !congestion || ioth_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+                                          (socklen_t)strlen(congestion)) == 0;
+}
+
 struct ioth *ends_stack(const char *kind, const char *vnl, const char *addr)
 {
-    struct ioth *stack = ioth_newstack(kind, strcmp(vnl, "-") ? vnl : NULL);
+    struct ioth *stack = new_stack(kind, vnl);
     const char *slash = strchr(addr, '/');
     char text[INET6_ADDRSTRLEN] = "";
     uint8_t bytes[16];
@@ -73,7 +95,7 @@ int ends_listen(struct ioth *stack, const char *addr, const char *port)
     socklen_t size = address(strchr(addr, ':') ? "::" : "0.0.0.0", port, &sa);
     int fd = ioth_msocket(stack, sa.ss_family, SOCK_STREAM, 0);
 
-    if (fd < 0 ||
+    if (fd < 0 || !set_congestion(fd) ||
         ioth_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
         ioth_bind(fd, (const struct sockaddr *)(const void *)&sa, size) < 0 ||
         ioth_listen(fd, 100) < 0)
@@ -89,7 +111,8 @@ int ends_dial(struct ioth *stack, const char *peer, const char *port)
     socklen_t size = address(peer, port, &sa);
     int fd = ioth_msocket(stack, sa.ss_family, SOCK_STREAM, 0);
 
-    if (fd < 0 || ioth_connect(fd, (const struct sockaddr *)(const void *)&sa, size) < 0)
+    if (fd < 0 || !set_congestion(fd) ||
+        ioth_connect(fd, (const struct sockaddr *)(const void *)&sa, size) < 0)
         ends_fail("cannot connect");
     ioth_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What programs share that are one end of a TCP flow through ioth.h, on a stack of any kind: STACK VNL ADDR/LEN,
- * where "kernel" with "-" and "-" is the host's. All of them end the program where something fails.
+ * where "kernel" with "-" and "-" is the host's, and "kernel:reno" with that congestion control. All of them end the program where something fails.
  */
 #ifndef TESTS_BENCH_ENDS_H
 #define TESTS_BENCH_ENDS_H

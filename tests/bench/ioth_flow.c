@@ -9,8 +9,8 @@
  *   ioth_flow drop   STACK VNL ADDR/LEN PORT                         accepts and closes
  *   ioth_flow dial   STACK VNL ADDR/LEN PORT PEER BLOCK SECONDS      connects and closes, one after another
  *
- * STACK "kernel" with VNL and ADDR/LEN "-" is the host's. The results are one line each:
- *   bytes N seconds S cpu_ns_per_kib C      rtt p50_us p99_us count      dials N seconds S
+ * STACK "kernel" with VNL and ADDR/LEN "-" is the host's, "kernel:reno" with that congestion control. The results are one line each:
+ *   bytes N seconds S cpu_ns_per_kib C      rtt p50_us p99_us mean_us count      dials N seconds S
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -84,7 +84,7 @@ static int compare(const void *a, const void *b)
 
 static void rtt(int fd, size_t size, unsigned count)
 {
-    mtime_t *took = calloc(count, sizeof *took);
+    mtime_t *took = calloc(count, sizeof *took), sum = 0;
 
     for (unsigned i = 0; took && i < count; i++) {
         mtime_t start = mtime_now();
@@ -93,11 +93,12 @@ static void rtt(int fd, size_t size, unsigned count)
             ioth_recv(fd, block, size, MSG_WAITALL) != (ssize_t)size)
             ends_fail("round trip");
         took[i] = mtime_now() - start;
+        sum += took[i];
     }
     if (took && count) {
         qsort(took, count, sizeof *took, compare);
-        printf("rtt %.1f %.1f %u\n", (double)took[count / 2],
-               (double)took[count * 99 / 100], count);
+        printf("rtt %.1f %.1f %.1f %u\n", (double)took[count / 2],
+               (double)took[count * 99 / 100], (double)sum / count, count);
     }
     free(took);
 }

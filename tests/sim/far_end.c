@@ -23,17 +23,16 @@
 #include "proto/wire/packet.h"
 #include "tests/support/deaf_port.h"
 
-#define ETH       14u
-#define IP        20u
-#define TCP       20u
-#define PORT      5001u
-#define FIRST     0xfffff000u /* Of the far end's own numbers, so that they wrap. */
-#define WINDOW    (4u << 20)
-#define SCALE     7u
-#define RANGES    1024u
-#define DELAY_ACK (40 * MTIME_MS)
-#define BLOCK     65536u
-#define PERIOD    65521u
+#define ETH    14u
+#define IP     20u
+#define TCP    20u
+#define PORT   5001u
+#define FIRST  0xfffff000u /* Of the far end's own numbers, so that they wrap. */
+#define WINDOW (4u << 20)
+#define SCALE  7u
+#define RANGES 1024u
+#define BLOCK  65536u
+#define PERIOD 65521u
 
 enum { FIN = 1, SYN = 2, ACK = 16 };
 
@@ -54,12 +53,16 @@ static struct {
     struct list out, back; /* Both in the order of their times. */
     struct sock *sock;
     uint64_t to_write;
+    mtime_t write_at; /* The next piece. */
     uint16_t peer_port;
     uint32_t first, next; /* The stack's numbers: SYN, and what is expected. */
     struct {
         uint32_t left, right;
     } held[RANGES]; /* Out of order, the last that grew first. */
     unsigned n_held;
+    struct {
+        uint32_t left, right;
+    } twice;          /* To be told of. */
     uint32_t unacked; /* Segments. */
     mtime_t ack_due;
     struct far_end_result result;
@@ -116,20 +119,30 @@ static void answer_arp(const uint8_t *arp)
     reply(p, sizeof p, PACKET_TYPE_ARP);
 }
 
-/* At most three blocks, the newest first. */
+static uint8_t *put_block(uint8_t *at, uint32_t left, uint32_t right)
+{
+    store_be32(at, left);
+    store_be32(at + 4, right);
+    return at + 8;
+}
+
+/* At most three blocks, the newest first, before them what came twice [RFC 2883]. */
 static uint32_t put_sacks(uint8_t *options)
 {
-    uint32_t n = f.n_held < 3 ? f.n_held : 3;
+    uint32_t n = f.n_held < 3 ? f.n_held : 3, twice = f.twice.left != f.twice.right;
+    uint8_t *at = options + 4;
 
-    if (!f.setup.sack || !n)
+    if (!f.setup.sack || !(n + twice))
         return 0;
+    n = n + twice < 3 ? n + twice : 3;
     options[0] = options[1] = 1;
     options[2] = 5;
     options[3] = (uint8_t)(2 + 8 * n);
-    for (uint32_t i = 0; i < n; i++) {
-        store_be32(options + 4 + 8 * i, f.held[i].left);
-        store_be32(options + 8 + 8 * i, f.held[i].right);
-    }
+    if (twice)
+        at = put_block(at, f.twice.left, f.twice.right);
+    for (uint32_t i = 0; i < n - twice; i++)
+        at = put_block(at, f.held[i].left, f.held[i].right);
+    f.twice.left = f.twice.right;
     return 4 + 8 * n;
 }
 
@@ -221,6 +234,8 @@ static void arrive(const struct segment *s)
         return;
     if (!before(f.next, s->seq + s->len)) {
         f.result.sent_again += s->len;
+        f.twice.left = s->seq;
+        f.twice.right = s->seq + s->len;
         acknowledge(ACK);
     } else if (before(f.next, s->seq)) {
         hold(s->seq, s->seq + s->len);
@@ -231,11 +246,20 @@ static void arrive(const struct segment *s)
         if (++f.unacked >= 2 || gap)
             acknowledge(ACK);
         else
-            f.ack_due = f.now + DELAY_ACK;
+            f.ack_due = f.now + f.setup.delay_ack;
     }
 }
 
 /* --- the path ------------------------------------------------------------------------------------- */
+
+static void put_in_order(struct segment *s)
+{
+    struct list *at = f.out.prev;
+
+    while (at != &f.out && list_entry(at, struct segment, link)->due > s->due)
+        at = at->prev;
+    list_append(at->next, &s->link);
+}
 
 static void carry(uint32_t seq, uint32_t len, uint8_t flags)
 {
@@ -254,7 +278,9 @@ static void carry(uint32_t seq, uint32_t len, uint8_t flags)
     f.wire_free += takes;
     *s = (struct segment){
         .due = f.wire_free + f.setup.delay, .seq = seq, .len = len, .flags = flags};
-    list_append(&f.out, &s->link);
+    if (f.setup.late && random_below(1000000) < f.setup.late)
+        s->due += f.setup.lateness;
+    put_in_order(s);
 }
 
 static void take_tcp(const uint8_t *ip, uint32_t size)
@@ -322,15 +348,17 @@ static void write_some(void)
     struct iovec iov;
     const struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-    while (f.to_write && f.sock->ops->ready(f.sock) & SOCK_OUT) {
+    while (f.to_write && f.now >= f.write_at && f.sock->ops->ready(f.sock) & SOCK_OUT) {
         uint64_t written = f.result.bytes - f.to_write;
+        uint32_t most = f.setup.pause ? f.setup.piece : BLOCK;
         ssize_t n;
 
         iov.iov_base = pattern + written % PERIOD;
-        iov.iov_len = f.to_write < BLOCK ? f.to_write : BLOCK;
+        iov.iov_len = f.to_write < most ? f.to_write : most;
         n = f.sock->ops->send(f.sock, &msg, 0);
         check(n > 0);
         f.to_write -= (uint64_t)n;
+        f.write_at = f.now + f.setup.pause;
     }
 }
 
@@ -396,6 +424,8 @@ struct far_end_result far_end_run(const struct far_end_setup *setup, uint64_t by
     f.first = f.next = 0;
     f.result = (struct far_end_result){.bytes = bytes};
     f.to_write = bytes;
+    f.write_at = f.now;
+    f.twice.left = f.twice.right = 0;
     check(tcp_sock_new(AF_INET, &f.sock) == 0);
     check(f.sock->ops->connect(f.sock, (const struct sockaddr *)(const void *)&to,
                                sizeof to) == -EINPROGRESS);
@@ -407,6 +437,8 @@ struct far_end_result far_end_run(const struct far_end_setup *setup, uint64_t by
             break;
         next = mtime_min(mtime_min(next_of(&f.out), next_of(&f.back)), f.ack_due);
         next = mtime_min(next, timers_next(f.now));
+        if (f.to_write && f.write_at > f.now)
+            next = mtime_min(next, f.write_at);
         check(next != MTIME_NEVER);
         f.now = next > f.now ? next : f.now;
     }
