@@ -24,14 +24,16 @@ if(EXISTS ${stamp})
 endif()
 
 if(NOT was_made_of STREQUAL made_of)
-    file(REMOVE_RECURSE ${LWIP_DIR} ${PROJECT_BINARY_DIR}/lwip/unpacked)
+    file(REMOVE_RECURSE ${LWIP_DIR} ${PROJECT_BINARY_DIR}/lwip/unpacked ${stamp})
     file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lwip)
     if(IOTH_LWIP_DIR)
         if(NOT EXISTS ${IOTH_LWIP_DIR}/src/Filelists.cmake)
-            message(FATAL_ERROR "IOTH_LWIP_DIR=${IOTH_LWIP_DIR} is no source of lwIP")
+            message(FATAL_ERROR "IOTH_LWIP_DIR=${IOTH_LWIP_DIR} is no source of lwIP 2.2.1, unpacked")
         endif()
-        file(COPY ${IOTH_LWIP_DIR}/src DESTINATION ${LWIP_DIR})
-        file(COPY ${IOTH_LWIP_DIR}/COPYING DESTINATION ${LWIP_DIR})
+        # What Filelists.cmake needs, writable whatever the given folder is.
+        file(COPY ${IOTH_LWIP_DIR}/src ${IOTH_LWIP_DIR}/COPYING DESTINATION ${LWIP_DIR} NO_SOURCE_PERMISSIONS)
+        file(COPY ${IOTH_LWIP_DIR}/doc/doxygen/lwip.Doxyfile.cmake.in DESTINATION ${LWIP_DIR}/doc/doxygen
+             NO_SOURCE_PERMISSIONS)
     else()
         message(STATUS "Fetching lwIP 2.2.1 from Debian")
         execute_process(COMMAND ${CMAKE_CURRENT_LIST_DIR}/fetch-lwip.sh ${PROJECT_BINARY_DIR}/lwip

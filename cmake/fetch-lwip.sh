@@ -40,6 +40,11 @@ try() {
     apt-get "$@" update && apt-get "$@" source --download-only --tar-only lwip
 }
 
+sum_of() {
+    sha256sum "$1" | cut -d' ' -f1
+}
+
+wrong=
 for suite in $suites; do
     for trust in '' '[trusted=yes]'; do
         try "$suite" "$trust" >>"$apt/log" 2>&1 || continue
@@ -48,8 +53,13 @@ for suite in $suites; do
             rm -rf "$apt"
             exit 0
         fi
+        if [ -f "$apt/$file" ]; then
+            wrong=$(sum_of "$apt/$file")
+            rm "$apt/$file"
+        fi
         break # It has another version.
     done
 done
-tail -n 5 "$apt/log" >&2
-die "$file is in none of: $suites"
+[ -z "$wrong" ] || die "$file of $archive is not the one that is wanted: its SHA-256 is $wrong, not $sha256"
+grep '^[EW]:' "$apt/log" | tail -n 3 >&2
+die "$file is not to be had from $archive ($suites)"
