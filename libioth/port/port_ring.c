@@ -23,6 +23,7 @@
 #include "libioth/port/port.h"
 #include "proto/wire/mac.h"
 
+#define RATE_MAX  1e15 /* Bits per second. */
 #define TEXT_SIZE 256
 
 struct ring_port {
@@ -199,9 +200,36 @@ static int parse_ip(struct plug_request *q, char *text, struct err *err)
     return 0;
 }
 
+/* Bits per second as in the fabric's own commands: 10M, 1.5G; 0: none. */
+static int parse_rate(struct plug_request *q, const char *text, struct err *err)
+{
+    static const char units[] = "kMGT";
+    double rate = 0, digit = 1;
+    const char *at = text, *unit;
+    bool good;
+
+    for (; *at >= '0' && *at <= '9'; at++)
+        rate = rate * 10 + (*at - '0');
+    good = at > text;
+    if (good && *at == '.') {
+        for (at++; *at >= '0' && *at <= '9'; at++)
+            rate += (*at - '0') * (digit /= 10);
+    }
+    unit = *at ? strchr(units, *at) : NULL;
+    if (unit) {
+        for (ptrdiff_t i = unit - units; i >= 0; i--)
+            rate *= 1000;
+        at++;
+    }
+    if (!good || *at || rate > RATE_MAX)
+        return err_set(err, -EINVAL, "%s is no rate (bits per second: 10M, 1.5G)", text);
+    q->rate = (uint64_t)(rate + 0.5);
+    return 0;
+}
+
 static int parse_option(struct plug_request *q, char *option, struct err *err)
 {
-    char *value = strchr(option, '='), *end;
+    char *value = strchr(option, '=');
 
     if (!value)
         return err_set(err, -EINVAL, "option %s has no value", option);
@@ -214,10 +242,8 @@ static int parse_option(struct plug_request *q, char *option, struct err *err)
         return parse_ip(q, value, err);
     if (!strcmp(option, "mac"))
         return mac_parse(value, q->mac) ? 0 : err_set(err, -EINVAL, "%s is no MAC", value);
-    if (!strcmp(option, "rate")) {
-        q->rate = strtoull(value, &end, 10);
-        return end != value && !*end ? 0 : err_set(err, -EINVAL, "%s is no rate", value);
-    }
+    if (!strcmp(option, "rate"))
+        return parse_rate(q, value, err);
     return err_set(err, -EINVAL, "unknown option %s (name, ip, mac, rate)", option);
 }
 
@@ -256,9 +282,11 @@ int port_ring_parse(const char *where, struct plug_request *q, struct err *err)
     if (size >= sizeof text)
         return err_set(err, -EINVAL, "the VNL is too long");
     memcpy(text, where, size + 1);
-    if (size && text[size - 1] == ']')
+    options = text + strcspn(text, "[/]");
+    if ((*options == '[') != (size && text[size - 1] == ']'))
+        return err_set(err, -EINVAL, "the brackets of ioth://%s do not close", where);
+    if (*options == '[')
         text[size - 1] = 0;
-    options = text + strcspn(text, "[/");
     if (*options)
         *options++ = 0;
     r = parse_network(q, net, err);

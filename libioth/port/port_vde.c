@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <libvdeplug.h>
 #include <sodium.h>
@@ -27,6 +28,7 @@ struct vde_port {
     struct port port;
     VDECONN *conn;
     bool down;
+    bool never_full;  /* Its descriptor does not tell: what cannot go is lost. */
     bool wants_room;  /* Somebody was refused. */
     unsigned cutting; /* Segments of `whole` that are still to be sent. */
     struct segmenter cutter;
@@ -44,7 +46,7 @@ static bool writable(const struct vde_port *p)
 {
     struct pollfd fd = {.fd = vde_datafd(p->conn), .events = POLLOUT};
 
-    return poll(&fd, 1, 0) > 0;
+    return p->never_full || poll(&fd, 1, 0) > 0;
 }
 
 /* Goes on with what is being cut; true if all of it has gone. */
@@ -208,6 +210,15 @@ static const struct port_ops ops = {
     .free = free_port,
 };
 
+/* Modules that have several descriptors (vxvde, vxlan, hub, switch, …) give an epoll, which can only be read. */
+static bool tells_room(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 &&
+           (S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
 int port_vde_open(const char *vnl, struct port **out, struct err *err)
 {
     struct vde_port *p = calloc(1, sizeof *p);
@@ -225,6 +236,7 @@ int port_vde_open(const char *vnl, struct port **out, struct err *err)
     }
     p->port.ops = &ops;
     p->port.mtu = VDE_MTU;
+    p->never_full = !tells_room(vde_datafd(p->conn));
     if (sodium_init() >= 0)
         randombytes_buf(p->port.mac, sizeof p->port.mac);
     p->port.mac[0] = (uint8_t)((p->port.mac[0] & 0xfc) | 2);

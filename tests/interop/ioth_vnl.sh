@@ -28,6 +28,14 @@ wait_for 5 listens alpha lan1/web 80
 # One process to another, both without any privilege or device; IPv4 and IPv6.
 two_processes lwip lwip lwip
 
+# Without a switch at all: vxvde, whose processes find one another by multicast.
+ip -n alpha route add 239.0.0.0/8 dev up0
+bg one alpha "$flow" echo lwip vxvde://239.1.2.3 10.79.0.1/24 80
+wait_for 5 grep -q listening "$T/one.out"
+status 0 on alpha timeout 20 "$flow" rtt lwip vxvde://239.1.2.3 10.79.0.2/24 80 10.79.0.1 1000 500
+has "round trips over vxvde" '^rtt .* 500$' "$OUT"
+e2e_wait one
+
 # An endpoint of the fabric: its name gives it its addresses, and others find it by name.
 endpoint_one lwip
 # A program of the host's kernel, behind a TAP, to a process, and back.

@@ -655,6 +655,20 @@ static void test_loss(void **state)
     assert_true(atomic_load(&wire.dropped) > 10);
 }
 
+/* Two stacks on networks of libvdeplug, one of which is made by the first that plugs in. */
+static void over_vde(const char *first, const char *second)
+{
+    struct sockaddr_in addr = in4("10.1.2.1", 5001);
+
+    left = new_stack(first);
+    right = new_stack(second);
+    configure(left, "10.1.2.1", "fd00::1");
+    configure(right, "10.1.2.2", "fd00::2");
+    bulk(&addr, sizeof addr, BULK_SIZE / 4, 65536);
+    assert_int_equal(ioth_delstack(right), 0);
+    assert_int_equal(ioth_delstack(left), 0);
+}
+
 /* The same without superframes and rings. The sanitizers cannot load plugins of libvdeplug. */
 static void test_vde(void **state)
 {
@@ -662,20 +676,16 @@ static void test_vde(void **state)
     (void)state;
     skip();
 #else
-    struct sockaddr_in addr = in4("10.1.2.1", 5001);
-    char folder[] = "/tmp/ioth-ptp-XXXXXX", vnl[64];
+    char folder[] = "/tmp/ioth-vde-XXXXXX", ptp[64], hub[64], vde[64];
 
     (void)state;
     assert_non_null(mkdtemp(folder));
-    snprintf(vnl, sizeof vnl, "ptp://%s/wire", folder);
-    left = new_stack(vnl);
-    right = new_stack(vnl);
-    configure(left, "10.1.2.1", "fd00::1");
-    configure(right, "10.1.2.2", "fd00::2");
-    bulk(&addr, sizeof addr, BULK_SIZE / 4, 65536);
-    assert_int_equal(ioth_delstack(left), 0);
-    assert_int_equal(ioth_delstack(right), 0);
-    unlink(vnl + sizeof "ptp://" - 1);
+    snprintf(ptp, sizeof ptp, "ptp://%s/wire", folder);
+    over_vde(ptp, ptp);
+    unlink(ptp + sizeof "ptp://" - 1);
+    snprintf(hub, sizeof hub, "hub://%s/hub", folder);
+    snprintf(vde, sizeof vde, "vde://%s/hub", folder);
+    over_vde(hub, vde); /* A module whose descriptor is an epoll. */
     assert_int_equal(rmdir(folder), 0);
 #endif
 }
