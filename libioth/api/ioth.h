@@ -36,6 +36,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#ifndef _LINUX_IF_H /* The kernel's has the same. */
+#    include <net/if.h>
+#endif
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -245,7 +249,8 @@ IOTH_API int ioth_getifaddrs(struct ioth *stack, struct ifaddrs **ifap);
 IOTH_API void ioth_freeifaddrs(struct ifaddrs *ifa);
 
 /* A MAC address as text (of 18 bytes with its end) and back. ntomac returns dst, NULL if it has no
- * room; macton returns 1, or 0 for a text that is none. */
+ * room; macton takes colons or dashes and returns 1, or 0 for a text that is none. */
+#define MAC_ADDRSTRLEN 18
 static inline const char *ioth_ntomac(const void *mac, char *dst, size_t size)
 {
     const unsigned char *m = (const unsigned char *)mac;
@@ -263,6 +268,8 @@ static inline int ioth_macton(const char *text, void *mac)
     char after;
 
     if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%c", &got[0], &got[1], &got[2], &got[3],
+               &got[4], &got[5], &after) != 6 &&
+        sscanf(text, "%hhx-%hhx-%hhx-%hhx-%hhx-%hhx%c", &got[0], &got[1], &got[2], &got[3],
                &got[4], &got[5], &after) != 6)
         return 0;
     for (int i = 0; i < 6; i++)
@@ -319,6 +326,11 @@ struct ioth_functions {
                       socklen_t);
     ssize_t (*sendmsg)(int fd, const struct msghdr *, int flags);
 };
+
+/* No functions: for plugins that take the type of a member by `typeof`. */
+void *getstackdata_prototype(void);
+void *newstack_prototype(const char *vnlv[], const char *options, struct ioth_functions *f);
+int delstack_prototype(void *data);
 
 #ifdef __cplusplus
 }

@@ -93,33 +93,75 @@ static int new_file(char path[PATH_SIZE], const char *kind, const char *folder)
     return fd < 0 ? -errno : fd;
 }
 
-static void *load_copy(struct plugin *p, const char *original, const char *kind)
+/* A file with the bytes of `original`, in p->copy; 0 or -errno. */
+static int copy(struct plugin *p, int from, char path[PATH_SIZE], const char *kind,
+                const char *folder)
+{
+    int fd = from < 0 ? -errno : new_file(path, kind, folder), r;
+
+    if (fd < 0)
+        return fd;
+    p->copy = fd;
+    r = image_copy(fd, from, folder != NULL);
+    if (r < 0)
+        fd_close(&p->copy);
+    return r;
+}
+
+static int load_copy(struct plugin *p, const char *original, const char *kind,
+                     struct err *err)
 {
     char path[PATH_SIZE];
     const char *folder = secure_getenv("IOTH_COPIES");
     int from = open(original, O_RDONLY | O_CLOEXEC);
-    void *handle = NULL;
+    int r = copy(p, from, path, kind, folder);
 
-    p->copy = from < 0 ? -1 : new_file(path, kind, folder);
-    if (p->copy >= 0 && image_copy(p->copy, from, folder != NULL) == 0)
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (handle && !folder)
-        image_share(handle, p->copy, from);
+    if (r == 0)
+        p->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    else
+        err_set(err, r, "%s cannot be copied%s%s: %s", original,
+                folder ? " to IOTH_COPIES=" : "", folder ? folder : "", strerror(-r));
+    if (p->handle && !folder)
+        image_share(p->handle, p->copy, from);
     fd_close(&from);
-    return handle;
+    return r;
 }
 
-static void *load(struct plugin *p, const char *path, const char *kind, enum sharing how)
+/* A namespace of its own comes with a C library of its own. */
+static void take_errno(struct plugin *p)
 {
+    void *at = dlsym(p->handle, "__errno_location");
+
+    if (at)
+        memcpy(&p->errno_at, &at, sizeof at);
+}
+
+static int load(struct plugin *p, const char *path, const char *kind, enum sharing how,
+                struct err *err)
+{
+    int r = 0;
+
     switch (how) {
     case SHARED:
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        p->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        break;
     case COPIED:
-        return load_copy(p, path, kind);
+        r = load_copy(p, path, kind, err);
+        break;
     case ISOLATED:
-        return dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL);
+        p->handle = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL);
+        if (p->handle)
+            take_errno(p);
+        break;
     }
-    return NULL;
+    if (r == 0 && !p->handle) {
+        const char *what = dlerror();
+
+        fd_close(&p->copy);
+        r = err_set(err, -ENOTSUP, "%s cannot be loaded: %s", path,
+                    what ? what : "no reason is given");
+    }
+    return r;
 }
 
 /* A function by its name; through memcpy, since C has no other way. */
@@ -189,18 +231,14 @@ int plugin_load(const char *kind, struct plugin *p, struct ioth_functions *f,
     const char *licence = NULL;
     char path[PATH_SIZE];
     enum sharing how;
+    int r;
 
     *p = (struct plugin){.copy = -1};
     if (!good_name(kind) || !find(path, kind, &how))
         return err_set(err, -ENOTSUP, "no kind of stack is named %.60s", kind);
-    p->handle = load(p, path, kind, how);
-    if (!p->handle) {
-        const char *what = dlerror();
-
-        fd_close(&p->copy);
-        return err_set(err, -ENOTSUP, "%s cannot be loaded: %s", path,
-                       what ? what : "out of memory");
-    }
+    r = load(p, path, kind, how, err);
+    if (r < 0)
+        return r;
     take_all(p, kind, f);
     {
         const char **at = NULL;
@@ -209,11 +247,12 @@ int plugin_load(const char *kind, struct plugin *p, struct ioth_functions *f,
         licence = at ? *at : NULL;
     }
     if (!licence_allows(licence)) {
-        plugin_unload(p);
-        return err_set(err, -EPERM,
-                       "the stack %s is under %s; declare the program's licence with "
-                       "ioth_set_license()",
-                       kind, licence);
+        r = err_set(err, -EPERM,
+                    "the stack %s is under %s; declare the program's licence with "
+                    "ioth_set_license()",
+                    kind, licence);
+        plugin_unload(p); /* And its text with it. */
+        return r;
     }
     if (!f->newstack) {
         plugin_unload(p);

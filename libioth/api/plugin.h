@@ -13,6 +13,7 @@
 struct plugin {
     void *handle;
     int copy; /* The memfd that a copy was loaded from, which stays open; -1. */
+    int *(*errno_at)(void);     /* Of its own C library, if it has one; else NULL. */
     const char *(*error)(void); /* ioth_NAME_error, if it is there. */
     int (*dup)(int fd, int as); /* ioth_NAME_dup, likewise, and so on. */
     int (*edges)(int fd);

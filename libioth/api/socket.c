@@ -14,6 +14,14 @@ static int missing(void)
     return -1;
 }
 
+/* What a stack returned. Its errno is another one, where it has a C library of its own. */
+static ssize_t told(const struct ioth *s, ssize_t r)
+{
+    if (r < 0 && s->plugin.errno_at)
+        errno = *s->plugin.errno_at();
+    return r;
+}
+
 int ioth_msocket(struct ioth *stack, int domain, int type, int protocol)
 {
     struct ioth *s = stack_or_default(stack);
@@ -22,7 +30,7 @@ int ioth_msocket(struct ioth *stack, int domain, int type, int protocol)
     if (!s->f.socket)
         return missing();
     stack_enter(s);
-    fd = s->f.socket(domain, type, protocol);
+    fd = told(s, s->f.socket(domain, type, protocol));
     if (fd < 0)
         return fd;
     r = fdtab_add(fd, s);
@@ -48,7 +56,7 @@ int ioth_close(int fd)
     stack_enter(s);
     /* Before it is closed: the number may come again at once. */
     fdtab_remove(fd);
-    return s->f.close(fd);
+    return told(s, s->f.close(fd));
 }
 
 /* Calls a function of the descriptor's stack, if it has it. */
@@ -58,7 +66,7 @@ int ioth_close(int fd)
                                                                                            \
         if (!s)                                                                            \
             return -1;                                                                     \
-        return s->f.name ? s->f.name(fd, __VA_ARGS__) : missing();                         \
+        return s->f.name ? told(s, s->f.name(fd, __VA_ARGS__)) : missing();                \
     } while (0)
 
 /* The descriptor that dup() has made (or not: -1) becomes one of the socket. */
@@ -176,7 +184,7 @@ int ioth_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
         errno = EINVAL;
         return -1;
     }
-    made = s->f.accept(fd, addr, len);
+    made = told(s, s->f.accept(fd, addr, len));
     if (made < 0)
         return made;
     if (flags & SOCK_CLOEXEC)
@@ -211,14 +219,14 @@ ssize_t ioth_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
     if (!s)
         return -1;
     if (s->f.recvfrom)
-        return s->f.recvfrom(fd, buf, len, flags, from, fromlen);
+        return told(s, s->f.recvfrom(fd, buf, len, flags, from, fromlen));
     if (!s->f.recvmsg)
         return missing();
     if (from && fromlen) {
         msg.msg_name = from;
         msg.msg_namelen = *fromlen;
     }
-    n = s->f.recvmsg(fd, &msg, flags);
+    n = told(s, s->f.recvmsg(fd, &msg, flags));
     if (n >= 0 && from && fromlen)
         *fromlen = msg.msg_namelen;
     return n;
@@ -230,7 +238,7 @@ ssize_t ioth_recv(int fd, void *buf, size_t len, int flags)
 
     if (!s)
         return -1;
-    return s->f.recv ? s->f.recv(fd, buf, len, flags)
+    return s->f.recv ? told(s, s->f.recv(fd, buf, len, flags))
                      : ioth_recvfrom(fd, buf, len, flags, NULL, NULL);
 }
 
@@ -240,7 +248,7 @@ ssize_t ioth_read(int fd, void *buf, size_t len)
 
     if (!s)
         return -1;
-    return s->f.read ? s->f.read(fd, buf, len) : ioth_recv(fd, buf, len, 0);
+    return s->f.read ? told(s, s->f.read(fd, buf, len)) : ioth_recv(fd, buf, len, 0);
 }
 
 ssize_t ioth_readv(int fd, const struct iovec *iov, int n)
@@ -255,7 +263,7 @@ ssize_t ioth_readv(int fd, const struct iovec *iov, int n)
         errno = EINVAL;
         return -1;
     }
-    return s->f.readv ? s->f.readv(fd, iov, n) : ioth_recvmsg(fd, &msg, 0);
+    return s->f.readv ? told(s, s->f.readv(fd, iov, n)) : ioth_recvmsg(fd, &msg, 0);
 }
 
 /* --- sending ------------------------------------------------------------------------------------ */
@@ -278,8 +286,8 @@ ssize_t ioth_sendto(int fd, const void *buf, size_t len, int flags,
     if (!s)
         return -1;
     if (s->f.sendto)
-        return s->f.sendto(fd, buf, len, flags, to, tolen);
-    return s->f.sendmsg ? s->f.sendmsg(fd, &msg, flags) : missing();
+        return told(s, s->f.sendto(fd, buf, len, flags, to, tolen));
+    return s->f.sendmsg ? told(s, s->f.sendmsg(fd, &msg, flags)) : missing();
 }
 
 ssize_t ioth_send(int fd, const void *buf, size_t len, int flags)
@@ -288,7 +296,7 @@ ssize_t ioth_send(int fd, const void *buf, size_t len, int flags)
 
     if (!s)
         return -1;
-    return s->f.send ? s->f.send(fd, buf, len, flags)
+    return s->f.send ? told(s, s->f.send(fd, buf, len, flags))
                      : ioth_sendto(fd, buf, len, flags, NULL, 0);
 }
 
@@ -298,7 +306,7 @@ ssize_t ioth_write(int fd, const void *buf, size_t len)
 
     if (!s)
         return -1;
-    return s->f.write ? s->f.write(fd, buf, len) : ioth_send(fd, buf, len, 0);
+    return s->f.write ? told(s, s->f.write(fd, buf, len)) : ioth_send(fd, buf, len, 0);
 }
 
 ssize_t ioth_writev(int fd, const struct iovec *iov, int n)
@@ -313,7 +321,7 @@ ssize_t ioth_writev(int fd, const struct iovec *iov, int n)
         errno = EINVAL;
         return -1;
     }
-    return s->f.writev ? s->f.writev(fd, iov, n) : ioth_sendmsg(fd, &msg, 0);
+    return s->f.writev ? told(s, s->f.writev(fd, iov, n)) : ioth_sendmsg(fd, &msg, 0);
 }
 
 /* --- several ------------------------------------------------------------------------------------ */

@@ -70,12 +70,18 @@ static int make(const char *kind, const char *options, const char *vnlv[], struc
         return stack_failed(&err, r);
     s->f.getstackdata = current_data;
     errno = 0;
+    if (s->plugin.errno_at)
+        *s->plugin.errno_at() = 0;
     s->data = s->f.newstack(vnlv, options, &s->f);
     if (s->data)
         return 0;
-    r = errno ? errno : EIO;
+    r = s->plugin.errno_at ? *s->plugin.errno_at() : errno;
+    if (r == 0)
+        r = EIO;
     if (s->plugin.error)
         snprintf(err.why, sizeof err.why, "%s", s->plugin.error());
+    if (!err.why[0])
+        err_set(&err, -r, "the stack %s cannot be made: %s", kind, err_text(r));
     plugin_unload(&s->plugin);
     return stack_failed(&err, -r);
 }
@@ -193,8 +199,11 @@ int ioth_delstack(struct ioth *s)
     if (s->conf_end)
         s->conf_end(s);
     stack_enter(s);
-    if (s->f.delstack && s->f.delstack(s->data) < 0)
+    if (s->f.delstack && s->f.delstack(s->data) < 0) {
+        if (s->plugin.errno_at)
+            errno = *s->plugin.errno_at();
         return -1;
+    }
     poll_forget(s);
     if (of_thread == s)
         of_thread = NULL;
