@@ -16,14 +16,14 @@
     (AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST | AI_NUMERICSERV | AI_V4MAPPED | AI_ALL |  \
      AI_ADDRCONFIG)
 
-/* An entry, its address and its name in one piece of memory. */
+/* An entry and its address in one piece of memory, the name apart: as the C library's are, so that programs may free
+ * the list by its freeaddrinfo(). */
 struct entry {
     struct addrinfo info;
     union {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
     } addr;
-    char name[IOTHDNS_MAXNAME];
 };
 
 /* What was asked, and the addresses found. */
@@ -34,6 +34,7 @@ struct request {
     unsigned n;
     struct files_addr addrs[ADDRS_MAX];
     uint32_t scope;
+    char canonical[IOTHDNS_MAXNAME]; /* "": as it was asked. */
 };
 
 static const struct {
@@ -126,6 +127,17 @@ static unsigned from_files(struct request *q)
     return q->n;
 }
 
+/* Whose the addresses are: the last of a chain of aliases, with the domain in which it was found. */
+static int take_owner(int section, struct iothdns_rr *rr, struct iothdns_pkt *p, void *arg)
+{
+    (void)p;
+    if (section != IOTHDNS_SEC_ANSWER ||
+        (rr->type != IOTHDNS_TYPE_A && rr->type != IOTHDNS_TYPE_AAAA))
+        return 0;
+    snprintf(arg, IOTHDNS_MAXNAME, "%s", rr->name);
+    return 1;
+}
+
 static int from_dns(struct request *q)
 {
     struct in6_addr six[ADDRS_MAX];
@@ -144,8 +156,13 @@ static int from_dns(struct request *q)
     }
     for (int i = 0; i < n4 && i < (int)ADDRS_MAX; i++)
         add(q, AF_INET, &four[i]);
-    if (q->n)
+    if (q->n) {
+        if (q->flags & AI_CANONNAME)
+            (void)iothdns_lookup_cb(q->d, q->node,
+                                    n6 > 0 ? IOTHDNS_TYPE_AAAA : IOTHDNS_TYPE_A, take_owner,
+                                    q->canonical);
         return 0;
+    }
     if (error && error != ENOENT)
         return error == ENOMEM ? EAI_MEMORY : error == EINVAL ? EAI_NONAME : EAI_AGAIN;
     return error ? EAI_NONAME : EAI_NODATA;
@@ -256,10 +273,9 @@ static int build(const struct request *q, const char *service, const struct addr
         }
     }
     if (first && q->flags & AI_CANONNAME) {
-        struct entry *e = (struct entry *)(void *)first;
-
-        snprintf(e->name, sizeof e->name, "%s", q->node);
-        first->ai_canonname = e->name;
+        first->ai_canonname = strdup(q->canonical[0] ? q->canonical : q->node);
+        if (!first->ai_canonname)
+            error = EAI_MEMORY;
     }
     if (error || !first) {
         iothdns_freeaddrinfo(first);
@@ -295,6 +311,7 @@ void iothdns_freeaddrinfo(struct addrinfo *res)
     while (res) {
         struct addrinfo *next = res->ai_next;
 
+        free(res->ai_canonname);
         free(res);
         res = next;
     }

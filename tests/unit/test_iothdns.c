@@ -163,6 +163,14 @@ static struct iothdns_pkt *reply(struct iothdns_header *h, void *arg)
             iothdns_put_string(p, text);
         }
     } else if (h->qtype == IOTHDNS_TYPE_A && !strstr(h->qname, "six")) {
+        if (!strcmp(h->qname, "alias.test")) {
+            struct iothdns_rr alias = rr;
+
+            alias.type = IOTHDNS_TYPE_CNAME;
+            iothdns_put_rr(IOTHDNS_SEC_ANSWER, p, &alias);
+            iothdns_put_name(p, "real.test");
+            rr.name = "real.test";
+        }
         iothdns_put_rr(IOTHDNS_SEC_ANSWER, p, &rr);
         iothdns_put_a(p, "\x0a\0\0\x07");
     } else if (h->qtype == IOTHDNS_TYPE_AAAA && !strstr(h->qname, "four")) {
@@ -329,6 +337,10 @@ static void test_getaddrinfo(void **state)
     assert_string_equal(all->ai_canonname, "alias");
     assert_null(all->ai_next);
     iothdns_freeaddrinfo(all);
+    /* The end of a chain; and as programs free it that were written for other lists. */
+    assert_int_equal(iothdns_getaddrinfo(d, "alias.test", "80", &hints, &all), 0);
+    assert_string_equal(all->ai_canonname, "real.test");
+    freeaddrinfo(all);
     hints.ai_flags = AI_PASSIVE;
     assert_int_equal(iothdns_getaddrinfo(d, NULL, "80", &hints, &all), 0);
     assert_int_equal(((struct sockaddr_in *)(void *)all->ai_addr)->sin_addr.s_addr, 0);
