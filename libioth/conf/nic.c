@@ -17,16 +17,43 @@ static int family_of(const struct conf_addr *a)
     return a->family == 4 ? AF_INET : AF_INET6;
 }
 
-/* The link-local address is given like any other, so that it is good at once: a stack that makes it itself probes for
- * it, for two seconds perhaps. The host's own are left alone. */
+/* The link-local address that its MAC makes. False: it has none, or is the host's, whose own are left alone. */
+static bool link_local_of(const struct nic *i, uint8_t addr[16])
+{
+    uint8_t mac[6];
+
+    memset(addr, 0, 16);
+    addr[0] = 0xfe;
+    addr[1] = 0x80;
+    if (i->conf->stack == &stack_kernel ||
+        ioth_linkgetaddr(i->conf->stack, i->ifindex, mac) < 0)
+        return false;
+    iothaddr_eui64(addr, mac);
+    return true;
+}
+
+static int set_mac(struct nic *i, uint8_t mac[6])
+{
+    uint8_t before[16], after[16];
+    bool had = link_local_of(i, before);
+
+    if (ioth_linksetaddr(i->conf->stack, i->ifindex, mac) < 0)
+        return -errno;
+    /* The kernel keeps the address of the old one, at which nothing would arrive. */
+    if (had && link_local_of(i, after) && memcmp(before, after, sizeof before) != 0)
+        (void)ioth_ipaddr_del(i->conf->stack, AF_INET6, before, 64, i->ifindex);
+    return 0;
+}
+
+/* It is given like any other, so that it is good at once: a stack that makes it itself probes for it, for two seconds
+ * perhaps. */
 static void give_link_local(struct nic *i)
 {
     struct ioth *s = i->conf->stack;
-    uint8_t addr[16] = {0xfe, 0x80}, mac[6];
+    uint8_t addr[16];
 
-    if (s == &stack_kernel || ioth_linkgetaddr(s, i->ifindex, mac) < 0)
+    if (!link_local_of(i, addr))
         return;
-    iothaddr_eui64(addr, mac);
     (void)ioth_ipaddr_del(s, AF_INET6, addr, 64, i->ifindex);
     (void)ioth_ipaddr_add(s, AF_INET6, addr, 64, i->ifindex);
 }
@@ -34,13 +61,16 @@ static void give_link_local(struct nic *i)
 int nic_set_link(struct nic *i, const struct options *o)
 {
     uint8_t mac[6];
+    int r = 0;
 
     if (o->has_mac)
         memcpy(mac, o->mac, sizeof mac);
     else if (o->fqdn[0])
         iothaddr_hashmac(mac, o->fqdn, NULL);
-    if ((o->has_mac || o->fqdn[0]) && ioth_linksetaddr(i->conf->stack, i->ifindex, mac) < 0)
-        return -errno;
+    if (o->has_mac || o->fqdn[0])
+        r = set_mac(i, mac);
+    if (r < 0)
+        return r;
     if (ioth_linksetupdown(i->conf->stack, i->ifindex, 1) < 0)
         return -errno;
     give_link_local(i);

@@ -305,6 +305,19 @@ void nic_start(struct nic *i, enum source source, const struct options *o, mtime
     i->on[source] = true;
 }
 
+/* What begins anew has addresses of now, as after a change of the MAC. */
+static void close_sockets(struct nic *i, enum source source)
+{
+    if (source == SOURCE_DHCP4) {
+        close_socket(i, &i->packet4);
+        close_socket(i, &i->udp4);
+    } else if (source == SOURCE_DHCP6) {
+        close_socket(i, &i->udp6);
+    } else if (source == SOURCE_RD) {
+        close_socket(i, &i->raw6);
+    }
+}
+
 void nic_stop(struct nic *i, enum source source)
 {
     static const struct conf_set nothing;
@@ -315,6 +328,7 @@ void nic_stop(struct nic *i, enum source source)
         dhcp6_stop(&i->dhcp6);
     else if (i->on[source] && source == SOURCE_RD)
         rd_stop(&i->rd);
+    close_sockets(i, source);
     i->on[source] = false;
     (void)nic_apply(i, source, &nothing);
 }
@@ -357,10 +371,8 @@ void nic_free(struct nic *i)
         dhcp4_stop(&i->dhcp4);
     if (i->on[SOURCE_DHCP6])
         dhcp6_stop(&i->dhcp6);
-    close_socket(i, &i->packet4);
-    close_socket(i, &i->udp4);
-    close_socket(i, &i->udp6);
-    close_socket(i, &i->raw6);
+    for (unsigned s = 0; s < N_SOURCES; s++)
+        close_sockets(i, s);
     list_remove(&i->link);
     free(i);
 }

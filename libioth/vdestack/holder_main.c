@@ -12,6 +12,16 @@
 #include "libioth/vdestack/holder.h"
 #include "proto/base/fd.h"
 
+/* Interfaces have a link-local address as soon as they are up, as everywhere: that of the MAC that they then have. */
+static void have_link_local(void)
+{
+    int fd = open("/proc/sys/net/ipv6/conf/default/addr_gen_mode", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)!write(fd, "0", 1);
+    fd_close(&fd);
+}
+
 static int start(struct err *err)
 {
     struct netns_user self = netns_user_self();
@@ -21,24 +31,9 @@ static int start(struct err *err)
         r = netns_map_self(self, err);
     if (r == 0)
         r = netns_prepare(err);
+    if (r == 0)
+        have_link_local();
     return r;
-}
-
-/* A TAP whose interface has a link-local address as soon as it is up, as everywhere. */
-static int make_tap(const char *name, struct err *err)
-{
-    char path[96];
-    int tap = netns_tap(name, err);
-    int fd;
-
-    if (tap < 0)
-        return tap;
-    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/addr_gen_mode", name);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0)
-        (void)!write(fd, "0", 1);
-    fd_close(&fd);
-    return tap;
 }
 
 /* Returns a descriptor for the answer, 0 where it has none, or -errno. */
@@ -50,7 +45,7 @@ static int carry_out(const struct holder_question *q, struct err *err)
     case HOLDER_START:
         return start(err);
     case HOLDER_TAP:
-        return make_tap(q->config.ifname, err);
+        return netns_tap(q->config.ifname, err);
     case HOLDER_CONFIGURE:
         return netns_configure(&q->config, err);
     case HOLDER_SOCKET:

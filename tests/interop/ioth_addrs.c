@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ioth_addrs STACK VNL SECONDS COUNT: makes a stack and prints its addresses, but those of lo and link-local
- * ones, when there are COUNT of them; exit status 1 at the end of the time. With a stack that configures
+ * ioth_addrs STACK VNL SECONDS COUNT: makes a stack and prints its addresses, but those of lo, when there are
+ * COUNT of them beside link-local ones; exit status 1 at the end of the time. With a stack that configures
  * itself, that is what it was told.
  */
 #include <arpa/inet.h>
@@ -30,10 +30,9 @@ static unsigned addresses(struct ioth *stack, bool print)
         int family = i->ifa_addr->sa_family;
         char text[INET6_ADDRSTRLEN];
 
-        if (i->ifa_flags & IFF_LOOPBACK || (family != AF_INET && family != AF_INET6) ||
-            (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)))
+        if (i->ifa_flags & IFF_LOOPBACK || (family != AF_INET && family != AF_INET6))
             continue;
-        n++;
+        n += family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr);
         if (print)
             printf("%s %s\n", i->ifa_name,
                    inet_ntop(family,

@@ -60,6 +60,12 @@ for kind in lwip netns; do
     has "$kind: a name over IPv6" '^name fd75::7$' "$OUT"
     has "$kind: no name" '^name Name or service not known$' "$OUT"
 done
+# Another MAC while there are leases: they are asked for anew, from the address that the MAC has now.
+for kind in lwip netns; do
+    OUT=$(printf '%s\n' eth,mac=02:00:00:00:00:55 dhcp6,dhcp |
+        on alpha timeout 30 "$conf" "stack=$kind,vnl=ioth://lan1,auto" 15 2>&1) || fail "$OUT"
+    has "$kind: leases of another MAC" '^bits dhcp dhcpv6$' "$OUT"
+done
 # A name has its MAC, and with it its lease, whoever it is.
 has "the name's MAC" "$(printf %s web.example.org | md5sum | sed 's/^\(..\)\(..\)\(..\)....\(..\)\(..\)\(..\).*/:\2:\3:\4:\5:\6/')" \
     "$(cat "$T/dns.out")"

@@ -25,6 +25,17 @@ two_processes netns lwip vdestack
 # With a name it is an endpoint: the fabric gives its addresses, and others find it.
 endpoint_one netns
 
+# Its addresses are those, and one of the link: that of its MAC.
+status 0 on alpha timeout 20 "$E2E_BUILD/tests/interop/ioth_addrs" netns 'ioth://lan1[name=two]' 5 2
+has "what the fabric gave" '^vde0 10\.72\.0\.' "$OUT"
+mac=$(ctl alpha endpoint show lan1/two -o json | jq -r .mac)
+is "one link-local address, of the MAC" \
+    "$("$PYTHON" -c 'import ipaddress, sys
+m = bytes.fromhex(sys.argv[1].replace(":", ""))
+print("vde0", ipaddress.ip_address(b"\xfe\x80" + bytes(6) + bytes([m[0] ^ 2]) + m[1:3] + b"\xff\xfe" + m[3:]))' "$mac")" \
+    "$(grep 'vde0 fe80' <<<"$OUT")"
+status 0 ctl alpha endpoint rm lan1/two
+
 # The daemon goes and comes: the TAP is offered again, and the endpoint has what it had.
 e2e_stop alpha
 allow_log 'lan1/(web|one)'
