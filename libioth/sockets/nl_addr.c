@@ -146,6 +146,26 @@ static void tell_subnet(struct nl_reply *r, struct iface *i, const struct netif 
     tell_route(r, &route);
 }
 
+/* And so is the /64 of each IPv6 address, told once. */
+static void tell_subnets6(struct nl_reply *r, struct iface *i)
+{
+    const struct netif *netif = iface_netif(i);
+    struct route route = {.family = 6, .len = 64, .iface = i};
+
+    for (int n = 0; n < LWIP_IPV6_NUM_ADDRESSES && i->port; n++) {
+        const ip6_addr_t *addr = netif_ip6_addr(netif, n);
+        bool told = ip6_addr_isinvalid(netif_ip6_addr_state(netif, n));
+
+        for (int m = 0; m < n && !told; m++)
+            told = !ip6_addr_isinvalid(netif_ip6_addr_state(netif, m)) &&
+                   !memcmp(netif_ip6_addr(netif, m)->addr, addr->addr, 8);
+        if (told)
+            continue;
+        memcpy(route.dst, addr->addr, 8);
+        tell_route(r, &route);
+    }
+}
+
 int nl_get_route(const struct nlmsghdr *h, struct nl_reply *r)
 {
     const struct rtmsg *msg = mnl_nlmsg_get_payload(h);
@@ -164,6 +184,10 @@ int nl_get_route(const struct nlmsghdr *h, struct nl_reply *r)
                     tell_subnet(r, i, &i->aliases[n]->netif);
             }
         }
+    }
+    if (af != AF_INET) {
+        list_for_each (it, iface_list())
+            tell_subnets6(r, list_entry(it, struct iface, link));
     }
     for (unsigned n = 0; n < ROUTE_MAX; n++) {
         if (table[n].family == 0 || (af == AF_INET && table[n].family != 4) ||

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Behind <net/if.h>, whose names it then leaves out. */
+#include <linux/if.h>
+
 #include <libmnl/libmnl.h>
 
 #include <lwip/etharp.h>
@@ -20,6 +23,8 @@
 #define LINK_IS_UP   0x10000u /* IFF_LOWER_UP, which <net/if.h> has not. */
 #define MTU_MIN      576u
 #define MTU_MAX      65000u
+#define LO_MTU       65536u
+#define TX_QUEUE     1000u /* What Linux says; nothing is queued here. */
 #define NAME_TEXT    (NL_ROOM / 2)
 
 static unsigned flags_of(const struct netif *netif, bool lo)
@@ -31,6 +36,13 @@ static unsigned flags_of(const struct netif *netif, bool lo)
     if (netif_is_up(netif) && netif_is_link_up(netif))
         flags |= IFF_RUNNING | LINK_IS_UP;
     return flags;
+}
+
+static uint8_t oper_state(unsigned flags, bool lo)
+{
+    if (lo)
+        return IF_OPER_UNKNOWN;
+    return flags & IFF_RUNNING ? IF_OPER_UP : IF_OPER_DOWN;
 }
 
 static void describe(struct iface *i, struct nl_reply *r)
@@ -50,7 +62,9 @@ static void describe(struct iface *i, struct nl_reply *r)
     info->ifi_index = (int)iface_index(i);
     info->ifi_flags = flags_of(netif, !i->port);
     mnl_attr_put_strz(h, IFLA_IFNAME, i->name);
-    mnl_attr_put_u32(h, IFLA_MTU, i->port ? netif->mtu : 65535);
+    mnl_attr_put_u32(h, IFLA_MTU, i->port ? netif->mtu : LO_MTU);
+    mnl_attr_put_u32(h, IFLA_TXQLEN, TX_QUEUE);
+    mnl_attr_put_u8(h, IFLA_OPERSTATE, oper_state(info->ifi_flags, !i->port));
     mnl_attr_put(h, IFLA_ADDRESS, 6, i->port ? netif->hwaddr : none);
     mnl_attr_put(h, IFLA_BROADCAST, 6, i->port ? broadcast : none);
     nl_reply_end(r, h);

@@ -79,6 +79,18 @@ err_t tcp_sock_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err
     return ERR_ABRT;
 }
 
+/* With MSG_TRUNC bytes are counted, and copied nowhere [tcp(7)]: there may be no buffer. */
+static size_t hand_out(const struct msghdr *msg, size_t done, const uint8_t *data, size_t n,
+                       int flags)
+{
+    size_t room;
+
+    if (!(flags & MSG_TRUNC))
+        return sock_iov_out(msg, done, data, n);
+    room = sock_iov_size(msg) - done;
+    return n < room ? n : room;
+}
+
 ssize_t tcp_sock_recv(struct sock *s, struct msghdr *msg, int flags)
 {
     struct tcp_sock *t = tcp_sock_of(s);
@@ -92,7 +104,7 @@ ssize_t tcp_sock_recv(struct sock *s, struct msghdr *msg, int flags)
     if (t->state == TCP_SOCK_NEW || t->state == TCP_SOCK_LISTENING)
         return -ENOTCONN;
     while ((data = byteq_at(&t->rx, flags & MSG_PEEK ? done : 0, &n)) != NULL) {
-        size_t got = sock_iov_out(msg, done, data, n);
+        size_t got = hand_out(msg, done, data, n, flags);
 
         done += got;
         if (!(flags & MSG_PEEK) && got)

@@ -44,6 +44,11 @@ s = socket.socket()
 a = fcntl.ioctl(s, 0x8915, struct.pack("256s", b"eth0"))[20:24]
 print(socket.gethostname(), socket.inet_ntoa(a), *[n for _, n in socket.if_nameindex()])')"
 status 0 ctl alpha endpoint rm lan1/me
+lw -- ip address >"$T/ip.out" 2>&1 || fail "ip address: $(cat "$T/ip.out")"
+has "its interface, to ip" 'eth0: <.*UP.*> mtu 1500 .*state UP .*qlen 1000' "$(cat "$T/ip.out")"
+hasnt "nothing that ip misses" 'failed' "$(cat "$T/ip.out")"
+has "its routes" '^10\.72\.0\.0/24 dev eth0' "$(lw -- ip route)"
+has "those of IPv6, too" '^fd72::/64 dev eth0' "$(lw -- ip -6 route)"
 
 # --- nothing to be had ------------------------------------------------------------------------------
 nothing=$(on alpha unshare --user --map-root-user --mount sh -c '

@@ -500,6 +500,11 @@ static void test_messages(void)
     CHECK(recv(p.server, a, 7, MSG_PEEK | MSG_WAITALL) == 7);
     CHECK(recvmsg(p.server, &msg, 0) == 7 && !memcmp(a, "one ", 4) && !memcmp(b, "two", 3));
     CHECK(recv(p.server, a, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    /* Bytes that are thrown away need no room. */
+    CHECK(writev(p.client, out, 2) == 7);
+    CHECK(recv(p.server, a, 7, MSG_PEEK | MSG_WAITALL) == 7);
+    CHECK(recv(p.server, NULL, 4, MSG_TRUNC) == 4);
+    CHECK(recv(p.server, a, 8, 0) == 3 && !memcmp(a, "two", 3));
     close_pair(&p);
 
     ear = listener(&at, SOCK_DGRAM);
