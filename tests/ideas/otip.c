@@ -249,6 +249,16 @@ static int ask(struct ioth *stack, const struct in6_addr *a)
     return 0;
 }
 
+static int usage(void)
+{
+    fputs("usage: otip serve VNL BASE NAME SECRET PERIOD OVERLAP FORM\n"
+          "       otip ask VNL OWN BASE NAME SECRET PERIOD FORM [BACK]\n"
+          "       otip addr BASE NAME SECRET PERIOD FORM\n"
+          "FORM is md5 or blake2b, PERIOD and OVERLAP are seconds, BACK is periods ago\n",
+          stderr);
+    return 2;
+}
+
 /* The words from BASE on. */
 static struct secret parse(char **argv, bool with_overlap)
 {
@@ -256,7 +266,7 @@ static struct secret parse(char **argv, bool with_overlap)
         .name = argv[1], .word = argv[2], .period = (int)strtol(argv[3], NULL, 10)};
 
     if (inet_pton(AF_INET6, argv[0], &s.base) != 1 || s.period <= 0)
-        exit(die("usage: see the top of otip.c"));
+        exit(usage());
     s.overlap = with_overlap ? (int)strtol(argv[4], NULL, 10) : 0;
     s.keyed = !strcmp(argv[with_overlap ? 5 : 4], "blake2b");
     return s;
@@ -276,11 +286,8 @@ int main(int argc, char **argv)
         a = address(&s, iothaddr_otiptime(s.period, 0));
         return puts(text(&a)) < 0;
     }
-    if (argc < 9 || strcmp(argv[1], "ask") != 0 ||
-        inet_pton(AF_INET6, argv[3], &own) != 1) {
-        fputs("otip: usage: see the top of otip.c\n", stderr);
-        return 2;
-    }
+    if (argc < 9 || strcmp(argv[1], "ask") != 0 || inet_pton(AF_INET6, argv[3], &own) != 1)
+        return usage();
     s = parse(argv + 4, false);
     a = address(&s, iothaddr_otiptime(s.period, 0) -
                         (argc > 9 ? (uint32_t)strtoul(argv[9], NULL, 10) : 0));

@@ -84,6 +84,11 @@ int main(int argc, char **argv)
 {
     if (argc == 5 && !strcmp(argv[1], "get"))
         return get(argv[2], argv[3], argv[4]);
+    if (argc < 4 || argc % 2) {
+        fputs("usage: webs VNL NAME ADDR [NAME ADDR]…\n       webs get VNL OWN ADDR\n",
+              stderr);
+        return 2;
+    }
     for (int i = 2; i + 1 < argc; i += 2) {
         struct web *w = malloc(sizeof *w);
         char config[512];
