@@ -88,10 +88,12 @@ static void on_state(void *aux, unsigned number, enum rstp_state state)
         probe_send(t, p, number);
 }
 
+/* Somewhere the tree is another, though none of our ports may have changed. */
 static void on_flush(void *aux, unsigned number)
 {
-    const struct tree *t = aux;
+    struct tree *t = aux;
 
+    t->moved = true;
     switch_flush_port(by_number(t, number)->sw);
 }
 
@@ -272,6 +274,7 @@ static bool take(void *aux, struct swport *in, const struct frame *f, mtime_t no
         !p->config.rstp.bpdu_filter) {
         p->heard = true;
         set_transit(t, p);
+        probe_leave_to_tree(t, p);
         t->ops->heard(t->aux, in);
         hold_look(t, p, now);
         if (p->held)

@@ -63,6 +63,8 @@ void probe_arm(struct tree *, mtime_t now);
 void probe_send(struct tree *, const struct tree_port *, unsigned number);
 void probe_input(struct tree *, struct tree_port *, unsigned number,
                  const struct loop_probe *, mtime_t now);
+/* BPDUs come in by the port now: where the tree sees what the probe found, it is the tree's. */
+void probe_leave_to_tree(struct tree *, struct tree_port *);
 mtime_t probe_deadline(const struct tree *);
 void probe_run(struct tree *, mtime_t now);
 

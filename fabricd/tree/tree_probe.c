@@ -96,6 +96,12 @@ static void release(struct tree *t, struct tree_port *p)
     t->ops->event(t->aux, p->sw, TREE_EVENT_PROBE_FREED, p->blocked_by);
 }
 
+void probe_leave_to_tree(struct tree *t, struct tree_port *p)
+{
+    if (p->blocked && !is_loop(t, p, p->blocked_by))
+        release(t, p);
+}
+
 void probe_run(struct tree *t, mtime_t now)
 {
     if (now < t->probe_at)

@@ -394,6 +394,78 @@ static void test_cable(void **state)
     tn_free(n);
 }
 
+/* What a probe has found is the tree's as soon as it sees it too: at the first BPDU, and not when the probe's
+ * time is over. */
+static void test_probe_then_tree(void **state)
+{
+    struct tn *n = tn_new();
+    struct tn_node *a = tn_switch(n, 4096, false), *lan = tn_lan(n, false);
+    struct tn_port *p = tn_wire(a, lan, 100), *q = tn_wire(a, lan, 100);
+
+    (void)state;
+    tn_run(n, n->now + 5 * MTIME_SEC);
+    assert_true(tn_status(p).blocked != tn_status(q).blocked);
+    lan->passes_bpdus = true;
+    tn_run(n, n->now + 2100 * MTIME_MS); /* A hello later. */
+    assert_false(tn_status(p).blocked || tn_status(q).blocked);
+    assert_true((tn_status(p).rstp.state == RSTP_FORWARDING) !=
+                (tn_status(q).rstp.state == RSTP_FORWARDING));
+    tn_free(n);
+}
+
+/* Each station speaks to all, so that frames go round where there is a loop. */
+static void all_speak(struct tn *n, uint16_t *serial, mtime_t until)
+{
+    while (n->now < until) {
+        for (unsigned s = 0; s < n->n_stations; s++)
+            tn_send(n, s, -1, (*serial)++);
+        tn_run(n, n->now + 10 * MTIME_MS);
+    }
+}
+
+static void assert_all_reached(struct tn *n, uint16_t *serial)
+{
+    for (unsigned s = 0; s < n->n_stations; s++) {
+        for (unsigned to = 0; to < n->n_stations; to++) {
+            if (to == s)
+                continue;
+            tn_send(n, s, (int)to, ++*serial);
+            tn_run(n, n->now + 10 * MTIME_MS);
+            assert_int_equal(n->stations[to].got[*serial], 1);
+        }
+    }
+}
+
+/* A ring of three networks closes unnoticed, as where a wire comes up later than its ends: MACs move about in it
+ * until the next hellos, though one of the switches has no port to shut. Afterwards all are where they are found. */
+static void test_damped_in_a_ring(void **state)
+{
+    (void)state;
+    for (unsigned closed_at = 0; closed_at < 20; closed_at++) {
+        struct tn *n = tn_new();
+        struct tn_node *sw[3];
+        struct tn_port *late;
+        uint16_t serial = 0;
+
+        for (unsigned i = 0; i < 3; i++) {
+            sw[i] = tn_switch(n, (uint16_t)(4096 * (i + 1)), false);
+            sw[i]->config.network = i + 1;
+            tn_configure(sw[i], false);
+            tn_station(sw[i]);
+        }
+        tn_wire(sw[0], sw[1], 100);
+        tn_wire(sw[1], sw[2], 100);
+        late = tn_wire(sw[2], sw[0], 100);
+        tn_cut(late, true);
+        tn_run(n, n->now + 3 * MTIME_SEC + closed_at * 100 * MTIME_MS);
+        tn_cut(late, false);
+        all_speak(n, &serial, n->now + 3 * MTIME_SEC); /* A hello is among these. */
+        tn_run(n, n->now + 3 * MTIME_SEC);
+        assert_all_reached(n, &serial);
+        tn_free(n);
+    }
+}
+
 /* Two ports of one switch that say that they are end stations are sent nothing; when frames go round through
  * them all the same, one is blocked within as long as a probe takes. */
 static void liars(bool passes_bpdus)
@@ -464,11 +536,18 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring),      cmocka_unit_test(test_held),
-        cmocka_unit_test(test_port_held), cmocka_unit_test(test_station_not_held),
-        cmocka_unit_test(test_modes),     cmocka_unit_test(test_foreign_lan),
-        cmocka_unit_test(test_no_loop),   cmocka_unit_test(test_cable),
-        cmocka_unit_test(test_liars),     cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_port_held),
+        cmocka_unit_test(test_station_not_held),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_foreign_lan),
+        cmocka_unit_test(test_no_loop),
+        cmocka_unit_test(test_cable),
+        cmocka_unit_test(test_liars),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_probe_then_tree),
+        cmocka_unit_test(test_damped_in_a_ring),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
