@@ -3,7 +3,11 @@
  * capture: a plug of kind CAPTURE brings the frames with the port each came in by; they go into a
  * pcapng file, or a line each to people. A filter is compiled and applied here, by libpcap: the
  * data path parses no expressions.
+ *
+ * A filter looks at frames as tcpdump's does at an interface of Linux, which takes VLAN tags off: behind the
+ * outer tag, unless it speaks of VLANs itself. So `icmp` finds what is in a VLAN, too.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <poll.h>
@@ -14,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl/api.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/decode.h"
@@ -37,6 +42,8 @@ struct capture {
     bool own_file;
     struct bpf_program filter;
     bool filtered;
+    bool filters_tags; /* The filter speaks of VLANs: it is shown the tag. */
+    const char *what;  /* NET or NET/PORT. */
     uint32_t snap;
     unsigned long wanted, seen; /* wanted 0 = no end. */
     char *port[PORTS_MAX];
@@ -109,6 +116,33 @@ static void print_line(const struct plug_captured *head, const uint8_t *data, ui
     putchar('\n');
 }
 
+static bool has_tag(const uint8_t *data, uint32_t size)
+{
+    return size >= 14 + TAG_SIZE && ((data[12] == 0x81 && data[13] == 0x00) ||
+                                     (data[12] == 0x88 && data[13] == 0xa8));
+}
+
+/* Whether the filter lets the frame through: `bare` as it came in the message, whose tag, if `tci` is not 0, stands
+ * in `data` only. */
+static bool is_wanted(struct capture *c, const uint8_t *bare, const uint8_t *data,
+                      const struct pcap_pkthdr *packet)
+{
+    struct pcap_pkthdr behind = *packet;
+
+    if (!c->filtered)
+        return true;
+    if (c->filters_tags || !has_tag(data, packet->caplen))
+        return pcap_offline_filter(&c->filter, packet, data) != 0;
+    behind.caplen -= TAG_SIZE;
+    behind.len -= TAG_SIZE;
+    if (bare == data) { /* The tag is among the frame's own bytes. */
+        memcpy(c->tagged, data, 12);
+        memcpy(c->tagged + 12, data + 12 + TAG_SIZE, behind.caplen - 12);
+        bare = c->tagged;
+    }
+    return pcap_offline_filter(&c->filter, &behind, bare) != 0;
+}
+
 /* One message of the lifeline. False if it is not what it should be. */
 static bool take_frame(struct capture *c, size_t got)
 {
@@ -120,13 +154,12 @@ static bool take_frame(struct capture *c, size_t got)
         !memchr(head.port, '\0', sizeof(head.port)))
         return false;
     uint32_t size = head.size, whole = head.frame_size;
-    const uint8_t *data = put_tag(c, c->message + sizeof(head), &size, head.tci);
+    const uint8_t *bare = c->message + sizeof(head);
+    const uint8_t *data = put_tag(c, bare, &size, head.tci);
     whole += size - head.size;
-    if (c->filtered) {
-        struct pcap_pkthdr packet = {.caplen = size, .len = whole};
-        if (pcap_offline_filter(&c->filter, &packet, data) == 0)
-            return true;
-    }
+    struct pcap_pkthdr packet = {.caplen = size, .len = whole};
+    if (!is_wanted(c, bare, data, &packet))
+        return true;
     c->seen++;
     if (!c->file) {
         print_line(&head, data, size);
@@ -154,6 +187,19 @@ static int write_out(struct ctl *ctl, const struct capture *c)
     return 0;
 }
 
+/* The end of the lifeline: what was looked at has gone, or the daemon. */
+static int hung_up(struct ctl *ctl, const struct capture *c)
+{
+    char *path = xasprintf("/v1/networks/%.*s", (int)strcspn(c->what, "/"), c->what);
+    struct node *net = NULL;
+    int r;
+    ctl->no_start = true;
+    r = api_get(ctl, path, &net);
+    node_free(net);
+    free(path);
+    return r ? r : ctl_fail(ctl, CTL_REFUSED, "the daemon has ended it");
+}
+
 /* Until the count is reached, a signal comes, or the daemon goes. What is written waits in the
  * buffer only while more frames are there. */
 static int capture_all(struct ctl *ctl, struct capture *c)
@@ -173,7 +219,7 @@ static int capture_all(struct ctl *ctl, struct capture *c)
         }
         if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
             r = write_out(ctl, c);
-            return r ? r : ctl_fail(ctl, CTL_UNREACHABLE, "the daemon went away");
+            return r ? r : hung_up(ctl, c);
         }
         r = write_out(ctl, c);
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -181,6 +227,16 @@ static int capture_all(struct ctl *ctl, struct capture *c)
             ppoll(&p, 1, NULL, &open);
     }
     return r ? r : write_out(ctl, c);
+}
+
+static bool speaks_of_vlans(const char *filter)
+{
+    static const char word[] = "vlan";
+    for (const char *at = filter; (at = strstr(at, word)); at += sizeof(word) - 1)
+        if ((at == filter || !isalnum((unsigned char)at[-1])) &&
+            !isalnum((unsigned char)at[sizeof(word) - 1]))
+            return true;
+    return false;
 }
 
 static int compile_filter(struct ctl *ctl, const struct args *args, struct capture *c)
@@ -203,6 +259,7 @@ static int compile_filter(struct ctl *ctl, const struct args *args, struct captu
     if (pcap_compile(pcap, &c->filter, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
         r = ctl_fail(ctl, CTL_USAGE, "the filter \"%s\": %s", text, pcap_geterr(pcap));
     c->filtered = !r;
+    c->filters_tags = speaks_of_vlans(text);
     pcap_close(pcap);
     free(text);
     return r;
@@ -234,6 +291,7 @@ static int read_options(struct ctl *ctl, const struct args *args, struct capture
     long n = 0;
     int r = 0;
     *q = (struct plug_request){.kind = PLUG_CAPTURE};
+    c->what = args->words[0];
     if (slash && slash - args->words[0] < PLUG_NAME_SIZE)
         memcpy(q->network, args->words[0], (size_t)(slash - args->words[0]));
     else if (!slash && strlen(args->words[0]) < PLUG_NAME_SIZE)
@@ -293,6 +351,9 @@ int cmd_capture(struct ctl *ctl, const struct args *args)
         r = open_file(ctl, args, c);
     if (!r) {
         r = capture_all(ctl, c);
+        if (c->file &&
+            c->n_ports == 0) /* A file without an interface is none to tcpdump. */
+            interface_of(c, strchr(c->what, '/') ? strchr(c->what, '/') + 1 : c->what);
         ctl_note(ctl, "%lu frame%s", c->seen, c->seen == 1 ? "" : "s");
     }
     if (c->own_file && c->file && fclose(c->file) != 0 && !r)

@@ -145,6 +145,34 @@ fi
 status 3 ctl alpha capture nosuch
 status 2 ctl alpha capture lan1 no such filter
 
+# A filter that says nothing of VLANs looks behind the tag, one that does is shown it.
+run_in desk alpha --net office:10 -- sleep 600
+bg behind alpha "$IOTHCTL" capture office -c 2 icmp
+bg shown alpha "$IOTHCTL" capture office -c 2 vlan 10 and icmp
+bg without alpha "$IOTHCTL" capture office -w "$T/none.pcapng" 'vlan 20 or not ip and not arp and not ip6 and not stp'
+looking() { [ "$(ctl alpha port ls -o json | jq '[.[] | select(.status.kind == "capture")] | length')" = 3 ]; }
+wait_for 5 looking
+status 0 ctl alpha run --net office:10 -- ping -4 -c 2 -i 0.2 desk
+for name in behind shown; do
+    e2e_wait "$name"
+    has "$name" 'vlan 10, .*ICMP echo reply' "$(cat "$T/$name.out")"
+done
+e2e_end without INT
+has "neither of these" '^0 frames' "$(cat "$T/without.out")"
+e2e_end desk
+if command -v tcpdump >/dev/null; then
+    status 0 tcpdump -nr "$T/none.pcapng"
+fi
+# What is looked at goes, and not the daemon.
+status 0 ctl alpha net create short
+bg gone alpha "$IOTHCTL" capture short
+looking() { [ "$(ctl alpha port ls short -o json | jq length)" = 1 ]; }
+wait_for 5 looking
+status 0 ctl alpha net rm short
+e2e_wait gone
+is "capture of what goes" 3 "$STATUS"
+has "says so" 'there is no network short' "$(cat "$T/gone.out")"
+
 drawing=$(ctl alpha topology)
 has "host" 'alpha \(this host\)' "$drawing"
 has "node" '└─ web +10\.64\.' "$drawing"
