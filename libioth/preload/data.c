@@ -111,6 +111,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t size, int flags,
 {
     if (!ours(fd))
         return libc()->sendto(fd, buf, size, flags, to, len);
+    resolver_note(to.__sockaddr__, len);
     IN_STACK(ssize_t, ioth_sendto(fd, buf, size, flags, to.__sockaddr__, len));
 }
 
@@ -136,15 +137,20 @@ static bool passes_ours(const struct msghdr *msg)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    if (ours(fd))
+    if (ours(fd)) {
+        resolver_note(msg->msg_name, msg->msg_namelen);
         IN_STACK(ssize_t, ioth_sendmsg(fd, msg, flags));
+    }
     return passes_ours(msg) ? refuse(REFUSE_PASS) : libc()->sendmsg(fd, msg, flags);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-    if (ours(fd))
+    if (ours(fd)) {
+        if (n)
+            resolver_note(msgs[0].msg_hdr.msg_name, msgs[0].msg_hdr.msg_namelen);
         IN_STACK(int, ioth_sendmmsg(fd, msgs, n, flags));
+    }
     for (unsigned i = 0; i < n; i++)
         if (passes_ours(&msgs[i].msg_hdr))
             return refuse(REFUSE_PASS);

@@ -101,13 +101,19 @@ enum refusal {
 /* Says on stderr what is not possible and what is, once per process; sets errno and returns -1. */
 int refuse(enum refusal);
 
-/* A line for the program's user: WHAT failed: WHY, and a hint with it. */
+/* A line for the program's user, and a hint with it; WHAT failed: WHY. */
+void preload_line(const char *line);
 void preload_say(const char *what, const char *why);
 
 /* --- signals.c ----------------------------------------------------------------------------------- */
 
 /* Lets system calls that the launcher has made a trap fail, rather than the program. */
 void signals_catch_traps(void);
+
+/* --- resolver.c ---------------------------------------------------------------------------------- */
+
+/* A socket of the stack sends to, or connects to: says so, once, if that is a name server of the host. */
+void resolver_note(const struct sockaddr *to, socklen_t len);
 
 /* --- fds.c ---------------------------------------------------------------------------------------- */
 

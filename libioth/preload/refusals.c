@@ -36,16 +36,24 @@ static const struct {
 static _Atomic bool told[REFUSALS];
 
 /* In one write(), without the heap: it may be a handler, or a child of vfork(). */
-void preload_say(const char *what, const char *why)
+void preload_line(const char *line)
 {
     char text[640];
-    int n = snprintf(text, sizeof text,
-                     "iothctl: %s: %s failed: %s\nhint: iothctl run --stack netns …\n",
-                     program_invocation_short_name, what, why);
+    int n =
+        snprintf(text, sizeof text, "iothctl: %s: %s\nhint: iothctl run --stack netns …\n",
+                 program_invocation_short_name, line);
 
     if (n > 0)
         (void)!libc()->write(2, text,
                              (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+void preload_say(const char *what, const char *why)
+{
+    char line[512];
+
+    (void)snprintf(line, sizeof line, "%s failed: %s", what, why);
+    preload_line(line);
 }
 
 int refuse(enum refusal r)

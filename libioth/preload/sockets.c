@@ -114,6 +114,7 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 
     if (!ours(fd))
         return libc()->connect(fd, addr, len);
+    resolver_note(addr.__sockaddr__, len);
     if (!preload_enter())
         return -1;
     r = ioth_connect(fd, addr.__sockaddr__, len);

@@ -50,6 +50,18 @@ hasnt "nothing that ip misses" 'failed' "$(cat "$T/ip.out")"
 has "its routes" '^10\.72\.0\.0/24 dev eth0' "$(lw -- ip route)"
 has "those of IPv6, too" '^fd72::/64 dev eth0' "$(lw -- ip -6 route)"
 
+# A resolver of its own asks the host's name servers: it is said, and nothing else is.
+if command -v dig >/dev/null && [ -e /etc/resolv.conf ]; then
+    printf 'nameserver 192.0.2.53\nnameserver 2001:db8::53\n' >"$T/resolv.conf"
+    asks() {
+        on alpha unshare --mount sh -c 'mount --bind "$1" /etc/resolv.conf && shift && exec timeout 20 "$@"' - "$T/resolv.conf" \
+            "$IOTHCTL" "${lwip[@]}" -- dig +tries=1 +timeout=1 "$@" web 2>&1 >"$T/dig.out" || true
+    }
+    has "whom it asks" '^iothctl: dig: 192\.0\.2\.53 is the host.s name server; here names are found by getaddrinfo' "$(asks)"
+    has "and what can" '^hint: iothctl run --stack netns' "$(asks)"
+    hasnt "nothing of others" 'iothctl' "$(asks @10.72.0.250)"
+fi
+
 # --- nothing to be had ------------------------------------------------------------------------------
 nothing=$(on alpha unshare --user --map-root-user --mount sh -c '
     mount -t tmpfs tmpfs /dev/net
