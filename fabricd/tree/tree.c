@@ -476,6 +476,7 @@ bool tree_add_link(struct tree *t, struct swport *sw, uint16_t host, mtime_t now
 
     p.config.rstp = rstp_port_defaults;
     p.config.rstp.auto_edge = false;
+    p.config.rstp.ample = true; /* BPDUs of a link share datagrams. */
     return add(t, sw, &p, now);
 }
 

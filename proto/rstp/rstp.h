@@ -25,6 +25,9 @@
  *    towards a root port: where there is another way, its coming and going changes nothing. With
  *    a neighbour that speaks STP, and on shared media, it only costs more. For ports with a
  *    bridge behind them.
+ *  - An ample port may send more BPDUs than TxHoldCount lets go at once: two changes of the tree use up that count,
+ *    and each message of the next then waits a second. To hold some back does not help, since nearly all are of
+ *    changes of roles. For media of our own, at whose other end nobody minds.
  *  - The timer values that a root tells are passed on as they are, but used here only within the
  *    standard's ranges [Table 17-1], so that nobody can switch the waiting off.
  *
@@ -50,6 +53,7 @@
 #define RSTP_PORT_PRIORITY_STEP    16u
 #define RSTP_COST_MAX              200000000u
 #define RSTP_LAST_RESORT_COST      100000000u
+#define RSTP_AMPLE_TX              60u /* BPDUs at once, and ten a second. */
 
 struct rstp;
 
@@ -128,6 +132,7 @@ struct rstp_port_config {
     bool bpdu_filter;
     bool last_resort; /* To be used only where there is no other way. */
     bool silent;      /* Sends none, but hears them. */
+    bool ample;       /* Tells what is new at once, as often as RSTP_AMPLE_TX says. */
 };
 
 /* What is below the port. */

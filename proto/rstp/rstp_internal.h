@@ -16,6 +16,7 @@
 #include "proto/rstp/rstp.h"
 
 #define MIGRATE_TIME (3 * MTIME_SEC) /* [17.13.9] */
+#define AMPLE_EVERY  (100 * MTIME_MS)
 
 /* How long an answer to what was told before may still be on its way. */
 #define ANSWER_TIME (200 * MTIME_MS)
@@ -208,6 +209,17 @@ mtime_t edge_delay(const struct rstp_port *);
 static inline mtime_t answer_time(const struct rstp_port *p)
 {
     return p->link.answer > 0 ? p->link.answer : ANSWER_TIME;
+}
+
+/* Transmit Hold Count [17.13.12], and how often txCount falls by one [17.22]. */
+static inline unsigned tx_hold_count(const struct rstp_port *p)
+{
+    return p->config.ample ? RSTP_AMPLE_TX : p->bridge->config.tx_hold_count;
+}
+
+static inline mtime_t tx_time(const struct rstp_port *p)
+{
+    return p->config.ample ? AMPLE_EVERY : MTIME_SEC;
 }
 
 static inline bool rstp_version(const struct rstp *r)

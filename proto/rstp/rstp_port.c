@@ -88,7 +88,7 @@ static void transmit(struct rstp_port *p, const struct bpdu *b)
     }
     p->tx_count++;
     if (timer_zero(p, T_TX))
-        timer_start(p, T_TX, MTIME_SEC);
+        timer_start(p, T_TX, tx_time(p));
     if (p->role == RSTP_ROLE_DESIGNATED)
         p->told_at = r->now;
     if (p->doubt && timer_zero(p, T_DOUBT)) {
@@ -155,7 +155,7 @@ void ptx_run(struct rstp_port *p)
                       (p->role == RSTP_ROLE_ROOT && !timer_zero(p, T_TC));
         ptx_idle(p);
     }
-    if (!p->new_info || p->tx_count >= p->bridge->config.tx_hold_count)
+    if (!p->new_info || p->tx_count >= tx_hold_count(p))
         return;
     if (p->send_rstp)
         tx_rstp(p);

@@ -98,12 +98,11 @@ void heap_update(struct rstp *r, struct rstp_port *p)
     sift_down(r, p);
 }
 
-/* [17.22]: txCount falls by one a second. */
 static void count_down_tx(struct rstp_port *p)
 {
     p->tx_count--;
     if (p->tx_count > 0)
-        timer_start(p, T_TX, MTIME_SEC);
+        timer_start(p, T_TX, tx_time(p));
 }
 
 /* Whatever answer comes from now on is one to what we tell now. */

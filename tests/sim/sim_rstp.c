@@ -76,13 +76,14 @@ struct result {
 
 /* --- random networks ------------------------------------------------------------------------- */
 
-static struct rstp_port_config draw_port(struct net *n)
+static struct rstp_port_config draw_port(struct net *n, const struct kind *k)
 {
     struct rstp_port_config c = rstp_port_defaults;
 
     c.path_cost = net_draw(n, 3) ? 20000 : 1 + (uint32_t)net_draw(n, 60000);
     c.priority = (uint8_t)(net_draw(n, 4) ? 128 : 16 * net_draw(n, 16));
     c.auto_edge = net_draw(n, 2);
+    c.ample = k->held; /* As links are. */
     return c;
 }
 
@@ -91,9 +92,9 @@ static mtime_t draw_delay(struct net *n)
     return net_draw(n, 2) ? 1 + (mtime_t)net_draw(n, 200) : 1 + (mtime_t)net_draw(n, 20000);
 }
 
-static void join(struct net *n, unsigned bridge, unsigned segment)
+static void join(struct net *n, const struct kind *k, unsigned bridge, unsigned segment)
 {
-    struct rstp_port_config c = draw_port(n);
+    struct rstp_port_config c = draw_port(n, k);
 
     if (n->bridges[bridge].n_ports < NET_PORTS_MAX)
         net_join(n, bridge, segment, &c);
@@ -123,8 +124,8 @@ static void build(struct net *n, const struct kind *k, unsigned n_bridges)
         if (i > 0) {
             unsigned s = net_add_segment(n, draw_delay(n));
 
-            join(n, i, s);
-            join(n, (unsigned)net_draw(n, i), s);
+            join(n, k, i, s);
+            join(n, k, (unsigned)net_draw(n, i), s);
         }
         if (slow && i % 16 == 0)
             pause_a_bit(n);
@@ -135,7 +136,7 @@ static void build(struct net *n, const struct kind *k, unsigned n_bridges)
 
         n->segments[s].hub = ends > 2;
         for (unsigned e = 0; e < ends; e++)
-            join(n, (unsigned)net_draw(n, n_bridges), s);
+            join(n, k, (unsigned)net_draw(n, n_bridges), s);
     }
 }
 
@@ -147,7 +148,7 @@ static void change_port(struct net *n, const struct kind *k, unsigned bridge)
     if (b->n_ports == 0)
         return;
     port = 1 + (unsigned)net_draw(n, b->n_ports);
-    b->ports[port - 1].config = draw_port(n);
+    b->ports[port - 1].config = draw_port(n, k);
     if (k->held)
         b->ports[port - 1].config.last_resort = net_draw(n, 2);
     assert_int_equal(rstp_port_set(b->rstp, port, &b->ports[port - 1].config, n->now), 0);
@@ -181,7 +182,7 @@ static void change(struct net *n, const struct kind *k)
         net_touched(n, bridge);
         break;
     default:
-        join(n, bridge,
+        join(n, k, bridge,
              n->segments[segment].n_ends == 1 ? segment
                                               : net_add_segment(n, draw_delay(n)));
         break;
@@ -337,12 +338,13 @@ static void test_kept(void **state)
 #define RING_DELAY MTIME_MS
 
 /* A ring of ten at rest: segment i joins bridge i and its next. */
-static struct net *ring(uint64_t seed, uint8_t hold)
+static struct net *ring(uint64_t seed, uint8_t hold, bool ample)
 {
     struct net *n = net_new(seed, RING, RING);
     struct rstp_port_config c = rstp_port_defaults;
     char why[256];
 
+    c.ample = ample;
     n->answer = 10 * RING_DELAY;
     for (unsigned i = 0; i < RING; i++) {
         struct rstp_bridge_config b = rstp_bridge_defaults;
@@ -370,7 +372,7 @@ static void test_ring(void **state)
 
     (void)state;
     for (unsigned cut = 0; cut < RING; cut++) {
-        struct net *n = ring(cut + 1, 6);
+        struct net *n = ring(cut + 1, 6, false);
         mtime_t at = n->now + MTIME_SEC + (mtime_t)cut * 37 * MTIME_MS;
 
         net_run(n, at);
@@ -395,10 +397,65 @@ static void test_ring(void **state)
     assert_true(longest_mend <= 3 * RING * RING_DELAY);
 }
 
+/* How long it takes at most until all is well after a wire was cut that had come and gone so often before, whichever
+ * it is. */
+static mtime_t heals_after(unsigned flaps, mtime_t every, uint8_t hold, bool ample)
+{
+    mtime_t longest = 0;
+    char why[256];
+
+    for (unsigned cut = 0; cut < RING; cut++) {
+        struct net *n = ring(cut + 1, hold, ample);
+        mtime_t at;
+
+        for (unsigned i = 0; i < flaps; i++) {
+            net_set_segment(n, cut, false, 0);
+            net_run(n, n->now + every / 2);
+            net_set_segment(n, cut, true, 0);
+            net_run(n, n->now + every / 2);
+        }
+        at = n->now;
+        net_set_segment(n, cut, false, 0);
+        assert_true(net_settle(n, 30 * MTIME_SEC, 120 * MTIME_SEC));
+        assert_true(net_is_tree(n, why, sizeof why));
+        longest = n->changed - at > longest ? n->changed - at : longest;
+        assert_int_equal(n->n_loops, 0);
+        net_free(n);
+    }
+    return longest;
+}
+
+static void print_burst(const char *what, mtime_t every, uint8_t hold, bool ample)
+{
+    printf(
+        "%s, a wire that comes and goes in %.0f ms, 0 to 8 times, and is cut: healed after",
+        what, (double)every / 1e3);
+    for (unsigned flaps = 0; flaps <= 8; flaps++) {
+        mtime_t took = heals_after(flaps, every, hold, ample);
+
+        printf(" %.0f", (double)took / 1e3);
+        if (ample || flaps == 0 || (hold == 10 && flaps == 1))
+            assert_true(took <= 3 * RING * RING_DELAY);
+    }
+    printf(" ms\n");
+}
+
+/* Changes that follow one another closely: where ports are ample, each heals as the first does. With TxHoldCount as
+ * the standard has it the count is used up by the second, with 10 by the third. */
+static void test_burst(void **state)
+{
+    (void)state;
+    for (mtime_t every = 100 * MTIME_MS; every <= 800 * MTIME_MS; every *= 8) {
+        print_burst("TxHoldCount 6", every, 6, false);
+        print_burst("TxHoldCount 10", every, 10, false);
+        print_burst("ample ports", every, 6, true);
+    }
+}
+
 /* The root dies with all its links: the other nine have a new one as fast. */
 static void test_ring_root(void **state)
 {
-    struct net *n = ring(99, 10);
+    struct net *n = ring(99, 10, false);
     mtime_t at = n->now;
     char why[256];
 
@@ -422,7 +479,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_hubs),      cmocka_unit_test(test_stp),
         cmocka_unit_test(test_lossy),     cmocka_unit_test(test_last_resort),
         cmocka_unit_test(test_kept),      cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_ring_root),
+        cmocka_unit_test(test_ring_root), cmocka_unit_test(test_burst),
     };
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
