@@ -15,6 +15,7 @@
 
 #include "libioth/stack/iface.h"
 #include "libioth/stack/rate.h"
+#include "libioth/stack/room.h"
 #include "libioth/stack/timers.h"
 #include "proto/base/fd.h"
 #include "proto/base/patience.h"
@@ -708,7 +709,7 @@ int drive_start(const struct drive_ops *ops)
     pthread_cond_init(&d.rest, &clock);
     pthread_condattr_destroy(&clock);
     pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_SIZE);
+    pthread_attr_setstacksize(&attr, room_for_thread(STACK_SIZE));
     /* Signals are the program's threads'. */
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &before);
