@@ -11,7 +11,8 @@
  * What cannot work is refused, with a message that says what can (refusals.c). Files: node.c the stack and its
  * process, fds.c which descriptors are ours, sockets.c and data.c the calls about them, dup.c the life of
  * descriptors, raw_calls.c syscall(), files.c streams and files, wait.c poll() and the like, names.c and names_old.c who is who,
- * ask.c the launcher's DNS, ifaces.c interfaces, process.c forks and programs, signals.c handlers.
+ * ask.c the launcher's DNS, ifaces.c interfaces, process.c forks and programs, programs.c
+ * which program there is, signals.c handlers.
  */
 #ifndef LIBIOTH_PRELOAD_PRELOAD_H
 #define LIBIOTH_PRELOAD_PRELOAD_H
@@ -114,6 +115,12 @@ void signals_catch_traps(void);
 
 /* A socket of the stack sends to, or connects to: says so, once, if that is a name server of the host. */
 void resolver_note(const struct sockaddr *to, socklen_t len);
+
+/* --- programs.c ----------------------------------------------------------------------------------- */
+
+/* Will execve(), execvpe() of it execute a program? Better true than false. */
+bool programs_may_run(const char *path);
+bool programs_may_find(const char *file);
 
 /* --- fds.c ---------------------------------------------------------------------------------------- */
 

@@ -119,6 +119,11 @@ EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
 
 /* --- another program in this process ---------------------------------------------------------------- */
 
+static bool has_sockets(void)
+{
+    return !preload_self.inside && node_is_ours() && fds_count() > 0;
+}
+
 /* Sockets that the program wants closed by it are closed in order; others cannot be kept. */
 static bool may_exec(void)
 {
@@ -147,7 +152,7 @@ static int after_exec(int r)
 
 EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
-    if (access(path, X_OK) < 0)
+    if (has_sockets() && !programs_may_run(path))
         return libc()->execve(path, argv, env);
     return after_exec(may_exec() ? libc()->execve(path, argv, env) : -1);
 }
@@ -159,11 +164,18 @@ EXPORT int execv(const char *path, char *const argv[])
 
 EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 {
+    char path[32];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (has_sockets() && !programs_may_run(path))
+        return libc()->fexecve(fd, argv, env);
     return after_exec(may_exec() ? libc()->fexecve(fd, argv, env) : -1);
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
+    if (has_sockets() && !programs_may_find(file))
+        return libc()->execvpe(file, argv, env);
     return after_exec(may_exec() ? libc()->execvpe(file, argv, env) : -1);
 }
 

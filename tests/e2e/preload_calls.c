@@ -26,6 +26,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -711,6 +712,45 @@ static void test_programs(void)
     close_pair(&p);
 }
 
+static void make_file(const char *path, const char *text, mode_t mode)
+{
+    FILE *f = fopen(path, "w");
+
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0 && chmod(path, mode) == 0);
+}
+
+/* What cannot be executed leaves the process as it was. */
+static void test_no_programs(void)
+{
+    char folder[] = "/tmp/preload_calls.XXXXXX", path[64];
+    char *argv[] = {(char *)"none", NULL};
+    const char *before = strdup(getenv("PATH"));
+    struct pair p;
+
+    open_pair(&p);
+    CHECK(fcntl(p.client, F_SETFD, FD_CLOEXEC) == 0 &&
+          fcntl(p.server, F_SETFD, FD_CLOEXEC) == 0 &&
+          fcntl(p.listener, F_SETFD, FD_CLOEXEC) == 0);
+    CHECK(mkdtemp(folder) && setenv("PATH", folder, 1) == 0);
+    CHECK(execvp("none", argv) < 0 && errno == ENOENT);
+    CHECK(execlp("none", "none", (char *)NULL) < 0 && errno == ENOENT);
+    CHECK(execvp("", argv) < 0 && errno == ENOENT);
+    CHECK(execv("/", argv) < 0 && errno == EACCES);
+    CHECK(execve("/none/at/all", argv, environ) < 0 && errno == ENOENT);
+    snprintf(path, sizeof path, "%s/none", folder);
+    make_file(path, "true\n", 0644);
+    CHECK(execvp("none", argv) < 0 && errno == EACCES);
+    make_file(path, "#! /no/such/interpreter -x\n", 0755);
+    CHECK(execvp("none", argv) < 0 && errno == ENOENT);
+    CHECK(execv(path, argv) < 0 && errno == ENOENT);
+    unlink(path);
+    rmdir(folder);
+    CHECK(setenv("PATH", before, 1) == 0);
+    say(p.client, "still here");
+    hear(p.server, "still here");
+    close_pair(&p);
+}
+
 /* The end, by exit() or not, while threads wait in calls. */
 static void *wait_for_edges(void *aux)
 {
@@ -759,6 +799,7 @@ int main(int argc, char **argv)
         {"names", test_names},
         {"local", test_local},
         {"programs", test_programs},
+        {"no programs", test_no_programs},
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);
