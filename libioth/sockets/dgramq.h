@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <lwip/ip_addr.h>
 
@@ -26,6 +27,7 @@ struct dgram {
     uint8_t from_mac[6]; /* Packet sockets. */
     uint16_t ethertype;
     uint8_t pkttype;
+    struct timespec at; /* When it came, if somebody wants to know. */
     _Alignas(8) uint8_t data[];
 };
 

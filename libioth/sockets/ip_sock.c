@@ -22,7 +22,8 @@ void ip_sock_init(struct ip_sock *u)
     dgramq_init(&u->errors);
     list_init(&u->stalled);
     u->mcast_ttl = u->mcast_hops6 = 1;
-    u->mcast_loop = true;
+    u->mcast_loop = u->mcast_all6 = true;
+    u->mcast_all4 = u->sock.domain == AF_INET;
 }
 
 void ip_sock_done(struct ip_sock *u)
@@ -73,9 +74,14 @@ void ip_sock_came(struct ip_sock *u, const struct pbuf *p, unsigned ofs,
 
     if (u->rx_shut)
         return;
+    if (ip_addr_ismulticast(ip_current_dest_addr()) &&
+        !mcast_wants(u, ip_current_dest_addr(), ip_current_src_addr(),
+                     netif_get_index(ip_current_input_netif())))
+        return;
     d = dgramq_new(&u->rx, p->tot_len - ofs, u->sock.rcv_size);
     if (!d)
         return;
+    ip_sock_stamp(&u->sock, d);
     pbuf_copy_partial(p, d->data, (u16_t)d->size, (u16_t)ofs);
     d->from = *from;
     d->from_port = port;
@@ -106,11 +112,32 @@ void ip_sock_control(struct ip_sock_controls *c, int level, int type, const void
     c->used += CMSG_SPACE(size) < c->room - c->used ? CMSG_SPACE(size) : c->room - c->used;
 }
 
+void ip_sock_stamp(const struct sock *s, struct dgram *d)
+{
+    if (s->stamps != SOCK_STAMPS_NONE)
+        clock_gettime(CLOCK_REALTIME, &d->at);
+}
+
+void ip_sock_put_general(const struct sock *s, const struct dgram *d, uint64_t dropped,
+                         struct ip_sock_controls *c)
+{
+    struct timeval tv = {.tv_sec = d->at.tv_sec, .tv_usec = d->at.tv_nsec / 1000};
+    uint32_t n = (uint32_t)dropped;
+
+    if (s->stamps == SOCK_STAMPS_US && d->at.tv_sec)
+        ip_sock_control(c, SOL_SOCKET, SCM_TIMESTAMP, &tv, sizeof tv);
+    if (s->stamps == SOCK_STAMPS_NS && d->at.tv_sec)
+        ip_sock_control(c, SOL_SOCKET, SCM_TIMESTAMPNS, &d->at, sizeof d->at);
+    if (s->tells_drops && dropped)
+        ip_sock_control(c, SOL_SOCKET, SO_RXQ_OVFL, &n, sizeof n);
+}
+
 void ip_sock_put_controls(const struct ip_sock *u, const struct dgram *d,
                           struct ip_sock_controls *c)
 {
     int n;
 
+    ip_sock_put_general(&u->sock, d, u->rx.dropped, c);
     if (u->info4 && IP_IS_V4(&d->to)) {
         struct in_pktinfo info = {.ipi_ifindex = d->if_index};
 
@@ -158,6 +185,7 @@ ssize_t ip_sock_recv(struct sock *s, struct msghdr *msg, int flags)
     ip_sock_put_controls(u, d, &c);
     msg->msg_controllen = c.used;
     if (!(flags & MSG_PEEK)) {
+        s->came_at = d->at;
         dgramq_pop(&u->rx);
         sock_changed(s, 0);
     }
@@ -196,6 +224,49 @@ int ip_sock_shutdown(struct sock *s, int how)
 
 /* --- sending ------------------------------------------------------------------------------------ */
 
+/* A number of a control message, from `least` on. -EINVAL. */
+static int control_number(const struct cmsghdr *c, int least, int *out)
+{
+    int n;
+
+    if (c->cmsg_len == CMSG_LEN(1))
+        n = *(const uint8_t *)CMSG_DATA(c);
+    else if (c->cmsg_len == CMSG_LEN(sizeof n))
+        memcpy(&n, CMSG_DATA(c), sizeof n);
+    else
+        return -EINVAL;
+    if (n < least || n > 255)
+        return -EINVAL;
+    *out = n;
+    return 0;
+}
+
+/* How this one message is to be sent; -ENOPROTOOPT: another control message. */
+static int way_number(const struct ip_sock *u, const struct cmsghdr *c,
+                      struct ip_sock_way *way)
+{
+    bool six = c->cmsg_level == IPPROTO_IPV6 && u->sock.domain == AF_INET6;
+
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL)
+        return control_number(c, 1, &way->ttl);
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+        return control_number(c, 0, &way->tos);
+    if (six && c->cmsg_type == IPV6_HOPLIMIT)
+        return control_number(c, -1, &way->ttl);
+    if (six && c->cmsg_type == IPV6_TCLASS)
+        return control_number(c, -1, &way->tos);
+    return -ENOPROTOOPT;
+}
+
+bool ip_sock_lend(const struct ip_sock_way *way, struct ip_pcb *pcb)
+{
+    if (way->ttl >= 0)
+        pcb->ttl = (u8_t)way->ttl;
+    if (way->tos >= 0)
+        pcb->tos = (u8_t)way->tos;
+    return way->ttl >= 0 || way->tos >= 0 || way->is_lo;
+}
+
 static int way_control(struct ip_sock *u, const struct cmsghdr *c, struct ip_sock_way *way)
 {
     struct in_pktinfo info4;
@@ -224,7 +295,9 @@ static int way_control(struct ip_sock *u, const struct cmsghdr *c, struct ip_soc
                      sizeof from, &way->from, &port) < 0)
             return -EINVAL;
     } else {
-        return 0;
+        int r = way_number(u, c, way);
+
+        return r == -ENOPROTOOPT ? 0 : r;
     }
     if (way->has_from && !ipopt_is_local(&way->from))
         return -EADDRNOTAVAIL;
@@ -242,7 +315,7 @@ int ip_sock_way(struct ip_sock *u, const struct msghdr *msg, struct ip_sock_way 
     struct msghdr m = *msg; /* CMSG_NXTHDR wants one that it might change. */
     int r = 0;
 
-    *way = (struct ip_sock_way){.port = u->remote_port};
+    *way = (struct ip_sock_way){.port = u->remote_port, .ttl = -1, .tos = -1};
     if (msg->msg_name && msg->msg_namelen) {
         r = addr_get(u->sock.domain, u->sock.only_v6, msg->msg_name, msg->msg_namelen,
                      &way->to, &way->port);
@@ -270,6 +343,7 @@ int ip_sock_way(struct ip_sock *u, const struct msghdr *msg, struct ip_sock_way 
                               &way->to);
     if (r == 0 && !way->netif)
         r = -ENETUNREACH;
+    way->is_lo = ip_addr_ismulticast(&way->to) && way->netif == iface_netif(iface_lo());
     if (r == 0 && IP_IS_V4(&way->to) && !u->sock.broadcast &&
         ip4_addr_isbroadcast(ip_2_ip4(&way->to), way->netif))
         r = -EACCES;
@@ -289,6 +363,8 @@ int ip_sock_fits(struct ip_sock *u, const struct ip_sock_way *way, size_t size)
 
 static bool *wish(struct ip_sock *u, int level, int name)
 {
+    if (!ipopt_has_level(&u->sock, level))
+        return NULL;
     if (level == IPPROTO_IP)
         return name == IP_PKTINFO   ? &u->info4
                : name == IP_RECVTTL ? &u->recv_ttl
@@ -311,6 +387,8 @@ int ip_sock_getopt(struct sock *s, int level, int name, void *value, socklen_t *
 
     if (level == SOL_SOCKET)
         return sock_getopt(s, name, value, size);
+    if (!ipopt_has_level(s, level))
+        return -ENOPROTOOPT;
     if (wished)
         return sock_opt_put_int(value, size, *wished);
     r = mtu_getopt(s, u->connected ? &u->remote_ip : NULL, level, name, value, size);
@@ -328,6 +406,8 @@ int ip_sock_setopt(struct sock *s, int level, int name, const void *value, sockl
 
     if (level == SOL_SOCKET)
         return sock_setopt(s, name, value, size);
+    if (!ipopt_has_level(s, level))
+        return -ENOPROTOOPT;
     if (wished) {
         r = sock_opt_int(value, size, &n);
         if (r == 0)

@@ -3,6 +3,7 @@
 #ifndef LIBIOTH_SOCKETS_IP_SOCK_H
 #define LIBIOTH_SOCKETS_IP_SOCK_H
 
+#include <lwip/ip.h>
 #include <lwip/ip_addr.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
@@ -29,12 +30,14 @@ struct ip_sock {
     bool recv_old_hops6; /* The same in the form of RFC 2292. */
     uint8_t mcast_ttl, mcast_hops6;
     bool mcast_loop;
-    unsigned mcast_if; /* lwIP's index, 0 = by route. */
+    bool mcast_all4, mcast_all6; /* Also of groups that only other sockets are in. */
+    unsigned mcast_if;           /* lwIP's index, 0 = by route. */
 
     unsigned n_groups;
     struct {
         ip_addr_t ip;
         unsigned if_index;
+        struct mcast_sources *sources; /* NULL: whoever sends (mcast_source.c). */
     } groups[IP_SOCK_GROUPS_MAX];
 };
 
@@ -59,6 +62,8 @@ struct ip_sock_way {
     struct netif *netif; /* NULL: by route. */
     ip_addr_t from;      /* With has_from. */
     bool has_from;
+    bool is_lo;   /* Where a group's members hear all without a copy. */
+    int ttl, tos; /* Of this message; -1: the socket's. */
 };
 int ip_sock_way(struct ip_sock *, const struct msghdr *, struct ip_sock_way *)
     __attribute__((warn_unused_result));
@@ -79,6 +84,17 @@ void ip_sock_control(struct ip_sock_controls *, int level, int type, const void 
 /* Those that the socket wants of each datagram. */
 void ip_sock_put_controls(const struct ip_sock *, const struct dgram *,
                           struct ip_sock_controls *);
+
+/* Gives a control block what the message wants in place of the socket's own; true: the kind is to put that back, and has
+ * some to give by itself. */
+bool ip_sock_lend(const struct ip_sock_way *, struct ip_pcb *);
+
+/* The control messages of level SOL_SOCKET, of any socket with datagrams. */
+void ip_sock_put_general(const struct sock *, const struct dgram *, uint64_t dropped,
+                         struct ip_sock_controls *);
+
+/* Notes when a datagram came, if somebody wants to know. */
+void ip_sock_stamp(const struct sock *, struct dgram *);
 
 /* Notes how the packet came that lwIP is at. */
 void ip_sock_mark(struct dgram *);
@@ -102,5 +118,18 @@ int ip_sock_setopt(struct sock *, int level, int name, const void *value, sockle
 int mcast_getopt(struct ip_sock *, int level, int name, void *value, socklen_t *size);
 int mcast_setopt(struct ip_sock *, int level, int name, const void *value, socklen_t size);
 void mcast_leave_all(struct ip_sock *);
+/* Does the socket want what came to a group from there? */
+bool mcast_wants(const struct ip_sock *, const ip_addr_t *group, const ip_addr_t *from,
+                 unsigned if_index);
+
+/* mcast_source.c: from whom a member of a group wants to hear. One that joins for a source hears that one, and others
+ * that it joins for; one that joins for all, all but those that it blocks, and may say while it blocks none that it
+ * wants to hear some only. */
+enum mcast_change { MCAST_JOIN, MCAST_LEAVE, MCAST_BLOCK, MCAST_UNBLOCK };
+struct mcast_sources;
+/* 0; 1: nothing is left, and the group is to be left; -EADDRNOTAVAIL, -EINVAL, -ENOBUFS. */
+int mcast_source_change(struct mcast_sources **, enum mcast_change,
+                        const ip_addr_t *source);
+bool mcast_source_passes(const struct mcast_sources *, const ip_addr_t *source);
 
 #endif

@@ -8,6 +8,7 @@
 
 #define TTL_DEFAULT 64
 #define CALLERS     -1 /* "The default", where an option takes it. */
+#define ECN_BITS    3
 
 void ipopt_init(struct sock *s)
 {
@@ -24,12 +25,15 @@ void ipopt_inherit(struct sock *s, const struct sock *l)
     s->pmtu4 = l->pmtu4;
     s->pmtu6 = l->pmtu6;
     s->only_v6 = l->only_v6;
+    s->free_bind = l->free_bind;
     s->errors4 = l->errors4;
     s->errors6 = l->errors6;
     s->rcv_size = l->rcv_size;
     s->snd_size = l->snd_size;
     s->keep_alive = l->keep_alive;
     s->reuse_addr = l->reuse_addr;
+    s->priority = l->priority;
+    s->rcv_low = l->rcv_low;
     s->linger = l->linger;
     s->rcv_timeout = l->rcv_timeout;
     s->snd_timeout = l->snd_timeout;
@@ -64,63 +68,137 @@ static int set_u8(uint8_t *out, const void *value, socklen_t size, int lowest, u
     return r;
 }
 
-int ipopt_get(struct sock *s, int level, int name, void *value, socklen_t *size)
+/* Flags of IPv4's level, or of IPv6's. */
+static bool *flag_of(struct sock *s, int level, int name)
 {
-    if (level == IPPROTO_IP && name == IP_TTL)
-        return sock_opt_put_int(value, size, s->ttl);
-    if (level == IPPROTO_IP && name == IP_TOS)
-        return sock_opt_put_int(value, size, s->tos);
-    if (level == IPPROTO_IP && name == IP_RECVERR)
-        return sock_opt_put_int(value, size, s->errors4);
-    if (level == IPPROTO_IPV6 && s->domain == AF_INET6) {
-        switch (name) {
-        case IPV6_UNICAST_HOPS:
-            return sock_opt_put_int(value, size, s->hops6);
-        case IPV6_TCLASS:
-            return sock_opt_put_int(value, size, s->tclass6);
-        case IPV6_V6ONLY:
-            return sock_opt_put_int(value, size, s->only_v6);
-        case IPV6_RECVERR:
-            return sock_opt_put_int(value, size, s->errors6);
-        default:
-            break;
-        }
-    }
-    return -ENOPROTOOPT;
+    if (level == IPPROTO_IP)
+        return name == IP_FREEBIND               ? &s->free_bind
+               : name == IP_BIND_ADDRESS_NO_PORT ? &s->port_later
+               : name == IP_RECVERR              ? &s->errors4
+                                                 : NULL;
+    return name == IPV6_FREEBIND   ? &s->free_bind
+           : name == IPV6_DONTFRAG ? &s->never_cut
+           : name == IPV6_RECVERR  ? &s->errors6
+                                   : NULL;
 }
 
-static int set_bool(bool *out, const void *value, socklen_t size)
+static int get4(const struct sock *s, int name, void *value, socklen_t *size)
+{
+    switch (name) {
+    case IP_TTL:
+        return sock_opt_put_int(value, size, s->ttl);
+    case IP_TOS:
+        return sock_opt_put_int(value, size, s->tos);
+    case IP_TRANSPARENT:
+        return sock_opt_put_int(value, size, 0);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int get6(const struct sock *s, int name, void *value, socklen_t *size)
+{
+    switch (name) {
+    case IPV6_UNICAST_HOPS:
+        return sock_opt_put_int(value, size, s->hops6);
+    case IPV6_TCLASS:
+        return sock_opt_put_int(value, size, s->tclass6);
+    case IPV6_V6ONLY:
+        return sock_opt_put_int(value, size, s->only_v6);
+    case IPV6_TRANSPARENT:
+        return sock_opt_put_int(value, size, 0);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+bool ipopt_has_level(const struct sock *s, int level)
+{
+    if (level == IPPROTO_IP)
+        return s->domain == AF_INET || s->type != SOCK_RAW;
+    return level == IPPROTO_IPV6 && s->domain == AF_INET6;
+}
+
+int ipopt_get(struct sock *s, int level, int name, void *value, socklen_t *size)
+{
+    const bool *flag;
+
+    if (!ipopt_has_level(s, level))
+        return -ENOPROTOOPT;
+    flag = flag_of(s, level, name);
+    if (flag)
+        return sock_opt_put_int(value, size, *flag);
+    return level == IPPROTO_IP ? get4(s, name, value, size) : get6(s, name, value, size);
+}
+
+/* The two bits of ECN are TCP's own. */
+static uint8_t class_of(const struct sock *s, uint8_t is, int n)
+{
+    if (s->type == SOCK_STREAM)
+        return (uint8_t)((n & ~ECN_BITS) | (is & ECN_BITS));
+    return (uint8_t)n;
+}
+
+static int set4(struct sock *s, int name, const void *value, socklen_t size)
 {
     int n, r = sock_opt_int(value, size, &n);
 
-    if (r == 0)
-        *out = n != 0;
-    return r;
+    if (r < 0)
+        return r;
+    switch (name) {
+    case IP_TTL:
+        return set_u8(&s->ttl, value, size, 1, TTL_DEFAULT);
+    case IP_TOS:
+        s->tos = class_of(s, s->tos, n);
+        return 0;
+    case IP_TRANSPARENT: /* As of one without privilege: nobody hands over what is not ours. */
+        return n ? -EPERM : 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int set_class6(struct sock *s, int n)
+{
+    if (n < CALLERS || n > 255)
+        return -EINVAL;
+    s->tclass6 = class_of(s, s->tclass6, n == CALLERS ? 0 : n);
+    return 0;
+}
+
+static int set6(struct sock *s, int name, const void *value, socklen_t size)
+{
+    int n, r = sock_opt_int(value, size, &n);
+
+    if (r < 0)
+        return r;
+    switch (name) {
+    case IPV6_UNICAST_HOPS:
+        return set_u8(&s->hops6, value, size, 0, TTL_DEFAULT);
+    case IPV6_TCLASS:
+        return set_class6(s, n);
+    case IPV6_V6ONLY:
+        if (s->type == SOCK_RAW)
+            return -EINVAL;
+        s->only_v6 = n != 0;
+        return 0;
+    case IPV6_TRANSPARENT:
+        return n ? -EPERM : 0;
+    default:
+        return -ENOPROTOOPT;
+    }
 }
 
 int ipopt_set(struct sock *s, int level, int name, const void *value, socklen_t size)
 {
-    if (level == IPPROTO_IP && name == IP_TTL)
-        return set_u8(&s->ttl, value, size, 1, TTL_DEFAULT);
-    if (level == IPPROTO_IP && name == IP_TOS)
-        return set_u8(&s->tos, value, size, 0, 0);
-    if (level == IPPROTO_IP && name == IP_RECVERR)
-        return set_bool(&s->errors4, value, size);
-    if (level == IPPROTO_IPV6 && s->domain == AF_INET6) {
-        switch (name) {
-        case IPV6_UNICAST_HOPS:
-            return set_u8(&s->hops6, value, size, 0, TTL_DEFAULT);
-        case IPV6_TCLASS:
-            return set_u8(&s->tclass6, value, size, 0, 0);
-        case IPV6_V6ONLY:
-            return set_bool(&s->only_v6, value, size);
-        case IPV6_RECVERR:
-            return set_bool(&s->errors6, value, size);
-        default:
-            break;
-        }
-    }
-    return -ENOPROTOOPT;
+    bool *flag;
+
+    if (!ipopt_has_level(s, level))
+        return -ENOPROTOOPT;
+    flag = flag_of(s, level, name);
+    if (flag)
+        return sock_opt_bool(value, size, flag);
+    return level == IPPROTO_IP ? set4(s, name, value, size) : set6(s, name, value, size);
 }
 
 bool ipopt_is_local(const ip_addr_t *ip)

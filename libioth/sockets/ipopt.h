@@ -15,6 +15,9 @@ void ipopt_inherit(struct sock *, const struct sock *listener);
 /* Puts the socket's options into a control block. */
 void ipopt_apply(const struct sock *, struct ip_pcb *);
 
+/* Whether a socket has the options of a level: one of IPv6 has those of IPv4, too, but for raw sockets. */
+bool ipopt_has_level(const struct sock *, int level);
+
 /* -ENOPROTOOPT for what is not of here. */
 int ipopt_get(struct sock *, int level, int name, void *value, socklen_t *size);
 int ipopt_set(struct sock *, int level, int name, const void *value, socklen_t size);

@@ -2,11 +2,13 @@
 /* Multicast: which groups a socket is in, and how it sends to groups. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lwip/igmp.h>
 #include <lwip/mld6.h>
 
+#include "libioth/sockets/addr.h"
 #include "libioth/sockets/ip_sock.h"
 #include "libioth/stack/iface.h"
 
@@ -43,10 +45,10 @@ static int join(struct ip_sock *u, const ip_addr_t *ip, struct iface *i)
     }
     if (u->n_groups == IP_SOCK_GROUPS_MAX)
         return -ENOBUFS;
-    /* lo has no group management: what is sent there arrives anyway. */
-    if (i->port && change(ip, iface_netif(i), true) != ERR_OK)
+    if (change(ip, iface_netif(i), true) != ERR_OK)
         return -ENOBUFS;
     u->groups[u->n_groups].ip = *ip;
+    u->groups[u->n_groups].sources = NULL;
     u->groups[u->n_groups++].if_index = index;
     return 0;
 }
@@ -55,8 +57,9 @@ static void leave(struct ip_sock *u, unsigned n)
 {
     struct iface *i = iface_by_index(u->groups[n].if_index);
 
-    if (i && i->port)
+    if (i)
         change(&u->groups[n].ip, iface_netif(i), false);
+    free(u->groups[n].sources);
     u->groups[n] = u->groups[--u->n_groups];
 }
 
@@ -66,21 +69,124 @@ void mcast_leave_all(struct ip_sock *u)
         leave(u, u->n_groups - 1);
 }
 
+/* Its place; n_groups: it is not a member. */
+static unsigned find(const struct ip_sock *u, const ip_addr_t *ip, unsigned if_index)
+{
+    unsigned n = 0;
+
+    while (n < u->n_groups &&
+           !(ip_addr_eq(&u->groups[n].ip, ip) && u->groups[n].if_index == if_index))
+        n++;
+    return n;
+}
+
 static int membership(struct ip_sock *u, const ip_addr_t *ip, struct iface *i, bool joins)
 {
+    unsigned n;
+
     if (!ip_addr_ismulticast(ip))
         return -EINVAL;
     if (!i)
         return -ENODEV;
     if (joins)
         return join(u, ip, i);
-    for (unsigned n = 0; n < u->n_groups; n++) {
-        if (ip_addr_eq(&u->groups[n].ip, ip) && u->groups[n].if_index == iface_index(i)) {
-            leave(u, n);
-            return 0;
-        }
-    }
-    return -EADDRNOTAVAIL;
+    n = find(u, ip, iface_index(i));
+    if (n == u->n_groups)
+        return -EADDRNOTAVAIL;
+    leave(u, n);
+    return 0;
+}
+
+/* The same for one source of a group; or that one is not heard any more, or again. */
+static int source(struct ip_sock *u, const ip_addr_t *ip, const ip_addr_t *from,
+                  struct iface *i, enum mcast_change what)
+{
+    unsigned n;
+    bool fresh;
+    int r;
+
+    if (!ip_addr_ismulticast(ip) || IP_GET_TYPE(ip) != IP_GET_TYPE(from))
+        return -EINVAL;
+    if (!i)
+        return -ENODEV;
+    n = find(u, ip, iface_index(i));
+    fresh = n == u->n_groups;
+    if (fresh && what != MCAST_JOIN)
+        return -EINVAL;
+    r = fresh ? join(u, ip, i) : 0;
+    if (r < 0)
+        return r;
+    r = mcast_source_change(&u->groups[n].sources, what, from);
+    if (r > 0 || (r < 0 && fresh))
+        leave(u, n);
+    return r > 0 ? 0 : r;
+}
+
+bool mcast_wants(const struct ip_sock *u, const ip_addr_t *group, const ip_addr_t *from,
+                 unsigned if_index)
+{
+    unsigned n = find(u, group, if_index);
+
+    if (n == u->n_groups)
+        return IP_IS_V4(group) ? u->mcast_all4 : u->mcast_all6;
+    return mcast_source_passes(u->groups[n].sources, from);
+}
+
+static int source4(struct ip_sock *u, const void *value, socklen_t size,
+                   enum mcast_change what)
+{
+    struct ip_mreq_source m;
+    ip_addr_t ip = {.type = IPADDR_TYPE_V4}, from = {.type = IPADDR_TYPE_V4};
+
+    if (size < sizeof m)
+        return -EINVAL;
+    memcpy(&m, value, sizeof m);
+    ip_2_ip4(&ip)->addr = m.imr_multiaddr.s_addr;
+    ip_2_ip4(&from)->addr = m.imr_sourceaddr.s_addr;
+    return source(u, &ip, &from, choose(0, m.imr_interface.s_addr), what);
+}
+
+/* An address of a level's family, with the interface's zone. */
+static bool address_of(int level, const struct sockaddr_storage *sa, struct iface *i,
+                       ip_addr_t *out)
+{
+    uint16_t port;
+
+    if (sa->ss_family != (level == IPPROTO_IP ? AF_INET : AF_INET6) ||
+        addr_get(sa->ss_family, false, (const struct sockaddr *)sa, sizeof *sa, out,
+                 &port) < 0 ||
+        IP_IS_V4(out) != (level == IPPROTO_IP))
+        return false;
+    if (IP_IS_V6(out) && i)
+        ip6_addr_assign_zone(ip_2_ip6(out), IP6_MULTICAST, iface_netif(i));
+    return true;
+}
+
+/* The options that are the same for both families [RFC 3678 5]. */
+static int set_any(struct ip_sock *u, int level, int name, const void *value,
+                   socklen_t size)
+{
+    bool plain = name == MCAST_JOIN_GROUP || name == MCAST_LEAVE_GROUP;
+    struct group_source_req r = {.gsr_interface = 0};
+    ip_addr_t ip, from;
+    struct iface *i;
+
+    if (size < (plain ? sizeof(struct group_req) : sizeof r))
+        return -EINVAL;
+    /* They begin alike. */
+    memcpy(&r, value, plain ? sizeof(struct group_req) : sizeof r);
+    i = choose(r.gsr_interface, 0);
+    if (!address_of(level, &r.gsr_group, i, &ip))
+        return -EINVAL;
+    if (plain)
+        return membership(u, &ip, i, name == MCAST_JOIN_GROUP);
+    if (!address_of(level, &r.gsr_source, i, &from))
+        return -EADDRNOTAVAIL;
+    return source(u, &ip, &from, i,
+                  name == MCAST_JOIN_SOURCE_GROUP    ? MCAST_JOIN
+                  : name == MCAST_LEAVE_SOURCE_GROUP ? MCAST_LEAVE
+                  : name == MCAST_BLOCK_SOURCE       ? MCAST_BLOCK
+                                                     : MCAST_UNBLOCK);
 }
 
 static int membership4(struct ip_sock *u, const void *value, socklen_t size, bool joins)
@@ -151,6 +257,18 @@ static int set_hops(uint8_t *hops, int n)
     return 0;
 }
 
+/* 0 or 1, and nothing else. */
+static int set_choice(bool *out, const void *value, socklen_t size)
+{
+    int n, r = sock_opt_int(value, size, &n);
+
+    if (r == 0 && n != 0 && n != 1)
+        r = -EINVAL;
+    if (r == 0)
+        *out = n;
+    return r;
+}
+
 static int set4(struct ip_sock *u, int name, const void *value, socklen_t size)
 {
     int n = 0;
@@ -160,6 +278,16 @@ static int set4(struct ip_sock *u, int name, const void *value, socklen_t size)
         return membership4(u, value, size, true);
     case IP_DROP_MEMBERSHIP:
         return membership4(u, value, size, false);
+    case IP_ADD_SOURCE_MEMBERSHIP:
+        return source4(u, value, size, MCAST_JOIN);
+    case IP_DROP_SOURCE_MEMBERSHIP:
+        return source4(u, value, size, MCAST_LEAVE);
+    case IP_BLOCK_SOURCE:
+        return source4(u, value, size, MCAST_BLOCK);
+    case IP_UNBLOCK_SOURCE:
+        return source4(u, value, size, MCAST_UNBLOCK);
+    case IP_MULTICAST_ALL:
+        return set_choice(&u->mcast_all4, value, size);
     case IP_MULTICAST_IF:
         return set_if4(u, value, size);
     case IP_MULTICAST_TTL:
@@ -188,10 +316,9 @@ static int set6(struct ip_sock *u, int name, const void *value, socklen_t size)
     case IPV6_MULTICAST_HOPS:
         return sock_opt_int(value, size, &n) < 0 ? -EINVAL : set_hops(&u->mcast_hops6, n);
     case IPV6_MULTICAST_LOOP:
-        if (sock_opt_int(value, size, &n) < 0)
-            return -EINVAL;
-        u->mcast_loop = n != 0;
-        return 0;
+        return set_choice(&u->mcast_loop, value, size);
+    case IPV6_MULTICAST_ALL:
+        return sock_opt_bool(value, size, &u->mcast_all6);
     default:
         return -ENOPROTOOPT;
     }
@@ -199,22 +326,51 @@ static int set6(struct ip_sock *u, int name, const void *value, socklen_t size)
 
 int mcast_setopt(struct ip_sock *u, int level, int name, const void *value, socklen_t size)
 {
-    return level == IPPROTO_IP     ? set4(u, name, value, size)
-           : level == IPPROTO_IPV6 ? set6(u, name, value, size)
-                                   : -ENOPROTOOPT;
+    if (level != IPPROTO_IP && level != IPPROTO_IPV6)
+        return -ENOPROTOOPT;
+    if (name >= MCAST_JOIN_GROUP && name <= MCAST_LEAVE_SOURCE_GROUP)
+        return set_any(u, level, name, value, size);
+    return level == IPPROTO_IP ? set4(u, name, value, size) : set6(u, name, value, size);
+}
+
+static int get4(const struct ip_sock *u, int name, void *value, socklen_t *size)
+{
+    struct iface *i = u->mcast_if ? iface_by_index(u->mcast_if) : NULL;
+    struct in_addr addr = {.s_addr = i ? netif_ip4_addr(iface_netif(i))->addr : 0};
+
+    switch (name) {
+    case IP_MULTICAST_TTL:
+        return sock_opt_put_int(value, size, u->mcast_ttl);
+    case IP_MULTICAST_LOOP:
+        return sock_opt_put_int(value, size, u->mcast_loop);
+    case IP_MULTICAST_ALL:
+        return sock_opt_put_int(value, size, u->mcast_all4);
+    case IP_MULTICAST_IF:
+        return sock_opt_put(value, size, &addr, sizeof addr);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int get6(const struct ip_sock *u, int name, void *value, socklen_t *size)
+{
+    switch (name) {
+    case IPV6_MULTICAST_HOPS:
+        return sock_opt_put_int(value, size, u->mcast_hops6);
+    case IPV6_MULTICAST_LOOP:
+        return sock_opt_put_int(value, size, u->mcast_loop);
+    case IPV6_MULTICAST_ALL:
+        return sock_opt_put_int(value, size, u->mcast_all6);
+    case IPV6_MULTICAST_IF:
+        return sock_opt_put_int(value, size, (int)u->mcast_if);
+    default:
+        return -ENOPROTOOPT;
+    }
 }
 
 int mcast_getopt(struct ip_sock *u, int level, int name, void *value, socklen_t *size)
 {
-    bool ip4 = level == IPPROTO_IP, ip6 = level == IPPROTO_IPV6;
-
-    if (ip4 && name == IP_MULTICAST_TTL)
-        return sock_opt_put_int(value, size, u->mcast_ttl);
-    if (ip6 && name == IPV6_MULTICAST_HOPS)
-        return sock_opt_put_int(value, size, u->mcast_hops6);
-    if ((ip4 && name == IP_MULTICAST_LOOP) || (ip6 && name == IPV6_MULTICAST_LOOP))
-        return sock_opt_put_int(value, size, u->mcast_loop);
-    if (ip6 && name == IPV6_MULTICAST_IF)
-        return sock_opt_put_int(value, size, (int)u->mcast_if);
-    return -ENOPROTOOPT;
+    return level == IPPROTO_IP     ? get4(u, name, value, size)
+           : level == IPPROTO_IPV6 ? get6(u, name, value, size)
+                                   : -ENOPROTOOPT;
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,11 +240,20 @@ static int setsockopt_(int fd, int level, int name, const void *value, socklen_t
     return result(r);
 }
 
+/* As in Linux: what is asked of a level that a socket of IPv4 has not. */
+static bool is_no_level(const struct sock *s, int level)
+{
+    return s->domain == AF_INET && level != SOL_SOCKET && level != IPPROTO_IP &&
+           level != (s->type == SOCK_RAW ? SOL_RAW : s->protocol);
+}
+
 static int getsockopt_(int fd, int level, int name, void *value, socklen_t *size)
 {
     struct sock *s = sock_enter(fd);
     int r = s ? s->ops->getopt(s, level, name, value, size) : -EBADF;
 
+    if (r == -ENOPROTOOPT && is_no_level(s, level))
+        r = -EOPNOTSUPP;
     if (s)
         sock_leave();
     return result(r);

@@ -91,8 +91,8 @@ int mtu_send(const struct sock *s, const ip_addr_t *to, const struct netif *neti
 {
     bool ip6 = IP_IS_V6(to);
     uint8_t how = ip6 ? s->pmtu6 : s->pmtu4;
-    bool strict =
-        how == IP_PMTUDISC_DO || how == IP_PMTUDISC_PROBE || how == IP_PMTUDISC_INTERFACE;
+    bool strict = how == IP_PMTUDISC_DO || how == IP_PMTUDISC_PROBE ||
+                  how == IP_PMTUDISC_INTERFACE || (ip6 && s->never_cut);
     bool fits = size + (ip6 ? IP6_SIZE : IP4_SIZE) <= mtu_of(s, to, netif);
 
     if (strict && !fits)

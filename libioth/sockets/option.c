@@ -18,6 +18,15 @@ int sock_opt_int(const void *value, socklen_t size, int *out)
     return 0;
 }
 
+int sock_opt_bool(const void *value, socklen_t size, bool *out)
+{
+    int n, r = sock_opt_int(value, size, &n);
+
+    if (r == 0)
+        *out = n != 0;
+    return r;
+}
+
 int sock_opt_put(void *value, socklen_t *size, const void *from, size_t from_size)
 {
     if (*size > from_size)
@@ -46,41 +55,113 @@ static int get_device(const struct sock *s, void *value, socklen_t *size)
              : sock_opt_put(value, size, "", 1);
 }
 
-int sock_getopt(struct sock *s, int name, void *value, socklen_t *size)
+/* Flags that are kept as they are set, to 0 or 1. */
+static uint8_t *flag_of(struct sock *s, int name)
+{
+    switch (name) {
+    case SO_REUSEADDR:
+        return &s->reuse_addr;
+    case SO_REUSEPORT:
+        return &s->reuse_port;
+    case SO_KEEPALIVE:
+        return &s->keep_alive;
+    case SO_BROADCAST:
+        return &s->broadcast;
+    case SO_NO_CHECK:
+        return &s->no_check;
+    case SO_RXQ_OVFL:
+        return &s->tells_drops;
+    case SO_DEBUG:
+        return &s->debug;
+    default:
+        return NULL;
+    }
+}
+
+/* Other numbers; -ENOPROTOOPT. */
+static int get_number(struct sock *s, int name, int *n)
 {
     switch (name) {
     case SO_TYPE:
-        return sock_opt_put_int(value, size, s->type);
+        *n = s->type;
+        return 0;
     case SO_DOMAIN:
-        return sock_opt_put_int(value, size, s->domain);
+        *n = s->domain;
+        return 0;
     case SO_PROTOCOL:
-        return sock_opt_put_int(value, size, s->protocol);
+        *n = s->protocol;
+        return 0;
     case SO_ERROR:
-        return sock_opt_put_int(value, size, sock_take_error(s));
-    case SO_REUSEADDR:
-        return sock_opt_put_int(value, size, s->reuse_addr);
-    case SO_REUSEPORT:
-        return sock_opt_put_int(value, size, s->reuse_port);
-    case SO_KEEPALIVE:
-        return sock_opt_put_int(value, size, s->keep_alive);
-    case SO_BROADCAST:
-        return sock_opt_put_int(value, size, s->broadcast);
+        *n = sock_take_error(s);
+        return 0;
     case SO_RCVBUF:
-        return sock_opt_put_int(value, size, 2 * (int)s->rcv_size);
+        *n = 2 * (int)s->rcv_size;
+        return 0;
     case SO_SNDBUF:
-        return sock_opt_put_int(value, size, 2 * (int)s->snd_size);
+        *n = 2 * (int)s->snd_size;
+        return 0;
     case SO_RCVLOWAT:
-        return sock_opt_put_int(value, size, 1);
+        *n = s->rcv_low;
+        return 0;
+    case SO_SNDLOWAT: /* As in Linux, where it cannot be set. */
+        *n = 1;
+        return 0;
+    case SO_PRIORITY:
+        *n = s->priority;
+        return 0;
+    case SO_OOBINLINE: /* Urgent data is data like any other. */
+        *n = 1;
+        return 0;
+    case SO_ACCEPTCONN: /* TCP has its own. */
+    case SO_MARK:
+        *n = 0;
+        return 0;
+    case SO_BINDTOIFINDEX:
+        *n = s->bound_if;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int get_stamps(const struct sock *s, int name, void *value, socklen_t *size)
+{
+    if (s->type == SOCK_STREAM)
+        return -ENOPROTOOPT;
+    return sock_opt_put_int(
+        value, size, s->stamps == (name == SO_TIMESTAMP ? SOCK_STAMPS_US : SOCK_STAMPS_NS));
+}
+
+int sock_getopt(struct sock *s, int name, void *value, socklen_t *size)
+{
+    const uint8_t *flag = flag_of(s, name);
+    int n, r;
+
+    if (flag)
+        return sock_opt_put_int(value, size, *flag);
+    switch (name) {
     case SO_LINGER:
         return sock_opt_put(value, size, &s->linger, sizeof s->linger);
-    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_OLD:
+    case SO_RCVTIMEO_NEW:
         return get_time(value, size, s->rcv_timeout);
-    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_OLD:
+    case SO_SNDTIMEO_NEW:
         return get_time(value, size, s->snd_timeout);
     case SO_BINDTODEVICE:
         return get_device(s, value, size);
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+        return get_stamps(s, name, value, size);
+    case SO_COOKIE:
+        return *size < sizeof s->ino ? -EINVAL
+                                     : sock_opt_put(value, size, &s->ino, sizeof s->ino);
+    case SO_PASSCRED:
+    case SO_PASSSEC:
+        return -EOPNOTSUPP;
     default:
-        return -ENOPROTOOPT;
+        r = get_number(s, name, &n);
+        return r < 0 ? r : sock_opt_put_int(value, size, n);
     }
 }
 
@@ -135,17 +216,74 @@ static int set_device(struct sock *s, const void *value, socklen_t size)
     return 0;
 }
 
-int sock_setopt(struct sock *s, int name, const void *value, socklen_t size)
+static int set_index(struct sock *s, const void *value, socklen_t size)
+{
+    int n, r = sock_opt_int(value, size, &n);
+
+    if (r < 0)
+        return r;
+    if (n < 0)
+        return -EINVAL;
+    if (n && !iface_by_index((unsigned)n))
+        return -ENODEV;
+    s->bound_if = n;
+    return 0;
+}
+
+static int set_stamps(struct sock *s, int name, const void *value, socklen_t size)
+{
+    bool on;
+    int r = s->type == SOCK_STREAM ? -ENOPROTOOPT : sock_opt_bool(value, size, &on);
+
+    if (r == 0)
+        s->stamps = !on                    ? SOCK_STAMPS_NONE
+                    : name == SO_TIMESTAMP ? SOCK_STAMPS_US
+                                           : SOCK_STAMPS_NS;
+    return r;
+}
+
+/* Options that are numbers; -ENOPROTOOPT. */
+static int set_number(struct sock *s, int name, int n)
 {
     switch (name) {
-    case SO_REUSEADDR:
-        return set_flag(&s->reuse_addr, value, size);
-    case SO_REUSEPORT:
-        return set_flag(&s->reuse_port, value, size);
-    case SO_KEEPALIVE:
-        return set_flag(&s->keep_alive, value, size);
-    case SO_BROADCAST:
-        return set_flag(&s->broadcast, value, size);
+    case SO_RCVLOWAT:
+        s->rcv_low = n < 0 ? INT32_MAX : n ? n : 1;
+        return 0;
+    case SO_PRIORITY:
+        if (n < 0)
+            return -EINVAL;
+        s->priority = n;
+        return 0;
+    case SO_OOBINLINE:
+        return n ? 0 : -EINVAL;
+    case SO_MARK: /* As of one without privilege: nothing here looks at marks. */
+        return -EPERM;
+    case SO_PASSCRED:
+    case SO_PASSSEC:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int set_linger(struct sock *s, const void *value, socklen_t size)
+{
+    if (size < sizeof s->linger)
+        return -EINVAL;
+    memcpy(&s->linger, value, sizeof s->linger);
+    return 0;
+}
+
+int sock_setopt(struct sock *s, int name, const void *value, socklen_t size)
+{
+    uint8_t *flag = flag_of(s, name);
+    int n, r;
+
+    if (size < sizeof n && name != SO_BINDTODEVICE)
+        return -EINVAL;
+    if (flag)
+        return set_flag(flag, value, size);
+    switch (name) {
     case SO_RCVBUF:
     case SO_RCVBUFFORCE:
         return set_buf(&s->rcv_size, value, size, SOCK_RCV_MIN);
@@ -153,17 +291,22 @@ int sock_setopt(struct sock *s, int name, const void *value, socklen_t size)
     case SO_SNDBUFFORCE:
         return set_buf(&s->snd_size, value, size, SOCK_SND_MIN);
     case SO_LINGER:
-        if (size < sizeof s->linger)
-            return -EINVAL;
-        memcpy(&s->linger, value, sizeof s->linger);
-        return 0;
-    case SO_RCVTIMEO:
+        return set_linger(s, value, size);
+    case SO_RCVTIMEO_OLD:
+    case SO_RCVTIMEO_NEW:
         return set_time(&s->rcv_timeout, value, size);
-    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_OLD:
+    case SO_SNDTIMEO_NEW:
         return set_time(&s->snd_timeout, value, size);
     case SO_BINDTODEVICE:
         return set_device(s, value, size);
+    case SO_BINDTOIFINDEX:
+        return set_index(s, value, size);
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+        return set_stamps(s, name, value, size);
     default:
-        return -ENOPROTOOPT;
+        r = sock_opt_int(value, size, &n);
+        return r < 0 ? r : set_number(s, name, n);
     }
 }

@@ -10,6 +10,7 @@
 
 #include "libioth/sockets/dgramq.h"
 #include "libioth/sockets/filter.h"
+#include "libioth/sockets/ip_sock.h"
 #include "libioth/sockets/kinds.h"
 #include "libioth/stack/iface.h"
 #include "proto/wire/bytes.h"
@@ -62,6 +63,7 @@ static void hand_out(struct packet_sock *k, struct iface *i, const uint8_t eth[E
     d->ethertype = load_be16(eth + 12);
     d->pkttype = kind_of(i, eth, sent);
     memcpy(d->from_mac, eth + 6, 6);
+    ip_sock_stamp(&k->sock, d);
     about = (struct filter_about){d->ethertype, d->pkttype, d->if_index};
     d->size = (uint32_t)filter_run(&k->filter, d->data, d->size, &about);
     if (d->size == 0) {
@@ -205,12 +207,15 @@ static ssize_t recv_sock(struct sock *s, struct msghdr *msg, int flags)
 {
     struct packet_sock *k = packet_of(s);
     const struct dgram *d = dgramq_first(&k->rx);
+    struct ip_sock_controls c;
     ssize_t n;
 
     if (!d)
         return -EAGAIN;
     n = dgramq_copy(d, msg, flags);
-    msg->msg_controllen = 0;
+    c = ip_sock_controls(msg);
+    ip_sock_put_general(s, d, k->rx.dropped, &c);
+    msg->msg_controllen = c.used;
     if (msg->msg_name) {
         struct sockaddr_ll ll = {.sll_family = AF_PACKET,
                                  .sll_protocol = htons(d->ethertype),
@@ -225,6 +230,7 @@ static ssize_t recv_sock(struct sock *s, struct msghdr *msg, int flags)
         msg->msg_namelen = sizeof ll;
     }
     if (!(flags & MSG_PEEK)) {
+        s->came_at = d->at;
         dgramq_pop(&k->rx);
         sock_changed(s, 0);
     }

@@ -18,6 +18,7 @@
 #include "libioth/sockets/kinds.h"
 #include "libioth/sockets/mtu.h"
 
+#define ICMP_FILTER  1 /* Of SOL_RAW; linux/icmp.h has names of lwIP's. */
 #define SIZE_MAX_RAW (0xffffu - 40)
 
 struct raw_sock {
@@ -27,6 +28,7 @@ struct raw_sock {
     bool own_header; /* IP_HDRINCL */
     bool filtered;
     struct icmp6_filter filter;
+    uint32_t filter4; /* ICMP_FILTER: a bit for each type that does not come. */
     struct filter bpf;
 };
 
@@ -74,6 +76,19 @@ static bool passes(const struct raw_sock *w, const struct pbuf *p, unsigned ofs)
     return pass;
 }
 
+/* The types of ICMP that the socket does not want; they may be further ones than its filter has. */
+static bool is_unwanted(const struct raw_sock *w, const struct pbuf *p, unsigned ofs)
+{
+    unsigned type;
+
+    if (w->filtered)
+        return ICMP6_FILTER_WILLBLOCK(pbuf_get_at(p, (u16_t)ofs), &w->filter);
+    if (!w->filter4)
+        return false;
+    type = pbuf_get_at(p, (u16_t)(ofs + ip_current_header_tot_len()));
+    return type < 32 && w->filter4 >> type & 1;
+}
+
 /* The packet with its IP header; others want to see it, too. */
 static u8_t on_recv(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t *from)
 {
@@ -81,8 +96,7 @@ static u8_t on_recv(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_add
     unsigned ofs = w->ip.sock.domain == AF_INET6 ? ip_current_header_tot_len() : 0;
 
     (void)pcb;
-    if (p->tot_len < ofs || !passes(w, p, ofs) ||
-        (w->filtered && ICMP6_FILTER_WILLBLOCK(pbuf_get_at(p, (u16_t)ofs), &w->filter)))
+    if (p->tot_len < ofs || !passes(w, p, ofs) || is_unwanted(w, p, ofs))
         return 0;
     ip_sock_came(&w->ip, p, ofs, from, 0);
     return 0;
@@ -119,7 +133,7 @@ static int bind_sock(struct sock *s, const struct sockaddr *sa, socklen_t size)
     u16_t port;
     int r = addr_get(s->domain, true, sa, size, &ip, &port);
 
-    if (r == 0 && !ipopt_is_local(&ip) && !ip_addr_ismulticast(&ip))
+    if (r == 0 && !s->free_bind && !ipopt_is_local(&ip) && !ip_addr_ismulticast(&ip))
         r = -EADDRNOTAVAIL;
     return r < 0 ? r : addr_error(raw_bind(w->pcb, &ip));
 }
@@ -156,6 +170,7 @@ static ssize_t send_sock(struct sock *s, const struct msghdr *msg, int flags)
     size_t size = sock_iov_size(msg);
     struct ip_sock_way way;
     const ip_addr_t *from;
+    bool lent;
     struct pbuf *p;
     int r = ip_sock_way(&w->ip, msg, &way);
     err_t err;
@@ -182,7 +197,12 @@ static ssize_t send_sock(struct sock *s, const struct msghdr *msg, int flags)
         return -ENOBUFS;
     }
     sock_iov_in(msg, 0, p->payload, size);
+    lent = ip_sock_lend(&way, (struct ip_pcb *)(void *)w->pcb);
+    if (lent && way.is_lo)
+        raw_clear_flags(w->pcb, RAW_FLAGS_MULTICAST_LOOP);
     err = raw_sendto_if_src(w->pcb, p, &way.to, way.netif, from);
+    if (lent)
+        apply(w);
     mtu_sent();
     pbuf_free(p);
     if (err == ERR_MEM)
@@ -191,17 +211,25 @@ static ssize_t send_sock(struct sock *s, const struct msghdr *msg, int flags)
     return r < 0 ? r : (ssize_t)size;
 }
 
+static bool is_checksum(const struct raw_sock *w, int level, int name)
+{
+    return (level == IPPROTO_IPV6 || level == SOL_RAW) && name == IPV6_CHECKSUM &&
+           w->ip.sock.domain == AF_INET6;
+}
+
 /* Options of raw sockets alone; -ENOPROTOOPT for others. */
 static int set_raw(struct raw_sock *w, int level, int name, const void *value,
                    socklen_t size)
 {
     int n, r;
 
-    if (level == IPPROTO_IP && name == IP_HDRINCL) {
-        r = sock_opt_int(value, size, &n);
-        if (r == 0)
-            w->own_header = n != 0;
-        return r;
+    if (level == IPPROTO_IP && name == IP_HDRINCL && w->ip.sock.domain == AF_INET)
+        return sock_opt_bool(value, size, &w->own_header);
+    if (level == SOL_RAW && name == ICMP_FILTER && w->ip.sock.domain == AF_INET) {
+        if (w->ip.sock.protocol != IPPROTO_ICMP)
+            return -EOPNOTSUPP;
+        memcpy(&w->filter4, value, size < sizeof w->filter4 ? size : sizeof w->filter4);
+        return 0;
     }
     if (level == IPPROTO_ICMPV6 && name == ICMP6_FILTER &&
         w->ip.sock.protocol == IPPROTO_ICMPV6) {
@@ -211,10 +239,10 @@ static int set_raw(struct raw_sock *w, int level, int name, const void *value,
         w->filtered = true;
         return 0;
     }
-    if ((level == IPPROTO_IPV6 || level == SOL_RAW) && name == IPV6_CHECKSUM &&
-        w->ip.sock.protocol != IPPROTO_ICMPV6) {
+    if (is_checksum(w, level, name)) {
         r = sock_opt_int(value, size, &n);
-        if (r < 0 || (n != -1 && (n < 0 || n & 1 || n > 0xfffe)))
+        if (r < 0 || w->ip.sock.protocol == IPPROTO_ICMPV6 ||
+            (n != -1 && (n < 0 || n & 1 || n > 0xfffe)))
             return -EINVAL;
         w->pcb->chksum_reqd = n >= 0;
         w->pcb->chksum_offset = n >= 0 ? (u16_t)n : 0;
@@ -239,8 +267,17 @@ static int set_option(struct sock *s, int level, int name, const void *value,
 
 static int get_option(struct sock *s, int level, int name, void *value, socklen_t *size)
 {
-    if (level == IPPROTO_IP && name == IP_HDRINCL)
-        return sock_opt_put_int(value, size, raw_of(s)->own_header);
+    const struct raw_sock *w = raw_of(s);
+
+    if (level == IPPROTO_IP && name == IP_HDRINCL && s->domain == AF_INET)
+        return sock_opt_put_int(value, size, w->own_header);
+    if (level == SOL_RAW && name == ICMP_FILTER && s->domain == AF_INET)
+        return s->protocol == IPPROTO_ICMP
+                   ? sock_opt_put(value, size, &w->filter4, sizeof w->filter4)
+                   : -EOPNOTSUPP;
+    if (is_checksum(w, level, name))
+        return sock_opt_put_int(value, size,
+                                w->pcb->chksum_reqd ? w->pcb->chksum_offset : -1);
     if (level == IPPROTO_ICMPV6 && name == ICMP6_FILTER)
         return sock_opt_put(value, size, &raw_of(s)->filter, sizeof(struct icmp6_filter));
     return ip_sock_getopt(s, level, name, value, size);
@@ -291,6 +328,7 @@ int raw_sock_new(int domain, int protocol, struct sock **out)
         w->pcb->chksum_reqd = 1; /* RFC 3542, 3.1 */
         w->pcb->chksum_offset = 2;
     }
+    w->ip.sock.reuse_addr = 1; /* As Linux tells it. */
     w->own_header = protocol == IPPROTO_RAW && domain == AF_INET;
     raw_recv(w->pcb, on_recv, w);
     list_append(&all, &w->link);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "libioth/sockets/kinds.h"
@@ -21,6 +23,7 @@ void sock_init(struct sock *s, const struct sock_ops *ops, int domain, int type,
     s->fd = s->end = -1;
     s->rcv_size = type == SOCK_STREAM ? stack_settings.rcv_size : SOCK_RCV_DGRAM;
     s->snd_size = stack_settings.snd_size;
+    s->rcv_low = 1;
     list_init(&s->unsettled);
     list_init(&s->failed);
     list_init(&s->readers);
@@ -312,6 +315,16 @@ static ssize_t recv_error(struct sock *s, struct msghdr *msg, int flags)
     return s->ops->recv_error ? s->ops->recv_error(s, msg, flags) : -EAGAIN;
 }
 
+/* How much a reader waits for: more than a byte only of streams. */
+static size_t wanted(const struct sock *s, size_t total, int flags)
+{
+    size_t low = (size_t)s->rcv_low;
+
+    if (s->type != SOCK_STREAM || flags & MSG_PEEK)
+        return 0;
+    return flags & MSG_WAITALL || low > total ? total : low;
+}
+
 ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
 {
     struct sock *s;
@@ -339,8 +352,7 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
         r = take_what_is_there(s, done ? &want : msg, flags, &waits);
         if (r > 0)
             done += (size_t)r;
-        if (r == 0 || (r > 0 && (!(flags & MSG_WAITALL) || flags & MSG_PEEK ||
-                                 done >= total || s->type != SOCK_STREAM)))
+        if (r == 0 || (r > 0 && done >= wanted(s, total, flags)))
             break;
         if (r < 0 && !waits)
             break;
@@ -348,7 +360,7 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
             continue;
         s = wait_for_data(s, done ? &want : msg, flags, deadline, &r);
         done += r > 0 ? (size_t)r : 0;
-        if (!s || r < 0 || (r > 0 && (!(flags & MSG_WAITALL) || done >= total)))
+        if (!s || r < 0 || (r > 0 && done >= wanted(s, total, flags)))
             break;
     }
     if (s && s->waits)
@@ -358,19 +370,71 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
     return done ? (ssize_t)done : r;
 }
 
+/* SIOCGSTAMP and SIOCGSTAMPNS: of what was read last; from the first time that it is asked for. */
+static int tell_stamp(struct sock *s, bool ns, void *arg)
+{
+    struct timeval tv = {.tv_sec = s->came_at.tv_sec, .tv_usec = s->came_at.tv_nsec / 1000};
+
+    if (s->stamps == SOCK_STAMPS_NONE)
+        s->stamps = SOCK_STAMPS_SILENT;
+    if (!s->came_at.tv_sec)
+        return -ENOENT;
+    if (ns)
+        memcpy(arg, &s->came_at, sizeof s->came_at);
+    else
+        memcpy(arg, &tv, sizeof tv);
+    return 0;
+}
+
+static int tell_number(void *arg, size_t n)
+{
+    *(int *)arg = n > INT32_MAX ? INT32_MAX : (int)n;
+    return 0;
+}
+
+static int answer_ioctl(struct sock *s, unsigned long request, void *arg)
+{
+    bool stream = s->type == SOCK_STREAM;
+    int listens = 0;
+    socklen_t size = sizeof listens;
+
+    switch (request) {
+    case FIONBIO:
+        return ioctl(s->fd, FIONBIO, arg) < 0 ? -errno : 0;
+    case FIONREAD:
+    case SIOCOUTQ:
+    case SIOCOUTQNSD:
+        if (stream && s->ops->getopt(s, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+            listens)
+            return -EINVAL;
+        if (request == FIONREAD)
+            return tell_number(arg, s->ops->pending(s));
+        if (request == SIOCOUTQNSD && !stream)
+            return -ENOTTY;
+        return tell_number(
+            arg, s->ops->outgoing ? s->ops->outgoing(s, request == SIOCOUTQNSD) : 0);
+    case SIOCATMARK:
+        /* Urgent data is data like any other here. */
+        return stream ? tell_number(arg, 0) : -ENOTTY;
+    case SIOCGSTAMP_OLD:
+    case SIOCGSTAMP_NEW:
+        return tell_stamp(s, false, arg);
+    case SIOCGSTAMPNS_OLD:
+    case SIOCGSTAMPNS_NEW:
+        return tell_stamp(s, true, arg);
+    default:
+        return -ENOTTY;
+    }
+}
+
 int sock_ioctl(int fd, unsigned long request, void *arg)
 {
     struct sock *s = sock_enter(fd);
-    int r = -ENOTTY;
+    int r;
 
     if (!s)
         return -EBADF;
-    if (request == FIONREAD) {
-        *(int *)arg = (int)s->ops->pending(s);
-        r = 0;
-    } else if (request == FIONBIO) {
-        r = ioctl(s->fd, FIONBIO, arg) < 0 ? -errno : 0;
-    }
+    r = answer_ioctl(s, request, arg);
     drive_leave();
     return r;
 }

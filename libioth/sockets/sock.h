@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "proto/base/list.h"
 #include "proto/base/mtime.h"
@@ -33,6 +34,13 @@ enum {
     SOCK_HUP = 8,   /* Nor can anything be sent. */
     SOCK_ERR =
         16, /* There is an error to tell: POLLERR, or SOCK_IN for who cannot be told that. */
+};
+
+enum sock_stamps {
+    SOCK_STAMPS_NONE,
+    SOCK_STAMPS_US,
+    SOCK_STAMPS_NS,
+    SOCK_STAMPS_SILENT, /* For SIOCGSTAMP. */
 };
 
 /* A kind without listen, accept or shutdown has NULL there: -EOPNOTSUPP. */
@@ -55,6 +63,8 @@ struct sock_ops {
     unsigned (*ready)(const struct sock *);
     /* How many bytes recv() would give at once (FIONREAD). */
     size_t (*pending)(const struct sock *);
+    /* How many bytes have not been acknowledged, or sent (SIOCOUTQ); NULL: none ever. */
+    size_t (*outgoing)(const struct sock *, bool unsent);
     /* Gives everything back, at once or when the protocol is done; the socket is gone. */
     void (*close)(struct sock *);
 };
@@ -88,12 +98,21 @@ struct sock {
 
     uint32_t rcv_size, snd_size; /* SO_RCVBUF, SO_SNDBUF: what a program may count on. */
     uint8_t reuse_addr, reuse_port, keep_alive, broadcast;
-    int bound_if; /* SO_BINDTODEVICE: lwIP's index, 0 = none. */
+    uint8_t no_check, debug; /* SO_NO_CHECK: UDP over IPv4 makes no sums. */
+    uint8_t tells_drops;     /* SO_RXQ_OVFL */
+    uint8_t stamps;          /* SO_TIMESTAMP, SO_TIMESTAMPNS: enum sock_stamps. */
+    int priority;            /* SO_PRIORITY */
+    int rcv_low;             /* SO_RCVLOWAT; 1 or more. */
+    struct timespec came_at; /* When what was read last came, if that is known. */
+    int bound_if;            /* SO_BINDTODEVICE: lwIP's index, 0 = none. */
     struct linger linger;
     /* Options of the IP level, for the protocol control block when there is one (ipopt.h). */
     uint8_t ttl, tos, hops6, tclass6;
     uint8_t pmtu4, pmtu6; /* IP_PMTUDISC_*, which IPv6 has alike. */
     bool only_v6;
+    bool free_bind;        /* IP_FREEBIND */
+    bool port_later;       /* IP_BIND_ADDRESS_NO_PORT */
+    bool never_cut;        /* IPV6_DONTFRAG */
     bool errors4, errors6; /* IP_RECVERR, IPV6_RECVERR. */
 };
 
@@ -126,6 +145,10 @@ int sock_opt_int(const void *value, socklen_t size, int *out)
     __attribute__((warn_unused_result));
 int sock_opt_put(void *value, socklen_t *size, const void *from, size_t from_size);
 int sock_opt_put_int(void *value, socklen_t *size, int from);
+
+/* A flag that is any number but 0. */
+int sock_opt_bool(const void *value, socklen_t size, bool *out)
+    __attribute__((warn_unused_result));
 
 /* Bytes of a message's parts. */
 size_t sock_iov_size(const struct msghdr *);

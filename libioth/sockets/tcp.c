@@ -157,7 +157,7 @@ static int bind_sock(struct sock *s, const struct sockaddr *sa, socklen_t size)
 
     if (r == 0 && (t->state != TCP_SOCK_NEW || (t->pcb && t->pcb->local_port)))
         r = -EINVAL;
-    if (r == 0 && !ipopt_is_local(&ip))
+    if (r == 0 && !s->free_bind && !ipopt_is_local(&ip))
         r = -EADDRNOTAVAIL;
     if (r == 0)
         r = tcp_sock_need_pcb(t);
@@ -454,5 +454,6 @@ static const struct sock_ops ops = {
     .setopt = tcp_sock_setopt,
     .ready = tcp_sock_ready,
     .pending = tcp_sock_pending,
+    .outgoing = tcp_sock_outgoing,
     .close = close_sock,
 };

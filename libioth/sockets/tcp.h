@@ -61,6 +61,7 @@ err_t tcp_sock_on_sent(void *arg, struct tcp_pcb *, u16_t size);
 ssize_t tcp_sock_send(struct sock *, const struct msghdr *, int flags);
 ssize_t tcp_sock_recv(struct sock *, struct msghdr *, int flags);
 size_t tcp_sock_pending(const struct sock *);
+size_t tcp_sock_outgoing(const struct sock *, bool unsent);
 unsigned tcp_sock_ready(const struct sock *);
 struct tcp_info;
 void tcp_sock_info(const struct tcp_sock *, struct tcp_info *);

@@ -227,6 +227,25 @@ ssize_t tcp_sock_send(struct sock *s, const struct msghdr *msg, int flags)
     return done ? (ssize_t)done : -EAGAIN;
 }
 
+/* SO_RCVLOWAT: at most what there can be. */
+static size_t low_water(const struct tcp_sock *t)
+{
+    uint32_t low = (uint32_t)t->sock.rcv_low, most = t->sock.rcv_size / 2;
+
+    return low < most ? low : most;
+}
+
+size_t tcp_sock_outgoing(const struct sock *s, bool unsent)
+{
+    const struct tcp_sock *t = (const struct tcp_sock *)(const void *)s;
+
+    if (!t->pcb || t->state != TCP_SOCK_OPEN)
+        return 0;
+    if (unsent)
+        return t->pcb->snd_lbb - t->pcb->snd_nxt;
+    return t->tx.size;
+}
+
 unsigned tcp_sock_ready(const struct sock *s)
 {
     const struct tcp_sock *t = (const struct tcp_sock *)(const void *)s;
@@ -243,7 +262,7 @@ unsigned tcp_sock_ready(const struct sock *s)
     case TCP_SOCK_DEAD:
         return ready | SOCK_IN | SOCK_OUT | SOCK_RDHUP | SOCK_HUP;
     case TCP_SOCK_OPEN:
-        if (t->rx.size)
+        if (t->rx.size >= low_water(t))
             ready |= SOCK_IN;
         if (t->rx_ended || t->rx_shut)
             ready |= SOCK_IN | SOCK_RDHUP;

@@ -183,7 +183,7 @@ static int set_clamp(struct tcp_sock *t, int n)
 {
     if (n == 0 && t->state != TCP_SOCK_NEW)
         return -EINVAL;
-    t->set.clamp = n == 0 ? 0 : (uint32_t)n < SOCK_RCV_MIN ? SOCK_RCV_MIN : (uint32_t)n;
+    t->set.clamp = n == 0 ? 0 : n < (int)SOCK_RCV_MIN ? SOCK_RCV_MIN : (uint32_t)n;
     return 0;
 }
 
@@ -212,6 +212,8 @@ static int set_int(struct tcp_sock *t, int name, int n)
     case TCP_FASTOPEN:
     case TCP_FASTOPEN_CONNECT:
         return -EOPNOTSUPP;
+    case TCP_REPAIR:
+        return -EPERM;
     default:
         return set_time(t, name, n);
     }
@@ -233,6 +235,8 @@ static int set_tcp(struct tcp_sock *t, int name, const void *value, socklen_t si
 
     if (name == TCP_CONGESTION)
         return set_algorithm(value, size);
+    if (name == TCP_ULP) /* There is none. */
+        return -ENOENT;
     if (size < sizeof n)
         return -EINVAL;
     memcpy(&n, value, sizeof n);

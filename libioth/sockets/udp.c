@@ -40,6 +40,10 @@ static void apply(struct udp_sock *u)
         udp_set_flags(u->pcb, UDP_FLAGS_MULTICAST_LOOP);
     else
         udp_clear_flags(u->pcb, UDP_FLAGS_MULTICAST_LOOP);
+    if (ip->sock.no_check && ip->sock.domain == AF_INET)
+        udp_set_flags(u->pcb, UDP_FLAGS_NOCHKSUM);
+    else
+        udp_clear_flags(u->pcb, UDP_FLAGS_NOCHKSUM);
 }
 
 static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
@@ -120,7 +124,7 @@ static int bind_sock(struct sock *s, const struct sockaddr *sa, socklen_t size)
 
     if (r == 0 && u->pcb->local_port)
         r = -EINVAL;
-    if (r == 0 && !ipopt_is_local(&ip) && !ip_addr_ismulticast(&ip))
+    if (r == 0 && !s->free_bind && !ipopt_is_local(&ip) && !ip_addr_ismulticast(&ip))
         r = -EADDRNOTAVAIL;
     if (r < 0)
         return r;
@@ -198,7 +202,15 @@ static int send_pbuf(struct udp_sock *u, struct pbuf *p, const struct ip_sock_wa
         return r;
     u->ip.last_ip = way->to;
     u->ip.last_port = way->port;
-    err = udp_sendto_if_src(u->pcb, p, &way->to, way->port, way->netif, from);
+    if (ip_sock_lend(way, (struct ip_pcb *)(void *)u->pcb)) {
+        if (way->ttl >= 0)
+            udp_set_multicast_ttl(u->pcb, (u8_t)way->ttl);
+        udp_clear_flags(u->pcb, way->is_lo ? UDP_FLAGS_MULTICAST_LOOP : 0);
+        err = udp_sendto_if_src(u->pcb, p, &way->to, way->port, way->netif, from);
+        apply(u);
+    } else {
+        err = udp_sendto_if_src(u->pcb, p, &way->to, way->port, way->netif, from);
+    }
     mtu_sent();
     return err == ERR_MEM ? ip_sock_stall(&u->ip) : addr_error(err);
 }

@@ -9,6 +9,7 @@
 #include <lwip/dhcp.h>
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
+#include <lwip/igmp.h>
 #include <lwip/ip6.h>
 #include <lwip/mld6.h>
 #include <lwip/nd6.h>
@@ -37,6 +38,11 @@ static struct iface *entry(struct list *link)
 struct list *iface_list(void)
 {
     return &all;
+}
+
+struct iface *iface_lo(void)
+{
+    return &lo;
 }
 
 unsigned iface_index(const struct iface *i)
@@ -85,6 +91,9 @@ void iface_init(void)
     memcpy(lo.name, "lo", 3);
     list_append(&all, &lo.link);
     NETIF_SET_CHECKSUM_CTRL(iface_netif(&lo), NETIF_CHECKSUM_DISABLE_ALL);
+    /* Groups are there as anywhere else. */
+    iface_netif(&lo)->flags |= NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
+    igmp_start(iface_netif(&lo));
 }
 
 static err_t netif_set_up_driver(struct netif *netif)

@@ -76,6 +76,8 @@ void iface_changed(struct iface *);
 /* Tells the network again where its addresses are. */
 void iface_announce(struct iface *);
 
+struct iface *iface_lo(void);
+
 /* By lwIP's index (from 1), or by name; NULL. */
 struct iface *iface_by_index(unsigned index);
 struct iface *iface_by_name(const char *name);

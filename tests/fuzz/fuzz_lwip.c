@@ -123,12 +123,13 @@ static void join_group(struct sock *s)
         abort();
 }
 
-/* Both families' are asked for. */
+/* Both families' are asked for; a raw socket of IPv6 has only its own. */
 static void ask_for_errors(struct sock *s)
 {
     const int on = 1;
 
-    if (s->ops->setopt(s, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0 ||
+    if ((s->type != SOCK_RAW &&
+         s->ops->setopt(s, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0) ||
         s->ops->setopt(s, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on) < 0)
         abort();
 }
