@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 
 #include "libioth/api/ioth.h"
+#include "libioth/api/stack.h"
 
 #define MESSAGE_SIZE 2048
 #define REPLY_SIZE   8192
@@ -215,6 +216,16 @@ static size_t addr_size(int family)
     return family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
 }
 
+/* Whoever gives an address answers for it, or the fabric does: nobody probes for it first, so that it is good at once.
+ * What is on the host's own networks is the kernel's affair. */
+static unsigned addr_flags(void *stack, unsigned type, int family)
+{
+    return type == RTM_NEWADDR && family == AF_INET6 &&
+                   stack_or_default(stack) != &stack_kernel
+               ? IFA_F_NODAD
+               : 0;
+}
+
 static int change_addr(void *stack, unsigned type, unsigned flags, int family,
                        const void *addr, int len, unsigned ifindex)
 {
@@ -226,6 +237,7 @@ static int change_addr(void *stack, unsigned type, unsigned flags, int family,
         return fail(EINVAL);
     msg->ifa_family = (uint8_t)family;
     msg->ifa_prefixlen = (uint8_t)len;
+    msg->ifa_flags = (uint8_t)addr_flags(stack, type, family);
     msg->ifa_index = ifindex;
     if (!put(&q, IFA_LOCAL, addr, size) || !put(&q, IFA_ADDRESS, addr, size))
         return fail(EINVAL);

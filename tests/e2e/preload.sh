@@ -54,8 +54,8 @@ has "those of IPv6, too" '^fd72::/64 dev eth0' "$(lw -- ip -6 route)"
 if command -v dig >/dev/null && [ -e /etc/resolv.conf ]; then
     printf 'nameserver 192.0.2.53\nnameserver 2001:db8::53\n' >"$T/resolv.conf"
     asks() {
-        on alpha unshare --mount sh -c 'mount --bind "$1" /etc/resolv.conf && shift && exec timeout 20 "$@"' - "$T/resolv.conf" \
-            "$IOTHCTL" "${lwip[@]}" -- dig +tries=1 +timeout=1 "$@" web 2>&1 >"$T/dig.out" || true
+        { on alpha unshare --mount sh -c 'mount --bind "$1" /etc/resolv.conf && shift && exec timeout 20 "$@"' - "$T/resolv.conf" \
+            "$IOTHCTL" "${lwip[@]}" -- dig +tries=1 +timeout=1 "$@" web >"$T/dig.out" || true; } 2>&1
     }
     has "whom it asks" '^iothctl: dig: 192\.0\.2\.53 is the host.s name server; here names are found by getaddrinfo' "$(asks)"
     has "and what can" '^hint: iothctl run --stack netns' "$(asks)"

@@ -81,6 +81,20 @@ static void configure(struct ioth *s, const char *name, const char *addr)
     assert_int_equal(ioth_linksetupdown(s, (unsigned)index, 1), 0);
     assert_int_equal(ioth_ipaddr_add(s, AF_INET, &in, 24, (unsigned)index), 0);
 }
+
+/* An address of IPv6 that a program gives is its own at once: nobody probes for it first. */
+static void good_at_once(struct ioth *s, const char *name, const char *addr)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+    int fd = ioth_msocket(s, AF_INET6, SOCK_STREAM, 0);
+
+    assert_int_equal(inet_pton(AF_INET6, addr, &at.sin6_addr), 1);
+    assert_int_equal(ioth_ipaddr_add(s, AF_INET6, &at.sin6_addr, 64,
+                                     (unsigned)ioth_if_nametoindex(s, name)),
+                     0);
+    assert_int_equal(ioth_bind(fd, sa(&at), sizeof at), 0);
+    assert_int_equal(ioth_close(fd), 0);
+}
 #endif
 
 static void test_alone(void **state)
@@ -150,6 +164,8 @@ static void test_together(void **state)
     configure(two, "lan", "10.9.0.2");
     hello(one, two, "10.9.0.1");
     hello(two, one, "10.9.0.2");
+    good_at_once(one, "vde0", "fd09::1");
+    good_at_once(two, "lan", "fd09::2");
     assert_int_equal(ioth_delstack(one), 0);
     assert_int_equal(ioth_delstack(two), 0);
     unlink(vnl + sizeof "ptp://" - 1);
