@@ -250,9 +250,13 @@ static int note_problem(struct ctl *ctl, const char *name)
 {
     struct node *port;
     int r = object_get(ctl, "port", name, &port);
-    const char *problem = node_get_text(node_get(port, "status"), "problem", "");
+    const struct node *status = node_get(port, "status");
+    const char *problem = node_get_text(status, "problem", "");
+    const char *hint = node_get_text(status, "hint", "");
     if (*problem)
         ctl_note(ctl, "iothctl: port %s is down: %s", name, problem);
+    if (*hint)
+        ctl_note(ctl, "hint: %s", hint);
     node_free(port);
     return r;
 }

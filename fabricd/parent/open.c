@@ -76,10 +76,18 @@ int open_tap(const char *ifname, char name[16], struct err *err)
 
 static int raw_refused(int code, const char *ifname, struct err *err)
 {
+    char self[100] = "fabricd";
+
     err_set(err, code, "cannot open interface %s: %s", ifname, err_text(code));
-    if (code == -EPERM)
-        err_hint(err, "sudo setcap cap_net_raw+ep fabricd, or run the daemon as root");
-    else if (code == -ENODEV)
+    if (code == -EPERM) {
+        ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+        if (n > 0)
+            self[n] = '\0';
+        err_hint(err, "sudo setcap cap_net_raw+ep %s, and start it again",
+                 n < (ssize_t)sizeof self - 1 ? self : "fabricd");
+    }
+    if (code == -ENODEV)
         err_hint(err, "ip link show");
     return code;
 }

@@ -88,8 +88,27 @@ has "what to do" 'hint: sudo chmod 0666 /dev/net/tun' "$ERR"
 : >/run/subids
 status 125 me run --net lan1 --root -- true
 has "what to do" 'hint: sudo usermod --add-subuids' "$ERR"
+status 0 me port add lan1 desk --tap desk0
+has "a port is made, and says why it is down" 'port lan1/desk is down: cannot open desk0: Operation not permitted' "$ERR"
+has "what to do" '^hint: sudo ip tuntap add dev desk0 mode tap user 65534$' "$ERR"
+status 0 me port rm lan1/desk
+status 0 me port add lan1 lan --raw up0
+has "a physical interface takes a capability" 'cannot open interface up0: Operation not permitted' "$ERR"
+has "what to do" "^hint: sudo setcap cap_net_raw.ep $T/bin/fabricd, and start it again\$" "$ERR"
+is "in its status" "sudo setcap" "$(me port show lan1/lan -o json | jq -r .status.hint | cut -c 1-11)"
 
 e2e_end node
 e2e_end rooted
 status 0 me daemon stop
+# That is all that it takes.
+lan_state() { me port show lan1/lan -o json | jq -r .status.state; }
+if setcap cap_net_raw+ep "$T/bin/fabricd" 2>/dev/null; then
+    status 0 me net ls
+    is "the interface of a user with the capability" up "$(lan_state)"
+    has "promiscuous" 'promiscuity 1' "$(ip -n alpha -d link show up0)"
+    pid=$(me status -o json | jq .pids.switch)
+    has "not the switch's" 'CapEff:.0000000000000000' "$(cat "/proc/$pid/status")"
+    status 0 me daemon stop
+    has "released" 'promiscuity 0' "$(ip -n alpha -d link show up0)"
+fi
 finish

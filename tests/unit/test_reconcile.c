@@ -76,6 +76,7 @@ static void answer(struct stage *stage, int code, const char *why)
     struct ipc_reply reply = {.code = code, .port = 4655};
 
     snprintf(reply.why, sizeof(reply.why), "%s", why);
+    snprintf(reply.hint, sizeof(reply.hint), "%s", code != 0 ? "ip link show" : "");
     assert_int_equal(
         ipc_send(stage->parent, IPC_REPLY, stage->msg->head.request, &reply, NULL, 0), 0);
 }
@@ -190,17 +191,19 @@ static void test_device_that_fails(void **state)
 {
     struct stage stage = new_stage();
     struct reconcile *rc = stage.control->reconcile;
+    const char *hint = "";
 
     (void)state;
     reconcile_replayed(rc);
     put(&stage, "network", "", "lan1", "{}");
     put(&stage, "port", "lan1", "core", "{\"tap\":\"t0\"}");
     assert_heard_tap(&stage, -ENODEV, "self\nnet lan1 mtu 1500\nvde lan1\ntap t0\n");
-    assert_string_equal(reconcile_problem(rc, "lan1", "core"), "no such device");
+    assert_string_equal(reconcile_problem(rc, "lan1", "core", &hint), "no such device");
+    assert_string_equal(hint, "ip link show");
     /* Whatever happens next, it is tried again. */
     put(&stage, "network", "", "lan2", "{}");
     assert_heard(&stage, "net lan2 mtu 1500\nvde lan2\ntap t0\n");
-    assert_null(reconcile_problem(rc, "lan1", "core"));
+    assert_null(reconcile_problem(rc, "lan1", "core", NULL));
     end_stage(&stage);
 }
 

@@ -176,18 +176,20 @@ static struct node *declared_status(const struct shape *shape, const struct view
     const struct ipc_port *live =
         net != NULL ? reconcile_port(control->reconcile, net->id, port->name) : NULL;
     const char *kind = schema_port_kind(port->body);
-    const char *problem;
+    const char *problem, *hint;
     struct node *status;
 
     if (live != NULL)
         return live_status(shape, live);
     status = node_map();
-    problem = reconcile_problem(control->reconcile, port->network, port->name);
+    problem = reconcile_problem(control->reconcile, port->network, port->name, &hint);
     node_set_text(status, "state", seen_port_state(control, port));
     node_set_text(status, "kind", kind != NULL ? kind : "unknown");
     node_set_text(status, "host", host);
     if (problem != NULL)
         node_set_text(status, "problem", problem);
+    if (problem != NULL && hint[0] != '\0')
+        node_set_text(status, "hint", hint);
     return status;
 }
 

@@ -197,9 +197,11 @@ static void note_failure(struct opened *o, const struct ipc_reply *reply)
 {
     set_busy(o, reply->code == -EBUSY && o->busy < BUSY_TRIES ? o->busy + 1 : BUSY_TRIES);
     if (!is_busy(o) && (!o->failed || strcmp(o->why, reply->why) != 0))
-        log_warn("%s: %s", o->what, reply->why);
+        log_warn("%s: %s%s%s", o->what, reply->why,
+                 reply->hint[0] != '\0' ? "; hint: " : "", reply->hint);
     o->failed = true;
     snprintf(o->why, sizeof(o->why), "%s", is_busy(o) ? "" : reply->why);
+    snprintf(o->hint, sizeof(o->hint), "%s", is_busy(o) ? "" : reply->hint);
 }
 
 /* The reply brings the socket of the network's console. */
@@ -218,7 +220,7 @@ static void note_success(struct opened *o, struct ipc_message *reply)
 
     set_busy(o, 0);
     o->failed = false;
-    o->why[0] = '\0';
+    o->why[0] = o->hint[0] = '\0';
     if (o->kind == OPENED_DEVICE)
         remember_device(rc, o, reply);
     else if (o->kind == OPENED_DOOR)
@@ -239,6 +241,7 @@ static void opened_reply(void *aux, struct ipc_message *reply)
     rc->sent++;
     if (reply == NULL) {
         o->failed = true; /* Said again to the next parent. */
+        o->hint[0] = '\0';
         snprintf(o->why, sizeof(o->why), "the daemon's parent process is away");
     } else if (reply->head.type == IPC_REPLY && reply->body.reply.code != 0) {
         note_failure(o, &reply->body.reply);
@@ -307,14 +310,18 @@ void opened_drop_unwanted(struct reconcile *rc)
 }
 
 const char *reconcile_problem(const struct reconcile *rc, const char *network,
-                              const char *name)
+                              const char *name, const char **hint)
 {
     char what[2 * IPC_NAME_SIZE + 8];
     const struct opened *o;
 
     snprintf(what, sizeof(what), "port %s/%s", network, name);
     o = map_get(&rc->opened_by_what, what);
-    return o != NULL && o->failed && !is_busy(o) ? o->why : NULL;
+    if (o == NULL || !o->failed || is_busy(o))
+        return NULL;
+    if (hint != NULL)
+        *hint = o->hint;
+    return o->why;
 }
 
 void reconcile_each_problem(const struct reconcile *rc,

@@ -71,9 +71,9 @@ const struct ipc_port *reconcile_port_by_id(const struct reconcile *, uint32_t i
 void reconcile_each_port(const struct reconcile *,
                          bool (*each)(void *aux, const struct ipc_port *), void *aux);
 
-/* Why a declared port is not there (one line), or NULL. */
+/* Why a declared port is not there (one line), or NULL; *hint (may be NULL) becomes what mends it, or "". */
 const char *reconcile_problem(const struct reconcile *, const char *network,
-                              const char *name);
+                              const char *name, const char **hint);
 void reconcile_each_problem(const struct reconcile *,
                             void (*each)(void *aux, const char *what, const char *why),
                             void *aux);

@@ -27,6 +27,7 @@ struct opened {
     uint64_t run;  /* In which it was asked for. */
     uint32_t request;
     char why[320];
+    char hint[160]; /* What mends it; "" = nothing known. */
 };
 
 struct udp_waiter {

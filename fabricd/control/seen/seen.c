@@ -115,7 +115,7 @@ static enum sync_port_state own_port_state(const struct control *control,
     if (net != NULL && reconcile_port(control->reconcile, net->id, port->name) != NULL)
         return SYNC_PORT_UP;
     /* The socket of some is there, and waits for its client. */
-    if (reconcile_problem(control->reconcile, port->network, port->name) != NULL ||
+    if (reconcile_problem(control->reconcile, port->network, port->name, NULL) != NULL ||
         (kind != NULL && (strcmp(kind, "vde") == 0 || strcmp(kind, "stream") == 0)))
         return SYNC_PORT_DOWN;
     return SYNC_PORT_PENDING;
