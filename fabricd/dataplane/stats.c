@@ -73,8 +73,11 @@ static void send_ports(struct asked *a, uint64_t net)
     list_for_each (it, &a->dp->ports) {
         const struct dp_port *port = list_entry(it, struct dp_port, link);
 
-        if (!net || port->config.net == net)
-            send_own_port(a, port);
+        if (net && port->config.net != net)
+            continue;
+        if (port->driver)
+            port_count(port->driver);
+        send_own_port(a, port);
     }
     link_list_ports(a->dp->link, net, send_link_port, a);
 }

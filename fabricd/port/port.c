@@ -104,6 +104,12 @@ int port_new(struct port_env *env, const struct ipc_port *config, const int *fds
     return 0;
 }
 
+void port_count(struct port *p)
+{
+    if (p->ops->count)
+        p->ops->count(p);
+}
+
 void port_follow_settings(struct port *p)
 {
     vlan_shaper_follow(p);

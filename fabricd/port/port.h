@@ -50,6 +50,8 @@ struct port_env {
 
 struct port_ops {
     void (*free)(struct port *);
+    /* Adds to the counters what the kernel has counted meanwhile; NULL = nothing. */
+    void (*count)(struct port *);
 };
 
 struct port {
@@ -73,6 +75,9 @@ void port_env_done(struct port_env *);
  */
 int port_new(struct port_env *, const struct ipc_port *, const int *fds, unsigned n_fds,
              struct port **out) __attribute__((warn_unused_result));
+
+/* What was lost is counted in the port's counters up to now. */
+void port_count(struct port *);
 
 /* The port's swport has other settings: those that concern its driver take effect. */
 void port_follow_settings(struct port *);

@@ -128,6 +128,24 @@ static bool to_frame(struct received *r, struct frame *f)
     return !r->cut && f->size >= FRAME_SIZE_MIN && vnet_decode(r->header, f) == 0;
 }
 
+/* Only what the parent makes: a packet socket bound to an Ethernet interface. */
+static int check_socket(int fd, uint8_t mac[6], int *index)
+{
+    struct sockaddr_ll at = {.sll_family = 0};
+    socklen_t size = sizeof at;
+    int header = 0;
+    socklen_t header_size = sizeof header;
+
+    if (getsockname(fd, (struct sockaddr *)&at, &size) < 0 || at.sll_family != AF_PACKET ||
+        at.sll_halen != ETH_ALEN)
+        return -EINVAL;
+    if (getsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &header, &header_size) < 0 || !header)
+        return -EINVAL;
+    memcpy(mac, at.sll_addr, ETH_ALEN);
+    *index = at.sll_ifindex;
+    return 0;
+}
+
 /* While an interface is down it takes nothing; when it is up it finds fault with a frame of no size. */
 static bool is_down(const struct raw *raw)
 {
@@ -153,10 +171,13 @@ static void look_again(struct loop_timer *timer, mtime_t now)
                    raw->is_off ? now + LOOK_AGAIN : MTIME_NEVER);
 }
 
+/* The MAC may be another one, too. */
 static void carrier_told(struct carrier_look *look, bool up)
 {
     struct raw *raw = list_entry(look, struct raw, look);
+    int index;
 
+    (void)check_socket(raw->watch.fd, raw->mac, &index);
     raw->no_carrier = !up;
     raw->is_off = raw->is_off && !up;
     port_note_down(&raw->port, raw->is_off || raw->no_carrier);
@@ -258,6 +279,16 @@ static void raw_send(struct swport *sw, struct frame *const *frames, unsigned n)
     send_vector(raw, msgs, out, n_out);
 }
 
+/* The kernel counts from one time that it is asked to the next. */
+static void raw_count(struct port *p)
+{
+    struct tpacket_stats stats = {0};
+    socklen_t size = sizeof stats;
+
+    if (getsockopt(raw_of(p)->watch.fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
+        p->sw.counters.rx_drops[SWPORT_DROP_FULL] += stats.tp_drops;
+}
+
 static void raw_free(struct port *p)
 {
     struct raw *raw = raw_of(p);
@@ -268,27 +299,9 @@ static void raw_free(struct port *p)
     free(raw);
 }
 
-/* Only what the parent makes: a packet socket bound to an Ethernet interface. */
-static int check_socket(int fd, uint8_t mac[6], int *index)
-{
-    struct sockaddr_ll at = {.sll_family = 0};
-    socklen_t size = sizeof at;
-    int header = 0;
-    socklen_t header_size = sizeof header;
-
-    if (getsockname(fd, (struct sockaddr *)&at, &size) < 0 || at.sll_family != AF_PACKET ||
-        at.sll_halen != ETH_ALEN)
-        return -EINVAL;
-    if (getsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &header, &header_size) < 0 || !header)
-        return -EINVAL;
-    memcpy(mac, at.sll_addr, ETH_ALEN);
-    *index = at.sll_ifindex;
-    return 0;
-}
-
 int raw_new(struct port_env *env, const struct ipc_port *config, int fd, struct port **out)
 {
-    static const struct port_ops ops = {.free = raw_free};
+    static const struct port_ops ops = {.free = raw_free, .count = raw_count};
     static const struct swport_ops sw_ops = {.send = raw_send};
     struct raw *raw = calloc(1, sizeof *raw);
     int code;

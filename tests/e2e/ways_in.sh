@@ -54,6 +54,34 @@ replies=$(on legacy ping -c 3 -i 0.2 -W 2 10.9.0.1)
 has "the host's own address" '3 received' "$replies"
 hasnt "answered once" 'DUP' "$replies"
 
+# Nothing leaves in the host's name, whatever its MAC is called by now.
+status 0 ctl alpha port add lan1 liar --tap liar
+ip -n alpha link set liar up
+cat >"$T/liar.py" <<'PY'
+"""A broadcast with the MAC given."""
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("liar", 0))
+s.send(b"\xff" * 6 + bytes.fromhex(sys.argv[1].replace(":", "")) + b"\x88\xb5" + bytes(60))
+PY
+kept_in() { [ "$(ctl alpha port show lan1/lan -o json | jq '.status.counters.drops.source // 0')" = "$1" ]; }
+status 0 on alpha "$PYTHON" "$T/liar.py" "$(on alpha cat /sys/class/net/eth1/address)"
+wait_for 5 kept_in 1
+ip -n alpha link set eth1 address 02:aa:00:00:00:01
+status 0 on alpha "$PYTHON" "$T/liar.py" 02:aa:00:00:00:01
+wait_for 5 kept_in 2
+status 0 ctl alpha port rm lan1/liar
+on legacy ip neigh flush all
+has "the host's address goes along" '1 received' "$(on legacy ping -c 1 -W 2 10.9.0.1)"
+
+# What comes faster than it is read is counted as well.
+full() { [ "$(ctl alpha port show lan1/lan -o json | jq '.status.counters.drops.full // 0')" -gt 0 ]; }
+pid=$(ctl alpha status -o json | jq .pids.switch)
+kill -STOP "$pid"
+status 0 on legacy "$PYTHON" "$E2E_ROOT/tests/e2e/vlan_frames.py" flood eth0 0 20000
+kill -CONT "$pid"
+wait_for 10 full
+
 # The tree's cost follows from its speed: a TAP says whatever it is told to say of itself.
 ip -n alpha tuntap add slow mode tap
 cat >"$T/speed.py" <<'PY'
@@ -136,6 +164,24 @@ wait_for 15 answers_again
 e2e_end again
 status 0 ctl alpha port rm office/lan
 
+# Promiscuous as long as a daemon has it, and not a moment longer, however that ends.
+promiscuous() { [ "$(ip -n alpha -d -j link show eth1 | jq '.[0].promiscuity')" = "$1" ]; }
+status 0 ctl alpha port add lan1 lan --raw eth1
+wait_for 5 promiscuous 1
+status 0 ctl alpha port rm lan1/lan
+wait_for 5 promiscuous 0
+status 0 ctl alpha port add lan1 lan --raw eth1
+wait_for 5 promiscuous 1
+allow_log 'the parent process (is away|has gone)'
+for pid in $(e2e_daemon_pids alpha); do
+    kill -KILL "$pid"
+done
+wait "${E2E_DAEMON[alpha]}" 2>/dev/null || true
+wait_for 5 promiscuous 0
+e2e_start alpha
+wait_for 5 promiscuous 1
+status 0 ctl alpha port rm lan1/lan
+
 # --- QEMU's stream ------------------------------------------------------------------------------
 status 0 ctl alpha port add lan1 vm --stream vm.sock
 status 1 ctl alpha port add lan1 vm2 --stream vm.sock
@@ -184,6 +230,57 @@ is "one client at a time" "hung up" "$("$PYTHON" "$T/stream.py" "$door" 10.9.0.2
 e2e_end stays
 again() { [ "$("$PYTHON" "$T/stream.py" "$door" 10.9.0.20)" = "$mac" ]; }
 wait_for 5 again
+
+# QEMU itself: its boot ROM asks for an address, is offered one, and takes it.
+if command -v qemu-system-x86_64 >/dev/null && [ -e /usr/lib/ipxe/qemu/pxe-virtio.rom ]; then
+    cat >"$T/offer.py" <<'PY'
+"""Offers 10.9.0.50 to the station with the MAC given, until it asks for just that."""
+import socket, struct, sys
+mac = bytes.fromhex(sys.argv[1])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+s.bind(("offers", 0x0800))
+own, me, you = s.getsockname()[4], socket.inet_aton("10.9.0.2"), socket.inet_aton("10.9.0.50")
+print("listening", flush=True)
+s.settimeout(40)
+while True:
+    data = s.recv(4096)
+    if data[6:12] != mac or data[23] != 17 or data[36:38] != b"\0\x43":
+        continue
+    bootp, kind, asked = data[42:], None, b""
+    at = 240
+    while at + 1 < len(bootp) and bootp[at] != 255:
+        if bootp[at] == 53:
+            kind = bootp[at + 2]
+        if bootp[at] == 50:
+            asked = bootp[at + 2:at + 6]
+        at += 1 if bootp[at] == 0 else 2 + bootp[at + 1]
+    if kind == 3 and asked == you:
+        print("taken", flush=True)
+        break
+    answer = (b"\2\1\6\0" + bootp[4:8] + bytes(8) + you + me + bytes(4) + mac + bytes(10 + 192)
+              + b"\x63\x82\x53\x63" + b"\x35\1\2" + b"\x36\4" + me + b"\x33\4\0\0\x0e\x10"
+              + b"\1\4\xff\xff\xff\0" + b"\xff").ljust(300, b"\0")
+    udp = struct.pack("!HHHH", 67, 68, 8 + len(answer), 0) + answer
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, me, b"\xff" * 4)
+    total = sum(struct.unpack("!10H", ip))
+    total = (total & 0xFFFF) + (total >> 16)
+    ip = ip[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
+    s.send(mac + own + b"\x08\0" + ip + udp)
+PY
+    status 0 ctl alpha port add lan1 offers --tap offers
+    ip -n alpha link set offers up
+    bg offers alpha "$PYTHON" "$T/offer.py" 525400abcdef
+    wait_for 5 grep -q listening "$T/offers.out"
+    bg qemu alpha qemu-system-x86_64 -accel tcg -nodefaults -display none -m 64 -boot n \
+        -netdev "stream,id=n,server=off,addr.type=unix,addr.path=$door" \
+        -device virtio-net-pci,netdev=n,mac=52:54:00:ab:cd:ef
+    wait_for 40 grep -q taken "$T/offers.out"
+    e2e_wait offers
+    e2e_end qemu
+    status 0 ctl alpha port rm lan1/offers
+else
+    echo "without QEMU, which is not installed (apt-get install qemu-system-x86 ipxe-qemu)"
+fi
 status 0 ctl alpha port rm lan1/vm
 [ ! -e "$door" ] || fail "the socket of a port that was removed is still there"
 
