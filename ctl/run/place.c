@@ -34,7 +34,7 @@ int place_listen(const char *name, const char *part, int type)
 
 void place_init(struct place *p)
 {
-    *p = (struct place){.door.fd = -1, .holder.fd = -1, .other.fd = -1};
+    *p = (struct place){.sock = -1, .holder.fd = -1, .other.fd = -1};
     p->attach.tap = p->attach.watch.fd = p->attach.ring[0] = p->attach.ring[1] = -1;
 }
 
@@ -46,9 +46,9 @@ int place_take(struct place *p, const char *name, unsigned number, struct err *e
     if (r < 0)
         return r;
     (void)snprintf(part, sizeof part, "%u", number);
-    p->door.fd = place_listen(name, part, SOCK_SEQPACKET);
-    if (p->door.fd < 0)
-        return err_set(err, p->door.fd, "no socket: %s", err_text(p->door.fd));
+    p->sock = place_listen(name, part, SOCK_SEQPACKET);
+    if (p->sock < 0)
+        return err_set(err, p->sock, "no socket: %s", err_text(p->sock));
     return 0;
 }
 
@@ -174,15 +174,11 @@ static bool has_hung_up(int fd)
     return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
 }
 
-static void door_ready(struct loop_watch *watch, uint32_t events)
+static void came(struct door *door, int fd)
 {
-    struct place *p = list_entry(watch, struct place, door);
-    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct place *p = list_entry(door, struct place, door);
     struct fd_peer peer;
 
-    (void)events;
-    if (fd < 0)
-        return;
     if (fd_peer_get(fd, &peer) < 0 || peer.uid != geteuid()) {
         close(fd);
         return;
@@ -229,27 +225,22 @@ static void lost(struct attach *attach)
 int place_keep(struct place *p, struct loop *loop)
 {
     int r = attach_keep(&p->attach, loop);
-    int fd = p->door.fd;
 
     p->loop = loop;
     p->attach.granted = granted;
     p->attach.lost = lost;
-    p->door.ready = door_ready;
-    return r ? r : loop_add(loop, &p->door, fd, EPOLLIN);
+    return r ? r : door_open(&p->door, loop, p->sock, came);
 }
 
 void place_done(struct place *p)
 {
-    int fd = p->door.fd;
-
     if (p->loop) {
         if (p->holder.fd >= 0)
             let_go(p);
         if (p->other.fd >= 0)
             drop(p, &p->other);
-        loop_remove(p->loop, &p->door);
+        (void)door_close(&p->door);
     }
-    fd_close(&fd);
-    p->door.fd = -1;
+    fd_close(&p->sock);
     attach_done(&p->attach);
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "libioth/node/attach.h"
+#include "proto/base/door.h"
 
 #define PLACE_NAME_SIZE 48
 
@@ -22,7 +23,8 @@ struct place {
 
     /* Private. */
     struct loop *loop;
-    struct loop_watch door;   /* Where the process asks. */
+    int sock; /* Where the process asks; -1 = nowhere. */
+    struct door door;
     struct loop_watch holder; /* The connection of who has it; -1 = nobody. */
     pid_t pid;                /* The holder. */
     bool waiting;             /* The holder has not been answered yet. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/base/door.h"
 #include "proto/base/fd.h"
 #include "proto/base/loop.h"
 
@@ -26,7 +27,8 @@ struct conn {
 };
 
 struct listener {
-    struct loop_watch watch;
+    struct loop_watch watch; /* UDP. */
+    struct door door;        /* TCP, Unix. */
     struct server *server;
 };
 
@@ -221,16 +223,11 @@ static bool is_foreign(int fd)
            domain == AF_UNIX && (fd_peer_get(fd, &peer) < 0 || peer.uid != geteuid());
 }
 
-static void tcp_ready(struct loop_watch *watch, uint32_t events)
+static void came(struct door *door, int fd)
 {
-    struct listener *listener = list_entry(watch, struct listener, watch);
-    struct server *server = listener->server;
-    int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct server *server = list_entry(door, struct listener, door)->server;
     struct conn *conn;
 
-    (void)events;
-    if (fd < 0)
-        return;
     if (is_foreign(fd)) {
         close(fd);
         return;
@@ -268,9 +265,10 @@ int dns_serve(const int sockets[DNS_SOCKETS], answer_lookup *lookup, void *aux)
         struct listener *listener = &server->listeners[i];
 
         listener->server = server;
-        listener->watch.ready = i < DNS_TCP4 ? udp_ready : tcp_ready;
+        listener->watch.ready = udp_ready;
         if (sockets[i] >= 0)
-            r = loop_add(server->loop, &listener->watch, sockets[i], EPOLLIN);
+            r = i < DNS_TCP4 ? loop_add(server->loop, &listener->watch, sockets[i], EPOLLIN)
+                             : door_open(&listener->door, server->loop, sockets[i], came);
     }
     if (r == 0)
         loop_run(server->loop);
