@@ -74,6 +74,50 @@ static void test_messages(void **state)
     assert_null(iothdns_put_header(&h));
 }
 
+/* The pieces of a message that others have no need of. */
+static void test_pieces(void **state)
+{
+    struct iothdns_header h = {7, IOTHDNS_QUERY | IOTHDNS_RD, "a.test", IOTHDNS_TYPE_A, 1},
+                          got;
+    struct iothdns_rr rr = {"a.test", IOTHDNS_TYPE_NULL, 1, 60, 0}, back;
+    struct iothdns_pkt *p = iothdns_put_header(&h), *q;
+    char name[IOTHDNS_MAXNAME];
+    uint8_t data[512], bytes[8];
+    uint16_t id, flags;
+    struct iovec buf;
+    size_t before;
+
+    (void)state;
+    iothdns_retrieve_header(p, &id, &flags);
+    assert_int_equal(id, 7);
+    assert_int_equal(flags, IOTHDNS_RD);
+    iothdns_rewrite_header(p, 9, IOTHDNS_RESPONSE | IOTHDNS_RCODE_EPERM);
+    iothdns_put_rr(IOTHDNS_SEC_ANSWER, p, &rr);
+    iothdns_put_int8(p, 0xab);
+    iothdns_put_data(p, "data", 4);
+    before = iothdns_getbuf(p).iov_len;
+    iothdns_put_name_uncompressed(p, "a.test");
+    assert_int_equal(iothdns_getbuf(p).iov_len - before, 8);
+    rr.type = IOTHDNS_TYPE_A;
+    iothdns_put_rr(IOTHDNS_SEC_ADDITIONAL, p, &rr);
+    iothdns_put_a(p, "\x0a\0\0\x01");
+    buf = iothdns_getbuf(p);
+    memcpy(data, buf.iov_base, buf.iov_len);
+    q = iothdns_get_header(&got, data, buf.iov_len, name);
+    assert_non_null(q);
+    assert_int_equal(got.id, 9);
+    assert_true(IOTHDNS_IS_RESPONSE(got.flags));
+    assert_int_equal(IOTHDNS_GET_RCODE(got.flags), IOTHDNS_RCODE_EPERM);
+    assert_int_equal(iothdns_get_rr(q, &back, name), IOTHDNS_SEC_ANSWER);
+    assert_int_equal(iothdns_get_int8(q), 0xab);
+    assert_memory_equal(iothdns_get_data(q, bytes, 4), "data", 4);
+    assert_string_equal(iothdns_get_name(q, name), "a.test");
+    assert_int_equal(iothdns_get_rr(q, &back, name), IOTHDNS_SEC_ADDITIONAL);
+    assert_memory_equal(iothdns_get_a(q, bytes), "\x0a\0\0\x01", 4);
+    iothdns_free(q);
+    iothdns_free(p);
+}
+
 /* --- the cache ---------------------------------------------------------------------------------- */
 
 static struct iothdns_pkt *answer(const char *name, uint32_t ttl)
@@ -300,6 +344,8 @@ static void test_settings(void **state)
     assert_int_equal(iothdns_lookup_a(d, "host.test", four, 4), 1);
     assert_int_equal(iothdns_update(d, (char[]){"/nowhere"}), -1);
     assert_int_equal(errno, ENOENT);
+    assert_null(iothdns_init(server.stack, (char[]){"/nowhere"}));
+    assert_int_equal(errno, ENOENT);
     iothdns_fini(d);
 }
 
@@ -321,7 +367,12 @@ static void test_getaddrinfo(void **state)
     f = fopen(services, "w");
     fputs("ours 7777/tcp own\n", f);
     fclose(f);
+    assert_int_equal(iothdns_getpath(d, IOTHDNS_HOSTS, host, sizeof host),
+                     strlen("/etc/hosts"));
+    assert_string_equal(host, IOTHDNS_DEFAULT_HOSTS);
     iothdns_setpath(d, IOTHDNS_HOSTS, hosts);
+    assert_int_equal(iothdns_getpath(d, IOTHDNS_HOSTS, host, 5), strlen(hosts));
+    assert_string_equal(host, "/tmp"); /* Cut, as by snprintf(). */
     iothdns_setpath(d, IOTHDNS_SERVICES, services);
 
     assert_int_equal(iothdns_getaddrinfo(d, "b.test", "own", &hints, &all), 0);
@@ -373,9 +424,9 @@ static void test_getaddrinfo(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),    cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_lookup),      cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_getaddrinfo),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_cache),    cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_settings), cmocka_unit_test(test_getaddrinfo),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
