@@ -24,6 +24,9 @@
 #include "libioth/netns/netcfg.h"
 #include "proto/base/fd.h"
 
+/* A stack in the program itself needs none of it; behind a command as a comment. */
+#define OTHERWISE "  # or: iothctl run --stack lwip"
+
 /* Of kernel 6.2; Debian 12's headers do not have them. */
 #ifndef TUN_F_USO4
 #    define TUN_F_USO4 0x20
@@ -53,16 +56,17 @@ static int no_userns(struct err *err, int code)
 {
     if (read_number("/proc/sys/user/max_user_namespaces", 1) == 0) {
         err_set(err, code, "user namespaces are switched off on this machine");
-        err_hint(err, "sudo sysctl -w user.max_user_namespaces=15000");
+        err_hint(err, "sudo sysctl -w user.max_user_namespaces=15000" OTHERWISE);
     } else if (read_number("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0) {
         err_set(err, code, "this machine allows user namespaces to root only");
-        err_hint(err, "sudo sysctl -w kernel.unprivileged_userns_clone=1");
+        err_hint(err, "sudo sysctl -w kernel.unprivileged_userns_clone=1" OTHERWISE);
     } else if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0)) {
         err_set(err, code, "AppArmor restricts user namespaces on this machine");
-        err_hint(err, "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+        err_hint(err,
+                 "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" OTHERWISE);
     } else if (code == -ENOSPC || code == -EUSERS) {
         err_set(err, code, "the limit of user namespaces is reached");
-        err_hint(err, "sudo sysctl -w user.max_user_namespaces=15000");
+        err_hint(err, "sudo sysctl -w user.max_user_namespaces=15000" OTHERWISE);
     } else if (code == -EINVAL) {
         err_set(err, code, "the kernel has no user namespaces");
     } else {
@@ -171,13 +175,13 @@ static int no_tun(struct err *err, int code)
     if (code == -ENOENT) {
         err_set(err, code, "/dev/net/tun is missing");
         err_hint(err, "sudo modprobe tun; sudo mkdir -p /dev/net; test -e /dev/net/tun || "
-                      "sudo mknod -m 0666 /dev/net/tun c 10 200");
+                      "sudo mknod -m 0666 /dev/net/tun c 10 200" OTHERWISE);
     } else if (code == -EACCES) {
         err_set(err, code, "/dev/net/tun may not be opened by this user");
-        err_hint(err, "sudo chmod 0666 /dev/net/tun");
+        err_hint(err, "sudo chmod 0666 /dev/net/tun" OTHERWISE);
     } else if (code == -ENODEV || code == -ENXIO) {
         err_set(err, code, "the kernel has no TUN/TAP driver loaded");
-        err_hint(err, "sudo modprobe tun");
+        err_hint(err, "sudo modprobe tun" OTHERWISE);
     } else {
         err_set(err, code, "cannot open /dev/net/tun: %s", err_text(code));
     }

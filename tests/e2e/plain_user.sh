@@ -85,6 +85,7 @@ mount --bind /run/tun0 /dev/net/tun
 status 125 me run --net lan1 -- true
 has "why" '/dev/net/tun' "$ERR"
 has "what to do" 'hint: sudo chmod 0666 /dev/net/tun' "$ERR"
+has "or what else" '# or: iothctl run --stack lwip$' "$ERR"
 : >/run/subids
 status 125 me run --net lan1 --root -- true
 has "what to do" 'hint: sudo usermod --add-subuids' "$ERR"
