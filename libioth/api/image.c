@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -63,6 +64,25 @@ struct sharing {
     size_t page;
 };
 
+#ifdef IOTH_SANITIZED
+/* Their memcmp() knows of holes between variables, which are the same as well. */
+__attribute__((no_sanitize_address, noinline)) static bool
+same(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    while (size && *a == *b) {
+        a++;
+        b++;
+        size--;
+    }
+    return !size;
+}
+#else
+static bool same(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    return !memcmp(a, b, size);
+}
+#endif
+
 /* Code is mapped anew while other threads may look at it, so in one step, and only if it is the same. */
 static void share_segment(const struct sharing *s, const ElfW(Phdr) * h)
 {
@@ -78,7 +98,7 @@ static void share_segment(const struct sharing *s, const ElfW(Phdr) * h)
     original = mmap(NULL, size, rights, MAP_PRIVATE, s->original, offset);
     if (original == MAP_FAILED)
         return;
-    if (memcmp((uint8_t *)original + skip, at + skip, h->p_filesz) == 0 &&
+    if (same((uint8_t *)original + skip, at + skip, h->p_filesz) &&
         mmap(at, size, rights, MAP_PRIVATE | MAP_FIXED, s->original, offset) == at)
         (void)fallocate(s->copy, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
                         (off_t)size);

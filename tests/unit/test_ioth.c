@@ -655,6 +655,7 @@ static void test_loss(void **state)
     assert_true(atomic_load(&wire.dropped) > 10);
 }
 
+#ifndef IOTH_SANITIZED
 /* Two stacks on networks of libvdeplug, one of which is made by the first that plugs in. */
 static void over_vde(const char *first, const char *second)
 {
@@ -668,6 +669,8 @@ static void over_vde(const char *first, const char *second)
     assert_int_equal(ioth_delstack(right), 0);
     assert_int_equal(ioth_delstack(left), 0);
 }
+
+#endif
 
 /* The same without superframes and rings. The sanitizers cannot load plugins of libvdeplug. */
 static void test_vde(void **state)
