@@ -27,6 +27,7 @@ const struct api_parameter api_parameters[] = {
     QUERY_ENUM("require", "all|quorum|reachable", "The hosts on which it must prove itself; all if not given"),
     QUERY("within", FIELD_TIME, "How long it has to prove itself, as 30s"),
     QUERY("confirm", FIELD_TIME, "Take it back unless it is accepted within this time, as 60s"),
+    QUERY_INT("revision", 1, INT64_MAX, "Answer when this host has carried out what the fabric's store had at this revision, or after two seconds"),
     QUERY_INT("before", 1, INT64_MAX, "Only revisions before this one"),
     QUERY_INT("limit", 1, 1000, "At most so many; where there are more, the answer has `next`"),
     QUERY_TEXT("after", 256, "Go on behind what an answer before gave as `next`"),
@@ -185,7 +186,7 @@ static const struct field any_answer[] = {NONE};
 #define PLAIN "text/plain"
 
 const struct api_operation api_operations[] = {
-    {"GET", "/v1/status", "status", "The daemon, its fabric and what is wrong", NULL, NULL, status_answer, NULL, NULL},
+    {"GET", "/v1/status", "status", "The daemon, its fabric and what is wrong", "revision", NULL, status_answer, NULL, NULL},
     {"GET", "/v1/fabric", "fabric", "The fabric", NULL, NULL, fabric_answer, NULL, NULL},
     {"POST", "/v1/fabric/rename", "renameFabric", "Give the fabric a name", NULL, rename_body, fabric_answer, NULL, NULL},
     {"POST", "/v1/fabric/key/drop", "dropRootKey", "Forget the root key, which has been exported", NULL, NULL, NULL, "204", NULL},

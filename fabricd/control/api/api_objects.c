@@ -6,6 +6,7 @@
 
 #include "fabricd/control/api/media.h"
 #include "fabricd/control/api/routes.h"
+#include "fabricd/control/fabric/carried.h"
 #include "fabricd/control/reconcile/reconcile.h"
 #include "proto/base/xalloc.h"
 
@@ -98,13 +99,30 @@ struct waiting {
     struct change_result result;
 };
 
-static void settled(void *aux)
+static void followed(void *aux)
 {
     struct waiting *waiting = aux;
 
     api_answer_result(waiting->rq, &waiting->result);
     change_result_done(&waiting->result);
     free(waiting);
+}
+
+/* A port is another host's matter to carry out. */
+static void settled(void *aux)
+{
+    struct waiting *waiting = aux;
+    const struct node *value = waiting->result.value;
+    const struct kind *kind = kind_of(waiting->rq);
+    struct control *control = waiting->rq->control;
+    const char *host = node_get_text(value, "host", "");
+    int64_t revision = node_get_int(value, "revision", 0);
+
+    if (kind == NULL || strcmp(kind->name, "port") != 0 || revision <= 0 ||
+        host[0] == '\0' || strcmp(host, control_host(control)) == 0)
+        followed(waiting);
+    else
+        carried_there(control, host, (uint64_t)revision, followed, waiting);
 }
 
 static void changed(void *aux, struct change_result *result)

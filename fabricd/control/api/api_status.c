@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fabricd/control/api/routes.h"
+#include "fabricd/control/fabric/carried.h"
 #include "fabricd/control/identity/identity.h"
 #include "fabricd/control/perm/perm.h"
 #include "fabricd/control/reconcile/reconcile.h"
@@ -224,14 +225,25 @@ static void answer_status(void *aux, const struct stats *stats)
     api_answer_node(rq, 200, status);
 }
 
-void api_status(struct api_request *rq)
+static void carried(void *aux)
 {
+    struct api_request *rq = aux;
     static const struct stats none = {.complete = true};
 
     if (rq->full)
         observe_stats(rq->control->observe, 0, IPC_STATS_PORTS, answer_status, rq);
     else
         answer_status(rq, &none);
+}
+
+void api_status(struct api_request *rq)
+{
+    const char *revision = api_query(rq, "revision");
+
+    if (revision != NULL)
+        carried_here(rq->control, strtoull(revision, NULL, 10), carried, rq);
+    else
+        carried(rq);
 }
 
 /* --- the rest ------------------------------------------------------------------------------ */

@@ -9,6 +9,7 @@
  *   follow.c  at the others: the copy of the store, changes to be forwarded
  *   invite.c  tokens           admit.c  at the founder: a joiner
  *   join.c    at the joiner    leave.c  both ends of leaving
+ *   carried.c  how far this host, or another, has carried out what was changed
  *   call.c, call_serve.c  the API of one host, asked by another: call.h
  */
 #ifndef FABRICD_CONTROL_FABRIC_FABRIC_H

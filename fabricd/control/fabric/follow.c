@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/fabric/carried.h"
 #include "fabricd/control/fabric/member_internal.h"
 #include "proto/base/fault.h"
 #include "proto/base/log.h"
@@ -321,6 +322,7 @@ static void on_rows(struct member *m, const struct sync_rows *rows)
         control_founder_back(m->control);
     }
     finish_due(m);
+    carried_look(m);
 }
 
 void follow_message(struct member *m, const struct sync_message *message)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fabricd/control/fabric/carried.h"
 #include "fabricd/control/fabric/member_internal.h"
 #include "fabricd/control/observe/observe.h"
 #include "fabricd/control/reconcile/reconcile.h"
@@ -563,6 +564,7 @@ int member_start(struct control *control, struct err *err)
     }
     list_init(&m->conns);
     list_init(&m->forwarded);
+    list_init(&m->carried);
     init_self(m);
     m->frame = xcalloc(1, sizeof(*m->frame));
     m->timer.expired = expired;
@@ -586,6 +588,7 @@ void member_free(struct member *m)
     if (!m) {
         return;
     }
+    carried_end(m);
     drop_all(m);
     done_self(m);
     join_lost(m);

@@ -68,6 +68,7 @@ struct member {
     struct follower follower;
     struct member_conn *founder; /* The stream to it, or NULL. */
     struct list forwarded;
+    struct list carried; /* carried.c: who waits for a revision. */
     uint32_t last_request;
 
     struct loop_timer tell; /* What hosts see: tell.c. */
