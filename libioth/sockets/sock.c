@@ -146,13 +146,27 @@ int sock_open(int domain, int type, int protocol)
     return r;
 }
 
+/* SO_LINGER with a time: who waits in its calls knows afterwards whether all has arrived. NULL: it is gone. */
+static struct sock *linger(struct sock *s)
+{
+    mtime_t deadline = mtime_now() + s->linger.l_linger * MTIME_SEC;
+    int r = 0;
+
+    while (s && r == 0 && s->ops->outgoing && s->ops->outgoing(s, false) &&
+           !s->ops->pending(s))
+        s = wait_for(s, true, deadline, &r);
+    return s;
+}
+
 int sock_close(int fd)
 {
     struct sock *s = sock_enter(fd);
 
     if (!s)
         return -EBADF;
-    if (table_close(s, fd))
+    if (s->linger.l_onoff && s->linger.l_linger > 0 && s->n_fds == 1 && must_wait(s, 0))
+        s = linger(s);
+    if (s && table_close(s, fd))
         s->ops->close(s);
     drive_leave();
     return 0;

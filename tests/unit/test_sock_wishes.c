@@ -360,6 +360,41 @@ static void test_outgoing(void **state)
     close_pair(pair);
 }
 
+static double seconds_to_close(int fd)
+{
+    struct timespec start, end;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    assert_int_equal(ioth_close(fd), 0);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    return (double)(end.tv_sec - start.tv_sec) +
+           (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+}
+
+/* SO_LINGER: as long as something is under way, and no longer than it says. */
+static void test_linger(void **state)
+{
+    static char much[1 << 16];
+    const struct linger l = {.l_onoff = 1, .l_linger = 1};
+    int pair[2];
+
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        connect_pair(pair);
+        set(pair[1], SOL_SOCKET, SO_RCVBUF, 4096);
+        assert_int_equal(ioth_setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &l, sizeof l), 0);
+        assert_int_equal(ioth_send(pair[0], "hello", 5, 0), 5);
+        assert_int_equal(ioth_recv(pair[1], much, 5, MSG_WAITALL), 5);
+        while (full && ioth_send(pair[0], much, sizeof much, MSG_DONTWAIT) > 0)
+            ;
+        if (full)
+            assert_true(seconds_to_close(pair[0]) >= 1);
+        else
+            assert_true(seconds_to_close(pair[0]) < 0.9);
+        assert_int_equal(ioth_close(pair[1]), 0);
+    }
+}
+
 /* IP_FREEBIND: an address that is not there yet. */
 static void test_free_bind(void **state)
 {
@@ -383,7 +418,8 @@ int main(void)
         cmocka_unit_test(test_stamps),         cmocka_unit_test(test_drops),
         cmocka_unit_test(test_of_one_message), cmocka_unit_test(test_sources),
         cmocka_unit_test(test_icmp_filter),    cmocka_unit_test(test_low_water),
-        cmocka_unit_test(test_outgoing),       cmocka_unit_test(test_free_bind),
+        cmocka_unit_test(test_outgoing),       cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_free_bind),
     };
 
     return cmocka_run_group_tests(tests, init, end);
