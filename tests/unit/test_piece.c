@@ -15,7 +15,7 @@
 
 #define ROOM_MIN (DATAGRAM_MTU_MIN - DATAGRAM_UNDER6 - DATAGRAM_OVERHEAD)
 
-static uint8_t payload[65000];
+static uint8_t payload[66000];
 
 /* --- cutting ------------------------------------------------------------------------------ */
 
