@@ -241,7 +241,8 @@ static int set_raw(struct raw_sock *w, int level, int name, const void *value,
     }
     if (is_checksum(w, level, name)) {
         r = sock_opt_int(value, size, &n);
-        if (r < 0 || w->ip.sock.protocol == IPPROTO_ICMPV6 ||
+        /* As Linux: ping says where it is by SOL_RAW, where the other level refuses [RFC 3542 3.1]. */
+        if (r < 0 || (level == IPPROTO_IPV6 && w->ip.sock.protocol == IPPROTO_ICMPV6) ||
             (n != -1 && (n < 0 || n & 1 || n > 0xfffe)))
             return -EINVAL;
         w->pcb->chksum_reqd = n >= 0;

@@ -127,7 +127,12 @@ has "a name in use" 'lan1/web' "$ERR"
 status 125 ctl alpha exec lan1/web -- true
 has "exec has nowhere to go" 'stack lwip' "$ERR"
 
-lw -- ping -4 -c 2 -i 0.2 -W 2 web >"$T/ping.txt" 2>&1 || fail "ping: $(cat "$T/ping.txt")"
+for family in 4 6; do
+    lw -- ping "-$family" -c 2 -i 0.2 -W 2 web >"$T/ping.txt" 2>&1 || fail "ping -$family: $(cat "$T/ping.txt")"
+    hasnt "nothing that ping -$family misses" 'failed|[Ww]arning' "$(cat "$T/ping.txt")"
+done
+lw -- ping -c 1 -W 5 10.72.0.250 >"$T/ping.txt" 2>&1 || true
+has "nobody is there" '^From 10\.72\.0\..* Destination Host Unreachable' "$(cat "$T/ping.txt")"
 
 # --- asyncio --------------------------------------------------------------------------------------
 start echo "$PYTHON" -c 'import asyncio
