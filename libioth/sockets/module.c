@@ -427,11 +427,25 @@ void ioth_lwip_flush(void)
     linger();
 }
 
+/* Peers of connections that are open are told that nothing more will come. Threads that wait in them are left alone. */
+static void end_connections(void)
+{
+    drive_enter();
+    for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb; pcb = next) {
+        next = pcb->next;
+        if (pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT)
+            tcp_shutdown(pcb, 0, 1);
+    }
+    drive_leave();
+}
+
 /* A program that ends without deleting its stacks. A child that was forked has none of its threads. */
 __attribute__((destructor)) static void at_exit(void)
 {
-    if (owner == getpid())
-        linger();
+    if (owner != getpid())
+        return;
+    end_connections();
+    linger();
 }
 
 int ioth_lwip_delstack(void *data)

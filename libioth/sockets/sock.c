@@ -261,6 +261,11 @@ ssize_t sock_send(int fd, const struct msghdr *msg, int flags)
     for (;;) {
         struct iovec iov[8];
 
+        /* What has been taken counts; the error is the next call's. */
+        if (done && s->error) {
+            r = 0;
+            break;
+        }
         /* What has been taken is not offered again. */
         left.msg_iov = iov;
         left.msg_iovlen = sock_iov_rest(msg, done, iov, 8);
@@ -366,6 +371,8 @@ ssize_t sock_recv(int fd, struct msghdr *msg, int flags)
         r = take_what_is_there(s, done ? &want : msg, flags, &waits);
         if (r > 0)
             done += (size_t)r;
+        if (done && r < 0 && r != -EAGAIN)
+            s->error = (int)-r; /* The next call's, as above. */
         if (r == 0 || (r > 0 && done >= wanted(s, total, flags)))
             break;
         if (r < 0 && !waits)
