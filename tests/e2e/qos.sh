@@ -100,4 +100,25 @@ spans=$(awk '{ at = $1; vlan = ""; for (i = 1; i < NF; i++) if ($i == "vlan") vl
 is "VLAN 10 waits, VLAN 20 passes it" "waits passes" "$spans"
 status 0 ctl alpha port set office/core qos.vlans=
 is "no limits are left" null "$(ctl alpha port show office/core -o json | jq .qos.vlans)"
+
+# --- marking: what a port is set to shows in the tags of trunks --------------------------------------
+status 0 ctl alpha port add office seat --tap seat --access 20
+ip -n alpha link set seat up
+marks() { # SETTING… TOS PCP: a datagram with that octet leaves by the trunk with that priority
+    status 0 ctl alpha port set office/seat "${@:1:$#-2}"
+    on alpha timeout 10 tcpdump -i core -c 1 -e -n 'vlan 20 and udp port 99' >"$T/mark.out" 2>"$T/mark.err" &
+    E2E_PID[mark]=$!
+    wait_for 5 grep -q listening "$T/mark.err"
+    status 0 on alpha "$PYTHON" -c 'import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("seat", 0))
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, int(sys.argv[1]), 28, 0, 0, 64, 17, 0, bytes([10, 0, 0, 1]), b"\xff" * 4)
+s.send(b"\xff" * 6 + bytes([2, 0, 0, 0, 0, 20]) + b"\x08\0" + ip + struct.pack("!HHHH", 99, 99, 8, 0) + bytes(20))' "${*: -2:1}"
+    e2e_wait mark
+    is "$*" "${*: -1}" "$(sed -n 's/.* vlan 20, p \([0-7]\),.*/\1/p' "$T/mark.out")"
+}
+marks qos.trust=dscp 184 5                  # EF
+marks qos.trust=dscp qos.priority=2 0 2     # It tells nothing.
+marks qos.trust=none qos.priority=1 184 1   # Nor is it asked.
+marks qos.trust=pcp qos.priority= 184 0
 finish

@@ -90,6 +90,36 @@ s.bind(("eth0", 0))
 s.send(b"\xff" * 6 + bytes.fromhex("02000000beef") + b"\x88\xb5" + bytes(60))'
 wait_for 5 grep -q '"name": *"liar".*"verb": *"spoof".*02:00:00:00:be:ef' "$T/events.out"
 
+# So are services, whoever gets into their place; and what is behind a trunk or a LAN is not.
+status 0 ctl alpha service create shop --net calm -- sleep 4321
+shop() { pgrep -f '^sleep 4321$'; }
+wait_for 10 shop
+lie='import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+for mac in sys.argv[2:]:
+    s.send(b"\xff" * 6 + bytes.fromhex(mac) + b"\x88\xb5" + bytes(60))'
+status 0 nsenter --net="/proc/$(shop)/ns/net" "$PYTHON" -c "$lie" eth0 02000000beee
+wait_for 5 grep -q '"name": *"shop".*"verb": *"spoof".*02:00:00:00:be:ee' "$T/events.out"
+spoofed() { [ "$(drops calm/shop source)" -ge 1 ]; }
+wait_for 5 spoofed
+status 0 ctl alpha service rm shop
+status 0 ctl alpha net create lans --vlan 10 --ipv4 none --ipv6 none
+ip -n alpha link add phys0 type veth peer name phys1
+ip -n alpha link set phys0 up
+ip -n alpha link set phys1 up
+status 0 ctl alpha port add lans lan --raw phys0 --access 10
+status 0 ctl alpha port add lans core --tap core --trunk 10 --native 10
+ip -n alpha link set core up
+for from in phys1 core; do
+    status 0 on alpha "$PYTHON" -c "$lie" "$from" 02000000beea 02000000beeb 02000000beec
+done
+as_they_please() { [ "$(ctl alpha net macs lans -o json | jq -c "[.[] | select((.mac | startswith(\"02:00:00:00:be\")) and .port == \"$1\")] | length")" = 3 ]; }
+wait_for 5 as_they_please core # The last to have sent by them.
+is "nothing was held against them" "0 0" "$(drops lans/lan source) $(drops lans/core guard)"
+status 0 ctl alpha net rm lans
+ip -n alpha link del phys0
+
 # --- isolation and mirror --------------------------------------------------------------------------
 b=ff:ff:ff:ff:ff:ff
 status 0 ctl alpha port set edge/one isolated=true

@@ -174,6 +174,35 @@ static void frames_follow_before_it_speaks(void **state)
     assert_int_equal(w->ports[LINK3].n, 1);
 }
 
+/* However often an endpoint moves from host to host, that is no flapping; what moves by itself is. */
+static void moves_by_migration_are_no_flaps(void **state)
+{
+    struct world *w = *state;
+    uint8_t web[6];
+    unsigned let_in = 0;
+
+    memcpy(web, mac(1), 6);
+    for (unsigned i = 0; i < 20; i++) {
+        bool here = i % 2 == 0;
+
+        switch_put_home(w->sw, web, 0, here ? HOMES_HERE : LINK2, 0);
+        assert_true(lets_in(w, here ? LOCAL : LINK2, web));
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        struct frame f = fake_frame((const uint8_t[6]){0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+                                    mac(3), 60, 0);
+        unsigned in = i % 2 == 0 ? LOCAL : LINK2;
+
+        fake_port_clear(&w->ports[OTHER]);
+        switch_input(&w->ports[in].sw, &f, 1, 0);
+        let_in += w->ports[OTHER].n;
+    }
+    assert_in_range(let_in, 6, 19);
+    assert_int_equal(w->ports[LOCAL].sw.counters.rx_drops[SWPORT_DROP_FLAP] +
+                         w->ports[LINK2].sw.counters.rx_drops[SWPORT_DROP_FLAP],
+                     20 - let_in);
+}
+
 /* The next instance is made ready beside the one that works. */
 static void a_second_port_is_fenced(void **state)
 {
@@ -225,6 +254,7 @@ int main(void)
         cmocka_unit_test(random_homes),
         cmocka_unit_test_setup_teardown(only_one_instance_is_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_follow_before_it_speaks, setup, teardown),
+        cmocka_unit_test_setup_teardown(moves_by_migration_are_no_flaps, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_port_is_fenced, setup, teardown),
     };
 
