@@ -270,6 +270,7 @@ int tap_new(struct port_env *env, const struct ipc_port *config, int fd, struct 
         snprintf(tap->look.name, sizeof tap->look.name, "%.*s", IFNAMSIZ - 1, config->path);
         tap->look.told = carrier_told;
         carrier_add(env->carrier, &tap->look);
+        carrier_told(&tap->look, true); /* How it is now. */
     }
     *out = &tap->port;
     return 0;

@@ -74,9 +74,11 @@ is "held no more" null "$(stp beta p0 .held_ms)"
 
 # --- a TAP, and an end station -----------------------------------------------------------------------
 status 0 ctl alpha port add lan1 edge --tap edge
+is "a new one is down" 'disabled discarding' "$(stp alpha edge '"\(.role) \(.state)"')"
 ip -n alpha link set edge up
 forwards() { is_port alpha edge 'designated forwarding'; }
 wait_for 5 forwards
+is "that it began down is no loss" null "$(stp alpha edge .losses)"
 for _ in 1 2 3 4; do
     ip -n alpha link set edge down
     wait_for 1 is_port alpha edge 'disabled discarding'
