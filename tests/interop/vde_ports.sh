@@ -50,6 +50,30 @@ is "its program" "${E2E_PID[first]}" "$(port .status.owner.pid)"
 status 0 ctl alpha port ls office
 has "the list" "office/desk.*up" "$OUT"
 
+# --- no port of one's own: the groups of VLANs -------------------------------------------------------
+for vlan in 10 20; do
+    plug "group$vlan" "v$vlan" "any$vlan"
+    wait_for 5 tap_there "any$vlan"
+    ip netns add "g$vlan"
+    ip -n alpha link set "any$vlan" netns "g$vlan" up
+done
+ip -n g10 addr add "$web.31/24" dev any10
+ip -n g20 addr add "$lab.31/24" dev any20
+wait_for 5 on g10 ping -c 1 -W 1 -n "$web.10"
+wait_for 5 on g20 ping -c 1 -W 1 -n "$lab.10"
+ip -n g20 addr add "$web.32/24" dev any20
+status 1 on g20 ping -c 1 -W 1 -n "$web.10"
+is "ports that nobody declared" "10 20" \
+    "$(ctl alpha port ls office -o json | jq -r '[.[] | select(.status.kind == "vde" and .name != "desk") | .access] | sort | join(" ")')"
+# Of a VLAN that there is not, there is no group: the client falls back to the network's own entry.
+status 1 on alpha timeout 5 vde_plug "vde://${folder}[v30]" tap://any30
+for vlan in 10 20; do
+    e2e_end "group$vlan"
+    ip netns del "g$vlan"
+done
+only_desk() { [ "$(ctl alpha port ls office -o json | jq '[.[] | select(.status.kind == "vde")] | length')" = 1 ]; }
+wait_for 5 only_desk
+
 # --- a second one is refused, and so is who names no VLAN ---------------------------------------
 status 1 on alpha timeout 5 vde_plug "vde://${folder}[desk]" tap://desk1
 status 1 on alpha timeout 5 vde_plug "vde://$folder" tap://desk1
