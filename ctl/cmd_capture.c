@@ -9,6 +9,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <signal.h>
@@ -42,8 +43,9 @@ struct capture {
     bool own_file;
     struct bpf_program filter;
     bool filtered;
-    bool filters_tags; /* The filter speaks of VLANs: it is shown the tag. */
-    const char *what;  /* NET or NET/PORT. */
+    bool filters_tags;         /* The filter speaks of VLANs: it is shown the tag. */
+    const char *what;          /* NET or NET/PORT. */
+    char name[PLUG_NAME_SIZE]; /* Of the capture, as a port. */
     uint32_t snap;
     unsigned long wanted, seen; /* wanted 0 = no end. */
     char *port[PORTS_MAX];
@@ -200,6 +202,37 @@ static int hung_up(struct ctl *ctl, const struct capture *c)
     return r ? r : ctl_fail(ctl, CTL_REFUSED, "the daemon has ended it");
 }
 
+/* How many frames found the queue full; 0 where nobody says. */
+static int64_t lost(struct ctl *ctl, const struct capture *c)
+{
+    char *path =
+        xasprintf("/v1/ports/%.*s/%s", (int)strcspn(c->what, "/"), c->what, c->name);
+    struct node *port = NULL;
+    const struct node *counters;
+    int64_t n = 0;
+    if (api_get(ctl, path, &port) == 0) {
+        counters = node_get(node_get(port, "status"), "counters");
+        n = node_get_int(node_get(counters, "drops"), "full", 0);
+    } else {
+        ctl_forget(ctl);
+    }
+    node_free(port);
+    free(path);
+    return n;
+}
+
+static void tell_end(struct ctl *ctl, const struct capture *c, bool ask)
+{
+    int64_t n = ask ? lost(ctl, c) : 0;
+    if (n > 0)
+        ctl_note(ctl,
+                 "%lu frame%s; %" PRId64
+                 " came faster than they were taken and are missing",
+                 c->seen, c->seen == 1 ? "" : "s", n);
+    else
+        ctl_note(ctl, "%lu frame%s", c->seen, c->seen == 1 ? "" : "s");
+}
+
 /* Until the count is reached, a signal comes, or the daemon goes. What is written waits in the
  * buffer only while more frames are there. */
 static int capture_all(struct ctl *ctl, struct capture *c)
@@ -315,7 +348,7 @@ static int read_options(struct ctl *ctl, const struct args *args, struct capture
 static int plug_in(struct ctl *ctl, struct capture *c, const struct plug_request *q)
 {
     struct locate where;
-    struct plug_reply reply;
+    struct plug_reply reply = {.code = 0};
     struct err err = {0};
     int r = ctl_connect(ctl);
     if (!r)
@@ -325,6 +358,7 @@ static int plug_in(struct ctl *ctl, struct capture *c, const struct plug_request
     int code = plug_capture(where.plug, q, &reply, &c->plug, &err);
     if (code == -ENOENT || code == -ESRCH)
         return ctl_fail_err(ctl, CTL_MISSING, &err);
+    memcpy(c->name, reply.name, sizeof(c->name));
     return code < 0 ? ctl_fail_err(ctl, CTL_REFUSED, &err) : 0;
 }
 
@@ -354,7 +388,7 @@ int cmd_capture(struct ctl *ctl, const struct args *args)
         if (c->file &&
             c->n_ports == 0) /* A file without an interface is none to tcpdump. */
             interface_of(c, strchr(c->what, '/') ? strchr(c->what, '/') + 1 : c->what);
-        ctl_note(ctl, "%lu frame%s", c->seen, c->seen == 1 ? "" : "s");
+        tell_end(ctl, c, !r);
     }
     if (c->own_file && c->file && fclose(c->file) != 0 && !r)
         r = ctl_fail(ctl, CTL_REFUSED, "writing the frames: %s", err_text(errno));

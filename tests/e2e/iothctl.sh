@@ -163,6 +163,16 @@ e2e_end desk
 if command -v tcpdump >/dev/null; then
     status 0 tcpdump -nr "$T/none.pcapng"
 fi
+# Who looks too slowly is told what is missing.
+bg slow alpha "$IOTHCTL" capture lan1 -w "$T/slow.pcapng" icmp
+looking() { [ "$(ctl alpha port ls -o json | jq '[.[] | select(.status.kind == "capture")] | length')" = 1 ]; }
+wait_for 5 looking
+pid=$(ctl alpha port ls -o json | jq '[.[] | select(.status.kind == "capture") | .status.owner.pid] | max')
+kill -STOP "$pid"
+status 0 ctl alpha run --net lan1 -- ping -4 -f -c 2000 web
+kill -CONT "$pid"
+e2e_end slow INT
+has "what is missing" '^[0-9]+ frames; [0-9]+ came faster' "$(cat "$T/slow.out")"
 # What is looked at goes, and not the daemon.
 status 0 ctl alpha net create short
 bg gone alpha "$IOTHCTL" capture short
