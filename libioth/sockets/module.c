@@ -114,6 +114,7 @@ static void end_stack(void)
         tcp_abort(tcp_tw_pcbs);
     list_for_each_safe (it, iface_list())
         (void)!iface_remove(list_entry(it, struct iface, link));
+    iface_done();
     byteq_end();
 }
 

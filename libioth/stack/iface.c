@@ -96,6 +96,12 @@ void iface_init(void)
     igmp_start(iface_netif(&lo));
 }
 
+void iface_done(void)
+{
+    igmp_stop(iface_netif(&lo));
+    mld6_stop(iface_netif(&lo));
+}
+
 static err_t netif_set_up_driver(struct netif *netif)
 {
     const struct iface *i = netif->state;

@@ -53,6 +53,9 @@ extern struct iface_tap iface_tap; /* NULL in it: nobody. */
 /* After lwip_init(): the list begins with lo, which is up. */
 void iface_init(void);
 
+/* Before the copy is unloaded, when all others have been removed: what lo has of the heap. */
+void iface_done(void);
+
 /* Adds an interface, takes ownership of the port, brings its link up, gives it the addresses that the
  * fabric gave, and an IPv6 link-local address; an interface without addresses is down until somebody
  * sets it up. A name of "" makes one up: vde0, vde1, … Returns 0, -EEXIST, -ENOSPC or -ENOMEM; the
