@@ -677,7 +677,6 @@ static void test_vde(void **state)
 {
 #ifdef IOTH_SANITIZED
     (void)state;
-    (void)over_vde;
     skip();
 #else
     char folder[] = "/tmp/ioth-vde-XXXXXX", ptp[64], hub[64], vde[64];
