@@ -255,10 +255,11 @@ static inline const char *ioth_ntomac(const void *mac, char *dst, size_t size)
 {
     const unsigned char *m = (const unsigned char *)mac;
 
-    return snprintf(dst, size, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
-                    m[4], m[5]) < (int)size
-               ? dst
-               : (const char *)NULL;
+    if (size < sizeof "00:00:00:00:00:00")
+        return (const char *)NULL;
+    snprintf(dst, size, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+             m[5]);
+    return dst;
 }
 
 static inline int ioth_macton(const char *text, void *mac)
