@@ -21,6 +21,8 @@
  *    point-to-point links lose nothing. See record_agreement(), judge_root(), sync_anew().
  *  - On shared media two waiting times are longer: forward_delay() and prx_run() say why. A port
  *    that has heard a bridge since its link came up does not make itself an edge port.
+ *  - An edge port proposes in each BPDU until it hears one: a bridge behind it whose port is an alternate one says
+ *    nothing unless it is asked, and where nobody syncs an edge port a loop closes for a moment when the tree changes.
  *  - A port of last resort costs RSTP_LAST_RESORT_COST more, and as designated it forwards only
  *    towards a root port: where there is another way, its coming and going changes nothing. With
  *    a neighbour that speaks STP, and on shared media, it only costs more. For ports with a

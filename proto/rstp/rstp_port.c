@@ -101,6 +101,13 @@ static void transmit(struct rstp_port *p, const struct bpdu *b)
     ptx_idle(p);
 }
 
+/* An edge port asks, too: a bridge whose port is an alternate one answers nothing else, and the edge port would never
+ * hear of it. */
+static bool proposes(const struct rstp_port *p)
+{
+    return p->proposing || (p->role == RSTP_ROLE_DESIGNATED && p->oper_edge && !p->heard);
+}
+
 /* TRANSMIT_RSTP, txRstp() [17.21.20] */
 static void tx_rstp(struct rstp_port *p)
 {
@@ -108,7 +115,7 @@ static void tx_rstp(struct rstp_port *p)
         .type = BPDU_RST,
         .role = role_on_wire(p->role),
         .tc = !timer_zero(p, T_TC),
-        .proposal = p->proposing,
+        .proposal = proposes(p),
         .agreement = p->agree,
         .learning = p->learning,
         .forwarding = p->forwarding,

@@ -412,6 +412,30 @@ static void test_probe_then_tree(void **state)
     tn_free(n);
 }
 
+/* A switch that has forgotten its neighbours begins with edge ports, and its neighbour, to whom it says nothing new, has
+ * nothing to say to it: unless it is asked. */
+static void test_edge_asks(void **state)
+{
+    struct tn *n = tn_new();
+    struct tn_node *a = tn_switch(n, 4096, false), *b = tn_switch(n, 8192, false);
+    struct tn_port *one, *two;
+
+    (void)state;
+    b->config.network = 2;
+    tn_configure(b, false);
+    one = tn_wire(a, b, 100);
+    two = tn_wire(a, b, 100);
+    tn_run(n, n->now + 5 * MTIME_SEC);
+    assert_int_equal(tn_status(one->peer).rstp.role, RSTP_ROLE_ROOT);
+    assert_int_equal(tn_status(two->peer).rstp.role, RSTP_ROLE_ALTERNATE);
+    tn_restart(a, false);
+    tn_run(n, n->now + 10 * MTIME_MS);
+    assert_false(tn_status(one).rstp.edge || tn_status(two).rstp.edge);
+    assert_int_equal(tn_status(one).rstp.state, RSTP_FORWARDING);
+    assert_int_equal(tn_status(two).rstp.state, RSTP_FORWARDING);
+    tn_free(n);
+}
+
 /* Each station speaks to all, so that frames go round where there is a loop. */
 static void all_speak(struct tn *n, uint16_t *serial, mtime_t until)
 {
@@ -546,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_liars),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_probe_then_tree),
+        cmocka_unit_test(test_edge_asks),
         cmocka_unit_test(test_damped_in_a_ring),
     };
 
