@@ -146,6 +146,20 @@ void hand_clear(void)
 
 /* --- time --------------------------------------------------------------------------------------- */
 
+int hand_setup(void **state)
+{
+    (void)state;
+    hand_init();
+    return 0;
+}
+
+int hand_teardown(void **state)
+{
+    (void)state;
+    hand_clear();
+    return 0;
+}
+
 mtime_t hand_now(void)
 {
     return now;

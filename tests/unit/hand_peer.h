@@ -34,6 +34,10 @@ void hand_init(void);
 /* Ends all connections, and forgets what was sent. */
 void hand_clear(void);
 
+/* These two for cmocka. */
+int hand_setup(void **state);
+int hand_teardown(void **state);
+
 mtime_t hand_now(void);
 
 /* The next segment that the stack sends, within a time; false: none. */

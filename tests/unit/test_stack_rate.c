@@ -18,13 +18,6 @@
 #define PAUSE   (50 * MTIME_MS)
 #define FLOWS   3u
 
-static int init(void **state)
-{
-    (void)state;
-    hand_init();
-    return 0;
-}
-
 static int clear(void **state)
 {
     (void)state;
@@ -253,5 +246,5 @@ int main(void)
         cmocka_unit_test_teardown(test_connections, clear),
     };
 
-    return cmocka_run_group_tests(tests, init, NULL);
+    return cmocka_run_group_tests(tests, hand_setup, NULL);
 }

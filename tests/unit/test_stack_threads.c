@@ -247,21 +247,22 @@ static void wait_in_lent(unsigned me)
 
 static void set_options(unsigned me)
 {
-    static const int levels[][2] = {{SOL_SOCKET, SO_RCVBUF},     {SOL_SOCKET, SO_SNDBUF},
-                                    {SOL_SOCKET, SO_KEEPALIVE},  {IPPROTO_TCP, TCP_NODELAY},
-                                    {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_IP, IP_TTL},
-                                    {IPPROTO_IP, IP_TOS}};
+    /* Buffers as they are: through a window of less than a segment the others would get nowhere. */
+    static const int options[][3] = {
+        {SOL_SOCKET, SO_RCVBUF, 1 << 20}, {SOL_SOCKET, SO_SNDBUF, 1 << 20},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},    {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 64},  {IPPROTO_IP, IP_TTL, 64},
+        {IPPROTO_IP, IP_TOS, 64}};
     int mine = open_one(SOCK_STREAM);
 
     while (!over) {
-        for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++) {
+        for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
+            const int *o = options[i];
             socklen_t size = sizeof(int);
-            int value = 64;
+            int value;
 
-            (void)!ioth_setsockopt(i & 1 ? mine : listener, levels[i][0], levels[i][1],
-                                   &value, sizeof value);
-            (void)!ioth_getsockopt(i & 1 ? listener : mine, levels[i][0], levels[i][1],
-                                   &value, &size);
+            (void)!ioth_setsockopt(i & 1 ? mine : listener, o[0], o[1], &o[2], sizeof o[2]);
+            (void)!ioth_getsockopt(i & 1 ? listener : mine, o[0], o[1], &value, &size);
         }
         done[me]++;
     }

@@ -16,20 +16,6 @@
 #define SOON MTIME_SEC
 #define MANY 40000u /* More than there are ports. */
 
-static int init(void **state)
-{
-    (void)state;
-    hand_init();
-    return 0;
-}
-
-static int clear(void **state)
-{
-    (void)state;
-    hand_clear();
-    return 0;
-}
-
 /* The stack closes first, and then waits. */
 static void close_first(struct hand_conn *c)
 {
@@ -110,9 +96,9 @@ static void test_same_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_same_ends, clear),
-        cmocka_unit_test_teardown(test_many, clear),
+        cmocka_unit_test_teardown(test_same_ends, hand_teardown),
+        cmocka_unit_test_teardown(test_many, hand_teardown),
     };
 
-    return cmocka_run_group_tests(tests, init, NULL);
+    return cmocka_run_group_tests(tests, hand_setup, NULL);
 }

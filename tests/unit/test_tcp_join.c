@@ -12,20 +12,6 @@
 #define MSS   1460u
 #define SUPER (65400u / MSS * MSS)
 
-static int init(void **state)
-{
-    (void)state;
-    hand_init();
-    return 0;
-}
-
-static int clear(void **state)
-{
-    (void)state;
-    hand_clear();
-    return 0;
-}
-
 struct flight {
     uint32_t size, largest;
     unsigned n;
@@ -125,10 +111,10 @@ static void test_the_peers_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_initial_window, clear),
-        cmocka_unit_test_teardown(test_they_grow, clear),
-        cmocka_unit_test_teardown(test_the_peers_window, clear),
+        cmocka_unit_test_teardown(test_initial_window, hand_teardown),
+        cmocka_unit_test_teardown(test_they_grow, hand_teardown),
+        cmocka_unit_test_teardown(test_the_peers_window, hand_teardown),
     };
 
-    return cmocka_run_group_tests(tests, init, NULL);
+    return cmocka_run_group_tests(tests, hand_setup, NULL);
 }

@@ -21,20 +21,6 @@
 /* The system's, whose header has names of lwIP's. */
 #define WINDOW_CLAMP 10
 
-static int init(void **state)
-{
-    (void)state;
-    hand_init();
-    return 0;
-}
-
-static int clear(void **state)
-{
-    (void)state;
-    hand_clear();
-    return 0;
-}
-
 static void done(struct sock *s)
 {
     hand_clear();
@@ -324,17 +310,17 @@ static void test_fin_and_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_offered, clear),
-        cmocka_unit_test_teardown(test_told, clear),
-        cmocka_unit_test_teardown(test_stack_default, clear),
-        cmocka_unit_test_teardown(test_bound, clear),
-        cmocka_unit_test_teardown(test_inherited, clear),
-        cmocka_unit_test_teardown(test_raised, clear),
-        cmocka_unit_test_teardown(test_lowered, clear),
-        cmocka_unit_test_teardown(test_clamp, clear),
-        cmocka_unit_test_teardown(test_random, clear),
-        cmocka_unit_test_teardown(test_fin_and_reset, clear),
+        cmocka_unit_test_teardown(test_offered, hand_teardown),
+        cmocka_unit_test_teardown(test_told, hand_teardown),
+        cmocka_unit_test_teardown(test_stack_default, hand_teardown),
+        cmocka_unit_test_teardown(test_bound, hand_teardown),
+        cmocka_unit_test_teardown(test_inherited, hand_teardown),
+        cmocka_unit_test_teardown(test_raised, hand_teardown),
+        cmocka_unit_test_teardown(test_lowered, hand_teardown),
+        cmocka_unit_test_teardown(test_clamp, hand_teardown),
+        cmocka_unit_test_teardown(test_random, hand_teardown),
+        cmocka_unit_test_teardown(test_fin_and_reset, hand_teardown),
     };
 
-    return cmocka_run_group_tests(tests, init, NULL);
+    return cmocka_run_group_tests(tests, hand_setup, NULL);
 }
