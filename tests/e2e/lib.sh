@@ -319,6 +319,7 @@ bg() {
     local name=$1 host=$2 E2E_AT
     shift 2
     e2e_at "$host"
+    rm -f "$T/$name.out" # What one of that name said before is none of its.
     "${E2E_AT[@]}" "$@" >"$T/$name.out" 2>&1 </dev/null &
     E2E_PID[$name]=$!
 }

@@ -106,6 +106,7 @@ status 0 ctl alpha port add office seat --tap seat --access 20
 ip -n alpha link set seat up
 marks() { # SETTING… TOS PCP: a datagram with that octet leaves by the trunk with that priority
     status 0 ctl alpha port set office/seat "${@:1:$#-2}"
+    rm -f "$T/mark.err" # Or the one before is taken for listening.
     on alpha timeout 10 tcpdump -i core -c 1 -e -n 'vlan 20 and udp port 99' >"$T/mark.out" 2>"$T/mark.err" &
     E2E_PID[mark]=$!
     wait_for 5 grep -q listening "$T/mark.err"
