@@ -65,19 +65,6 @@ static struct ioth *stack_to_drive(const struct pollfd *fds, unsigned long n)
 
 /* --- time --------------------------------------------------------------------------------------- */
 
-/* When a time-out is over; NULL: never. */
-static mtime_t deadline_of(const struct timespec *timeout)
-{
-    mtime_t now;
-
-    if (!timeout)
-        return MTIME_NEVER;
-    now = mtime_now();
-    if (timeout->tv_sec >= (MTIME_NEVER - now) / MTIME_SEC - 1)
-        return MTIME_NEVER;
-    return now + timeout->tv_sec * MTIME_SEC + (timeout->tv_nsec + 999) / 1000;
-}
-
 static struct timespec of_ms(int ms)
 {
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
@@ -100,7 +87,7 @@ int ioth_ppoll(struct pollfd *fds, unsigned long n, const struct timespec *timeo
         return -1;
     memcpy(all, fds, n * sizeof *fds);
     stack_enter(s);
-    r = s->plugin.poll(all, (unsigned)n, deadline_of(timeout), mask);
+    r = s->plugin.poll(all, (unsigned)n, mtime_deadline(timeout), mask);
     for (unsigned long i = 0; i < n; i++)
         fds[i].revents = r >= 0 ? all[i].revents : fds[i].revents;
     if (all != few)
@@ -200,7 +187,7 @@ int ioth_epoll_pwait(int epoll, struct epoll_event *events, int n, int timeout_m
 
     if (!s)
         return epoll_pwait(epoll, events, n, timeout_ms, mask);
-    deadline = deadline_of(timeout_ms < 0 ? NULL : &timeout);
+    deadline = mtime_deadline(timeout_ms < 0 ? NULL : &timeout);
     /* What has made it ready may be gone again, taken by another thread. */
     do {
         fds[0] = (struct pollfd){.fd = epoll, .events = POLLIN};

@@ -3,10 +3,10 @@
  * what it has: read of recv of recvfrom of recvmsg, and so on. */
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libioth/api/stack.h"
+#include "proto/base/mtime.h"
 
 static int missing(void)
 {
@@ -338,27 +338,12 @@ int ioth_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
     return (int)n;
 }
 
-/* Whether `limit` has passed since `start`; it may be of any number of seconds. */
-static bool is_over(const struct timespec *start, const struct timespec *now,
-                    const struct timespec *limit)
-{
-    time_t sec = now->tv_sec - start->tv_sec;
-    long nsec = now->tv_nsec - start->tv_nsec;
-
-    if (nsec < 0) {
-        sec--;
-        nsec += 1000000000;
-    }
-    return sec > limit->tv_sec || (sec == limit->tv_sec && nsec >= limit->tv_nsec);
-}
-
 int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
                   struct timespec *timeout)
 {
-    struct timespec now, start;
+    mtime_t until = mtime_deadline(timeout);
     unsigned i;
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
     for (i = 0; i < n; i++) {
         ssize_t size = ioth_recvmsg(fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
 
@@ -368,8 +353,7 @@ int ioth_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
         if (flags & MSG_WAITFORONE)
             flags |= MSG_DONTWAIT;
         /* As in Linux, the time is looked at after each message only. */
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        if (timeout && is_over(&start, &now, timeout))
+        if (until != MTIME_NEVER && mtime_now() >= until)
             return (int)i + 1;
     }
     return (int)i;

@@ -11,6 +11,18 @@ mtime_t mtime_now(void)
     return (mtime_t)ts.tv_sec * MTIME_SEC + ts.tv_nsec / 1000;
 }
 
+mtime_t mtime_deadline(const struct timespec *timeout)
+{
+    mtime_t now;
+
+    if (!timeout)
+        return MTIME_NEVER;
+    now = mtime_now();
+    if (timeout->tv_sec >= (MTIME_NEVER - now) / MTIME_SEC - 1)
+        return MTIME_NEVER;
+    return now + timeout->tv_sec * MTIME_SEC + (timeout->tv_nsec + 999) / 1000;
+}
+
 wall_t wall_now(void)
 {
     struct timespec ts;

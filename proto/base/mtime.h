@@ -8,6 +8,7 @@
 #define PROTO_BASE_MTIME_H
 
 #include <stdint.h>
+#include <time.h>
 
 typedef int64_t mtime_t;
 typedef int64_t wall_t;
@@ -34,6 +35,9 @@ static inline int mtime_timeout(mtime_t until, mtime_t now)
 
 /* The monotonic clock (CLOCK_MONOTONIC). For loops and drivers, never for engines. */
 mtime_t mtime_now(void);
+
+/* When a time-out that begins now is over: MTIME_NEVER for NULL, and for more than there is. */
+mtime_t mtime_deadline(const struct timespec *timeout);
 
 /* Wall-clock seconds since 1970. */
 wall_t wall_now(void);
