@@ -402,18 +402,14 @@ int ip_sock_setopt(struct sock *s, int level, int name, const void *value, sockl
 {
     struct ip_sock *u = ip_sock_of(s);
     bool *wished = wish(u, level, name);
-    int n, r;
+    int r;
 
     if (level == SOL_SOCKET)
         return sock_setopt(s, name, value, size);
     if (!ipopt_has_level(s, level))
         return -ENOPROTOOPT;
-    if (wished) {
-        r = sock_opt_int(value, size, &n);
-        if (r == 0)
-            *wished = n != 0;
-        return r;
-    }
+    if (wished)
+        return sock_opt_bool(value, size, wished);
     r = mtu_setopt(s, level, name, value, size);
     if (r != -ENOPROTOOPT)
         return r;

@@ -55,17 +55,14 @@ void ipopt_apply(const struct sock *s, struct ip_pcb *pcb)
         pcb->so_options |= SOF_BROADCAST;
 }
 
-static int set_u8(uint8_t *out, const void *value, socklen_t size, int lowest, uint8_t none)
+int ipopt_octet(uint8_t *out, int n, int least, uint8_t none)
 {
-    int n, r = sock_opt_int(value, size, &n);
-
-    if (r == 0 && n == CALLERS)
+    if (n == CALLERS)
         n = none;
-    else if (r == 0 && (n < lowest || n > 255))
-        r = -EINVAL;
-    if (r == 0)
-        *out = (uint8_t)n;
-    return r;
+    else if (n < least || n > 255)
+        return -EINVAL;
+    *out = (uint8_t)n;
+    return 0;
 }
 
 /* Flags of IPv4's level, or of IPv6's. */
@@ -147,7 +144,7 @@ static int set4(struct sock *s, int name, const void *value, socklen_t size)
         return r;
     switch (name) {
     case IP_TTL:
-        return set_u8(&s->ttl, value, size, 1, TTL_DEFAULT);
+        return ipopt_octet(&s->ttl, n, 1, TTL_DEFAULT);
     case IP_TOS:
         s->tos = class_of(s, s->tos, n);
         return 0;
@@ -160,10 +157,12 @@ static int set4(struct sock *s, int name, const void *value, socklen_t size)
 
 static int set_class6(struct sock *s, int n)
 {
-    if (n < CALLERS || n > 255)
-        return -EINVAL;
-    s->tclass6 = class_of(s, s->tclass6, n == CALLERS ? 0 : n);
-    return 0;
+    uint8_t octet;
+    int r = ipopt_octet(&octet, n, 0, 0);
+
+    if (r == 0)
+        s->tclass6 = class_of(s, s->tclass6, octet);
+    return r;
 }
 
 static int set6(struct sock *s, int name, const void *value, socklen_t size)
@@ -174,7 +173,7 @@ static int set6(struct sock *s, int name, const void *value, socklen_t size)
         return r;
     switch (name) {
     case IPV6_UNICAST_HOPS:
-        return set_u8(&s->hops6, value, size, 0, TTL_DEFAULT);
+        return ipopt_octet(&s->hops6, n, 0, TTL_DEFAULT);
     case IPV6_TCLASS:
         return set_class6(s, n);
     case IPV6_V6ONLY:

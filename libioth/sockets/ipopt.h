@@ -22,6 +22,9 @@ bool ipopt_has_level(const struct sock *, int level);
 int ipopt_get(struct sock *, int level, int name, void *value, socklen_t *size);
 int ipopt_set(struct sock *, int level, int name, const void *value, socklen_t size);
 
+/* A number of `least` to 255 that an option is set to; -1 stands for `none`. -EINVAL. */
+int ipopt_octet(uint8_t *out, int n, int least, uint8_t none);
+
 /* Is it an address of this stack (or any)? */
 bool ipopt_is_local(const ip_addr_t *);
 

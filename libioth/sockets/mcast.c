@@ -10,6 +10,7 @@
 
 #include "libioth/sockets/addr.h"
 #include "libioth/sockets/ip_sock.h"
+#include "libioth/sockets/ipopt.h"
 #include "libioth/stack/iface.h"
 
 /* The interface for a group: the one asked for, the one that has an address, or the first. */
@@ -247,14 +248,11 @@ static int set_if6(struct ip_sock *u, int index)
     return 0;
 }
 
-static int set_hops(uint8_t *hops, int n)
+static int set_hops(uint8_t *hops, const void *value, socklen_t size)
 {
-    if (n == -1)
-        n = 1;
-    if (n < 0 || n > 255)
-        return -EINVAL;
-    *hops = (uint8_t)n;
-    return 0;
+    int n, r = sock_opt_int(value, size, &n);
+
+    return r < 0 ? r : ipopt_octet(hops, n, 0, 1);
 }
 
 /* 0 or 1, and nothing else. */
@@ -271,8 +269,6 @@ static int set_choice(bool *out, const void *value, socklen_t size)
 
 static int set4(struct ip_sock *u, int name, const void *value, socklen_t size)
 {
-    int n = 0;
-
     switch (name) {
     case IP_ADD_MEMBERSHIP:
         return membership4(u, value, size, true);
@@ -291,12 +287,9 @@ static int set4(struct ip_sock *u, int name, const void *value, socklen_t size)
     case IP_MULTICAST_IF:
         return set_if4(u, value, size);
     case IP_MULTICAST_TTL:
-        return sock_opt_int(value, size, &n) < 0 ? -EINVAL : set_hops(&u->mcast_ttl, n);
+        return set_hops(&u->mcast_ttl, value, size);
     case IP_MULTICAST_LOOP:
-        if (sock_opt_int(value, size, &n) < 0)
-            return -EINVAL;
-        u->mcast_loop = n != 0;
-        return 0;
+        return sock_opt_bool(value, size, &u->mcast_loop);
     default:
         return -ENOPROTOOPT;
     }
@@ -314,7 +307,7 @@ static int set6(struct ip_sock *u, int name, const void *value, socklen_t size)
     case IPV6_MULTICAST_IF:
         return sock_opt_int(value, size, &n) < 0 ? -EINVAL : set_if6(u, n);
     case IPV6_MULTICAST_HOPS:
-        return sock_opt_int(value, size, &n) < 0 ? -EINVAL : set_hops(&u->mcast_hops6, n);
+        return set_hops(&u->mcast_hops6, value, size);
     case IPV6_MULTICAST_LOOP:
         return set_choice(&u->mcast_loop, value, size);
     case IPV6_MULTICAST_ALL:
