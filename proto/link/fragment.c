@@ -6,21 +6,21 @@
 
 #include "proto/base/cur.h"
 #include "proto/base/xalloc.h"
+#include "proto/link/seat.h"
 #include "proto/wire/bytes.h"
 
 struct slot {
-    bool busy;
     uint8_t count;
     uint16_t total;
     uint16_t piece; /* Size of all pieces but the last. */
-    uint32_t peer, id;
+    uint32_t id;
     uint32_t have; /* Bits of the pieces that are here. */
-    mtime_t born;
     struct inner inner;
     uint8_t *data; /* FRAME_HEADROOM + FRAME_SIZE_MAX */
 };
 
 struct fragments {
+    struct seat seats[FRAGMENT_SLOTS]; /* Of the slots. */
     struct slot slots[FRAGMENT_SLOTS];
 };
 
@@ -49,47 +49,22 @@ void fragments_free(struct fragments *fs)
 void fragments_drop_peer(struct fragments *fs, uint32_t peer)
 {
     for (unsigned i = 0; i < FRAGMENT_SLOTS; i++) {
-        if (fs->slots[i].peer == peer)
-            fs->slots[i].busy = false;
+        if (fs->seats[i].peer == peer)
+            fs->seats[i].busy = false;
     }
 }
 
 static struct slot *slot_find(struct fragments *fs, uint32_t peer, uint32_t id, mtime_t now)
 {
     for (unsigned i = 0; i < FRAGMENT_SLOTS; i++) {
-        struct slot *s = &fs->slots[i];
+        struct seat *seat = &fs->seats[i];
 
-        if (s->busy && now - s->born > FRAGMENT_LIFE)
-            s->busy = false;
-        if (s->busy && s->peer == peer && s->id == id)
-            return s;
+        if (seat->busy && now - seat->born > FRAGMENT_LIFE)
+            seat->busy = false;
+        if (seat->busy && seat->peer == peer && fs->slots[i].id == id)
+            return &fs->slots[i];
     }
     return NULL;
-}
-
-static struct slot *slot_take(struct fragments *fs, uint32_t peer)
-{
-    struct slot *idle = NULL, *oldest = NULL, *own = NULL;
-    unsigned held = 0;
-
-    for (unsigned i = 0; i < FRAGMENT_SLOTS; i++) {
-        struct slot *s = &fs->slots[i];
-
-        if (!s->busy) {
-            idle = s;
-            continue;
-        }
-        if (!oldest || s->born < oldest->born)
-            oldest = s;
-        if (s->peer != peer)
-            continue;
-        held++;
-        if (!own || s->born < own->born)
-            own = s;
-    }
-    if (held >= FRAGMENT_PER_PEER)
-        return own;
-    return idle ? idle : oldest;
 }
 
 /* The size of the pieces but the last that this one implies, or 0 if it contradicts itself. */
@@ -111,19 +86,20 @@ static uint32_t piece_size(const struct fragment_head *h, size_t size)
     return piece;
 }
 
-static void slot_begin(struct slot *s, uint32_t peer, const struct fragment_head *h,
-                       uint32_t piece, mtime_t now)
+static struct slot *slot_take(struct fragments *fs, uint32_t peer,
+                              const struct fragment_head *h, uint32_t piece, mtime_t now)
 {
+    unsigned i = seat_choose(fs->seats, FRAGMENT_SLOTS, FRAGMENT_PER_PEER, peer);
+    struct slot *s = &fs->slots[i];
     uint8_t *data = s->data ? s->data : xcalloc(1, FRAME_HEADROOM + FRAME_SIZE_MAX);
 
-    *s = (struct slot){.busy = true,
-                       .count = h->count,
+    fs->seats[i] = (struct seat){.busy = true, .peer = peer, .born = now};
+    *s = (struct slot){.count = h->count,
                        .total = h->total,
                        .piece = (uint16_t)piece,
-                       .peer = peer,
                        .id = h->id,
-                       .born = now,
                        .data = data};
+    return s;
 }
 
 bool fragments_input(struct fragments *fs, uint32_t peer, const struct inner *inner,
@@ -146,10 +122,8 @@ bool fragments_input(struct fragments *fs, uint32_t peer, const struct inner *in
     if (piece == 0)
         return false;
     s = slot_find(fs, peer, h.id, now);
-    if (!s) {
-        s = slot_take(fs, peer);
-        slot_begin(s, peer, &h, piece, now);
-    }
+    if (!s)
+        s = slot_take(fs, peer, &h, piece, now);
     at = (uint32_t)(h.index == h.count - 1 ? h.total - size : h.index * piece);
     if (s->count != h.count || s->total != h.total || s->piece != piece ||
         (s->have >> h.index & 1))
@@ -160,7 +134,7 @@ bool fragments_input(struct fragments *fs, uint32_t peer, const struct inner *in
         s->inner = *inner;
     if (s->have != (uint32_t)(((uint64_t)1 << s->count) - 1))
         return false;
-    s->busy = false;
+    fs->seats[s - fs->slots].busy = false;
     *head = s->inner;
     memset(frame, 0, sizeof *frame);
     frame->data = s->data + FRAME_HEADROOM;

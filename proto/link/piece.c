@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/base/xalloc.h"
+#include "proto/link/seat.h"
 
 /* What all pieces of a superframe have in common. */
 static bool same_superframe(const struct inner *a, const struct inner *b)
@@ -112,11 +113,9 @@ bool piece_agrees(const struct piece_head *h, const struct inner *in)
 /* --- pieces that wait ------------------------------------------------------------------------ */
 
 struct place {
-    bool busy;
-    uint32_t peer, session;
+    uint32_t session;
     uint64_t number;
     uint64_t *lost;
-    mtime_t born;
     uint64_t have;      /* Bits of the pieces that are here. */
     struct inner inner; /* What they have in common. */
     struct {
@@ -127,6 +126,7 @@ struct place {
 };
 
 struct pieces {
+    struct seat seats[PIECE_WAITING]; /* Of the places. */
     struct place places[PIECE_WAITING];
     struct place *released;
 };
@@ -145,75 +145,50 @@ void pieces_free(struct pieces *ps)
     free(ps);
 }
 
-static void place_leave(struct place *w)
+static void place_leave(struct pieces *ps, struct place *w)
 {
     *w->lost += (unsigned)__builtin_popcountll(w->have);
     w->have = 0;
-    w->busy = false;
+    ps->seats[w - ps->places].busy = false;
 }
 
 void pieces_drop_peer(struct pieces *ps, uint32_t peer)
 {
     ps->released = NULL;
     for (unsigned i = 0; i < PIECE_WAITING; i++) {
-        if (ps->places[i].busy && ps->places[i].peer == peer)
-            place_leave(&ps->places[i]);
+        if (ps->seats[i].busy && ps->seats[i].peer == peer)
+            place_leave(ps, &ps->places[i]);
     }
 }
 
 static struct place *place_find(struct pieces *ps, const struct piece_owner *o, mtime_t now)
 {
     for (unsigned i = 0; i < PIECE_WAITING; i++) {
+        const struct seat *seat = &ps->seats[i];
         struct place *w = &ps->places[i];
 
-        if (w->busy && now - w->born > PIECE_LIFE)
-            place_leave(w);
-        if (w->busy && w->peer == o->peer && w->session == o->session &&
+        if (seat->busy && now - seat->born > PIECE_LIFE)
+            place_leave(ps, w);
+        if (seat->busy && seat->peer == o->peer && w->session == o->session &&
             w->number == o->number)
             return w;
     }
     return NULL;
 }
 
-static struct place *place_choose(struct pieces *ps, uint32_t peer)
-{
-    struct place *idle = NULL, *oldest = NULL, *own = NULL;
-    unsigned held = 0;
-
-    for (unsigned i = 0; i < PIECE_WAITING; i++) {
-        struct place *w = &ps->places[i];
-
-        if (!w->busy) {
-            idle = w;
-            continue;
-        }
-        if (!oldest || w->born < oldest->born)
-            oldest = w;
-        if (w->peer != peer)
-            continue;
-        held++;
-        if (!own || w->born < own->born)
-            own = w;
-    }
-    if (held >= PIECE_PER_PEER)
-        return own;
-    return idle ? idle : oldest;
-}
-
 static struct place *place_take(struct pieces *ps, const struct piece_owner *o,
                                 const struct inner *in, mtime_t now)
 {
-    struct place *w = place_choose(ps, o->peer);
+    unsigned i = seat_choose(ps->seats, PIECE_WAITING, PIECE_PER_PEER, o->peer);
+    struct place *w = &ps->places[i];
     uint8_t *data = w->data ? w->data : xcalloc(1, PIECE_PAYLOAD_MAX);
 
-    if (w->busy)
-        place_leave(w);
-    *w = (struct place){.busy = true,
-                        .peer = o->peer,
-                        .session = o->session,
+    if (ps->seats[i].busy)
+        place_leave(ps, w);
+    ps->seats[i] = (struct seat){.busy = true, .peer = o->peer, .born = now};
+    *w = (struct place){.session = o->session,
                         .number = o->number,
                         .lost = o->lost,
-                        .born = now,
                         .inner = *in,
                         .data = data};
     return w;
@@ -255,7 +230,7 @@ bool pieces_next(struct pieces *ps, const struct piece_head *head, struct piece 
     if (!w)
         return false;
     if (w->have == 0 || !same_superframe(&head->inner, &w->inner)) {
-        place_leave(w);
+        place_leave(ps, w);
         ps->released = NULL;
         return false;
     }
