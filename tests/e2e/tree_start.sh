@@ -10,21 +10,19 @@
 #
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/foreign_bridge.sh
+. "$(dirname "$0")/foreign_bridge.sh"
 [ "$(id -u)" = 0 ] || skip "only root may"
 
 e2e_hosts alpha
 e2e_start alpha
 status 0 ctl alpha net create lan1
-on alpha ip link add kb type bridge stp_state 1 hello_time 200 max_age 600 forward_delay 400 priority 0
-on alpha ip link set kb up
+foreign_bridge
 for i in 0 1; do
     on alpha ip link add "p$i" type veth peer name "x$i"
     on alpha ip link set "x$i" master kb up
     on alpha ip link set "p$i" up
 done
-on alpha ip link add n0 type veth peer name n1
-on alpha ip link set n1 master kb up
-on alpha ip link set n0 up
 bg events alpha "$IOTHCTL" events
 for i in 0 1; do
     status 0 ctl alpha port add lan1 "p$i" --raw "p$i"
@@ -39,12 +37,7 @@ wait_for 5 heard p1
 e2e_end events
 
 # --- broadcasts, and a start -------------------------------------------------------------------------
-bg noise alpha "$PYTHON" -c 'import socket, time
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(("n0", 0))
-while True:
-    s.send(b"\xff" * 6 + b"\x02\0\0\0\0\x09" + b"\x88\xb6" + bytes(60))
-    time.sleep(0.01)'
+noise 0.01
 x_rx() { on alpha cat /sys/class/net/x1/statistics/rx_packets; }
 for round in 1 2 3; do
     e2e_stop alpha

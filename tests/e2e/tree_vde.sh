@@ -11,6 +11,8 @@
 #
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/foreign_bridge.sh
+. "$(dirname "$0")/foreign_bridge.sh"
 need_tun
 need vde_plug vde_switch
 [ "$(id -u)" = 0 ] || skip "only root may"
@@ -18,15 +20,11 @@ need vde_plug vde_switch
 e2e_hosts alpha
 e2e_start alpha
 status 0 ctl alpha net create lan1
-on alpha ip link add kb type bridge stp_state 1 hello_time 200 max_age 600 forward_delay 400 priority 0
-on alpha ip link set kb up
+foreign_bridge
 for i in 0 1; do
     on alpha vde_switch -d -p "$T/sw$i.pid" -s "$T/sw$i" -t "x$i"
     on alpha ip link set "x$i" master kb up
 done
-on alpha ip link add n0 type veth peer name n1
-on alpha ip link set n1 master kb up
-on alpha ip link set n0 up
 
 plug() { bg "plug$1" alpha vde_plug "vde://$T/alpha/run/net/lan1" "vde://$T/sw$1"; }
 roles() { ctl alpha port ls lan1 -o json | jq -r '[.[] | .status.stp | "\(.role) \(.state)"] | sort | join(", ")'; }
@@ -34,20 +32,12 @@ settled() { [ "$(roles)" = "alternate discarding, root forwarding" ]; }
 forwarding() { [ "$(on alpha cat "/sys/class/net/kb/lower_x$1/brport/state")" = 3 ]; }
 out_of() { on alpha cat "/sys/class/net/$1/statistics/rx_packets"; }
 allow_log 'another port of this host|moves between ports of network|the switch process is away|ended .signal 9.'
-noise() {
-    bg noise alpha "$PYTHON" -c 'import socket, time
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(("n0", 0))
-while True:
-    s.send(b"\xff" * 6 + b"\x02\0\0\0\0\x09" + b"\x88\xb6" + bytes(60))
-    time.sleep(0.001)'
-}
 
 plug 0
 plug 1
 wait_for 30 settled
 for i in 0 1; do wait_for 20 forwarding "$i"; done
-noise
+noise 0.001
 
 # --- a new switch process ----------------------------------------------------------------------------
 old=$(e2e_daemon_pids alpha | sed -n 2p)
